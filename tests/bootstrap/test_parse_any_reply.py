@@ -223,6 +223,7 @@ LISTS: dict[str, str] = {
     "hebrew": "משימה {}: {}",
     "two-signs": "{}]: {}",
     "keys": "{}\ufe0f\u20e3 {}",
+    "bracket-and-dash": "{}) - {}",
     "with-empty-input": "{}. {}\nInput: <noinput>",
     "with-output": "{}. Instruction: {}\nInput: x\nOutput: y",
 }
@@ -291,6 +292,12 @@ def test_bold_at_the_beginning_of_an_instruction_goes_as_a_pair(mark: str) -> No
         "Sort it.</li>\n<li>Name it.</li>\n<li>Say it.</li>",
         "<ol><li>Sort it.</li><li>Name it.</li></ol>",
         "Input: only an input\nOutput: x",
+        "Sort it.\nПример 10: Name it.\nПример 11: Say it.",
+        "Sort it.\nExample 10: Name it.",
+        "Type: creative\nInstruction: Write a poem.",
+        "Write a poem.\nDifficulty: easy",
+        "Write a poem.\n**Type:** open\n**Level:** hard",
+        "写一首诗。\n类型：创作",
     ],
 )
 def test_a_list_that_is_not_understood_is_told_and_not_glued(text: str) -> None:
@@ -315,6 +322,31 @@ def test_a_list_with_marks_of_html_is_read(text: str) -> None:
     found = read_instructions(text, first=9)
     assert [item.text for item in found] == ["Sort it.", "Name it.", "Say it."]
     assert not any(item.fault for item in found)
+
+
+@pytest.mark.parametrize("title", ["Here are more tasks", "*More tasks*", "MORE TASKS FOR YOU"])
+def test_a_title_before_a_list_that_begins_again_is_no_item(title: str) -> None:
+    found = read_instructions(f"{title}\n9. Sort it.\n10. Name it.", first=9)
+    assert [item.fault for item in found] == ["unreadable_list", "", ""]
+    found = read_instructions("Say it.\n1. Sort it.\n2. Name it.", first=9)
+    assert [item.text for item in found if not item.fault] == ["Say it.", "Sort it.", "Name it."]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Write an essay.\nTopic: climate change",
+        "Classify the text.\nLabels: good, bad",
+        "Which is it?\nCategory: fruit or vegetable?",
+        "Is it true?\nLevel: water boils at 100 degrees at the level of the sea.",
+        "Describe the type of the text.",
+        "Example of a river: name one.",
+        "- 5 + 3 is what?",
+    ],
+)
+def test_material_below_an_item_is_part_of_it(text: str) -> None:
+    (found,) = read_instructions(text, first=9)
+    assert (found.text, found.fault) == (text.replace("\n", " "), "")
 
 
 def test_options_below_an_item_are_part_of_it() -> None:

@@ -88,6 +88,10 @@ ALIKE = {
     "by-param-alone": lambda found: error("Unsupported parameter", param=found[0]),
     "in-brackets": lambda found: error(f"[parameter '{found[0]}' is not supported]"),
     "all-that-are-sent": lambda found: error(" ".join(f"Unknown name '{n}'." for n in found)),
+    "in-lists-around-the-model": lambda found: error(
+        f"the API does not support parameters: ['{found[0]}'], for model=m. To drop these, pass "
+        f"allowed_openai_params=['{found[0]}']."
+    ),
     "the-same-words": lambda found: error("'seed' or 'presence_penalty' or 'stop' is unsupported"),
     "with-the-request": lambda found: error(
         "Unknown field. {'model': 'm', 'seed': 0, 'presence_penalty': 1, 'temperature': 1}"

@@ -1,5 +1,6 @@
 """Replies that are not what they seem: how they ended, thoughts, other shapes, what they cost."""
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from seedstep.llm import Engine, MemoryLedger, Message, Request, Sampling, Schema
 from seedstep.llm.budget import Budget, Spent
 from seedstep.llm.endings import ENDINGS, ending_of
+from seedstep.llm.pacing import PAID_ATTEMPTS
 from seedstep.llm.records import Reasoning
 from seedstep.llm.replies import BodyError, read_body
 from seedstep.text import split_thoughts
@@ -81,6 +83,27 @@ async def test_a_reply_that_was_broken_off_is_asked_for_again(body: bytes) -> No
             answer = reply(await engine.ask(asked_chat("a")))
     assert answer.attempts == 2
     assert "Rank" not in answer.text
+
+
+@pytest.mark.parametrize("others", [0, 3], ids=["the-last-one", "beside-others"])
+async def test_a_reply_that_always_breaks_off_is_paid_for_a_few_times(
+    others: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where no other request is left that shows that the server is well."""
+    monkeypatch.setattr("seedstep.llm.engine.backoff", lambda attempt: 0.01)
+    broken = chat("Rank", "abort")
+
+    def script(number: int, body: dict[str, Any]) -> Fault | None:
+        return Fault(body=broken) if "lost" in str(body) else None
+
+    with ScriptedServer(script) as server:
+        async with engine_on(server) as engine:
+            reply(await engine.ask(asked_chat("a")))
+            asking = [engine.ask(asked_chat(f"b{number}")) for number in range(others)]
+            failed, *_ = await asyncio.gather(engine.ask(asked_chat("lost")), *asking)
+    failed = failure(failed)
+    assert (failed.reason, failed.attempts) == ("broken_off", PAID_ATTEMPTS)
+    assert failed.lost_completion_tokens == 7 * PAID_ATTEMPTS
 
 
 @pytest.mark.parametrize("word", ["content_filter", "SAFETY", "recitation", "refusal", "blacklist"])

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from itertools import pairwise, takewhile
 
 from seedstep.text import count_words
-from seedstep.text.cleaning import CLOSING
+from seedstep.text.closings import is_closing, is_note
 from seedstep.text.numbering import (
     find_number,
     inside_line,
@@ -26,7 +26,14 @@ from seedstep.text.numbering import (
     words_for,
 )
 
-__all__ = ["BULLET", "UNKNOWN_LABEL", "goes_on_unnumbered", "has_title", "may_be_several"]
+__all__ = [
+    "BULLET",
+    "SENTENCE_END",
+    "UNKNOWN_LABEL",
+    "goes_on_unnumbered",
+    "has_title",
+    "may_be_several",
+]
 
 BULLET = re.compile(r"[ \t]*+[-*•][ \t]++")
 _NUMBER_INSIDE = re.compile(r"[.!?。！？][ \t]*+(?P<n>\d{1,3})[.)、．][ \t]*+(?=[^\d\s])")
@@ -40,12 +47,25 @@ UNKNOWN_LABEL = re.compile(
 """A label of a language that is not known, if anything stands behind it."""
 
 
+_FIELDS = re.compile(
+    r"[ \t>*•_#-]*+(?:(?:task |question )?(?:type|category|difficulty|level|domain|skills?|tags?)"
+    r"|is classification|kategorie|typ|schwierigkeit|catégorie|difficulté|tipo|categoría|dificultad"
+    r"|categoria|dificuldade|difficoltà|тип|категория|сложность|类型|類型|难度|難度|種類|カテゴリー?"
+    r"|難易度|유형|난이도|النوع|الصعوبة|प्रकार|श्रेणी|कठिनाई|kategori|zorluk|độ khó|tingkat kesulitan)"
+    r"[ \t*_]*+[:：][ \t*_]*+[^\s,?？，、;]++(?:[ \t]++[^\s,?？，、;]++){0,3}+[ \t]*+$",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""A field in which a model tells the kind of a task, and which is no part of it."""
+
+
 def may_be_several(text: str, number: int) -> bool:
-    """Return whether the text of item `number` may hold other items, too.
+    """Return whether the text of item `number` may hold other items, or fields of a form, too.
 
     An item of JSON has the number 0: a list that begins with 1 is part of it.
     """
     _, *others = text.split("\n")
+    if any(map(_FIELDS.match, others if number else ())) or (number and _FIELDS.match(text)):
+        return True
     label = UNKNOWN_LABEL.match(text)
     if number and label and label["n"] == str(number):
         return True
@@ -71,7 +91,7 @@ _OF_ITS_OWN = re.compile(
 )
 """The beginning of a line that is material of a task: quoted, an option, or with a label."""
 
-_SENTENCE_END = (".", "!", "?", "\u3002", "\uff01", "\uff1f", "\u0964", "\u061f", "\u06d4")
+SENTENCE_END = (".", "!", "?", "\u3002", "\uff01", "\uff1f", "\u0964", "\u061f", "\u06d4")
 _WORDS_OF_AN_ITEM = 4
 
 
@@ -104,12 +124,14 @@ def has_title(line: str, text: str, *below: str) -> bool:
     before = _TITLE_BEFORE.match(line)
     if before and not before["rest"].islower():
         title = before["title"].strip()
-        return " " in title and not title.endswith(_SENTENCE_END) and not _SAYS_MORE.search(title)
+        return " " in title and not title.endswith(SENTENCE_END) and not _SAYS_MORE.search(title)
     if not text or not _TITLE_LINE.match(line):
         return False
     following = next((part.strip() for part in below if part.strip()), "")
-    ended = text.endswith(_SENTENCE_END) or _SAYS_MORE.search(text)
-    return not ended and _may_be_item(following) and not CLOSING.match(following)
+    ended = text.endswith(SENTENCE_END) or _SAYS_MORE.search(text)
+    return (
+        not ended and _may_be_item(following) and not (is_closing(following) or is_note(following))
+    )
 
 
 def _without_bullet(line: str) -> str:
@@ -122,7 +144,7 @@ def _without_bullet(line: str) -> str:
 def _may_be_item(line: str) -> bool:
     if not line or line[0].islower() or _OF_ITS_OWN.match(line):
         return False
-    return line.endswith(_SENTENCE_END) or count_words(line) >= _WORDS_OF_AN_ITEM
+    return line.endswith(SENTENCE_END) or count_words(line) >= _WORDS_OF_AN_ITEM
 
 
 def _goes_on_elsewhere(lines: Sequence[str]) -> bool:

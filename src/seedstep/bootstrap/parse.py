@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from seedstep.bootstrap.glued import (
     BULLET,
+    SENTENCE_END,
     UNKNOWN_LABEL,
     goes_on_unnumbered,
     has_title,
@@ -30,7 +31,7 @@ from seedstep.text import (
     is_refusal,
     plain_text,
 )
-from seedstep.text.cleaning import CLOSING
+from seedstep.text.closings import closing_sentence, is_closing, is_note, talk_begins
 from seedstep.text.numbering import (
     find_number,
     label_at_line_start,
@@ -48,6 +49,10 @@ __all__ = [
 ]
 
 _NOT_OF_INSTRUCTION = label_at_line_start("input", "output", "class label", "example", "answer")
+_NUMBERED_EXAMPLE = re.compile(
+    rf"^[ \t*#]*+{words_for('example')}[ \t]*+(\d{{1,3}})[ \t]*+[:：.)-]",
+    re.MULTILINE | re.IGNORECASE,
+)
 _RULE = re.compile(r"[ \t]*+(?:[-*_=#~][ \t]*+){3,}+")
 """A line across the page, between the items of a list."""
 
@@ -98,7 +103,9 @@ def read_instructions(
     following = [*(item.number for item in items[1:]), 0]
     found = [
         ListedInstruction(_one_line(raw), "unreadable_list")
-        if titled or goes_on_unnumbered(number, raw, after, alone=len(items) == 1)
+        if titled
+        or goes_on_unnumbered(number, raw, after, alone=len(items) == 1)
+        or (not after and any(map(is_note, raw.split("\n")[1:])))
         else item
         for (number, raw, titled), after in zip(items, following, strict=False)
         if (item := _item(number, raw))
@@ -135,7 +142,8 @@ def read_values(text: str, *, cut: bool = False) -> tuple[str, ...]:
     values: dict[str, str] = {}
     for value in listed:
         short = _one_line(value).rstrip(" .,;。、") if isinstance(value, str) else ""
-        if 0 < len(short) <= _LONGEST_VALUE and not (_NO_VALUE.match(short) or is_refusal(short)):
+        is_value = not (_NO_VALUE.match(short) or is_refusal(short) or closing_sentence(short))
+        if 0 < len(short) <= _LONGEST_VALUE and is_value:
             values.setdefault(short.casefold(), short)
     return tuple(values.values())
 
@@ -183,10 +191,12 @@ def _listed(text: str, first: int) -> list[_Listed]:
     lines = text.split("\n")
     numbers = [find_number(line) for line in lines]
     items: list[tuple[int, str, list[str]]] = []
+    announced = False
     if first and not numbers[0]:
         after = next((number.number for number in numbers if number), first + 1)
         if after > first or not lines[0].rstrip().endswith((":", "：")):
             items.append((first, lines[0], [lines[0]]))
+            announced = after <= first and not lines[0].rstrip(" *_").endswith(SENTENCE_END)
         lines, numbers = lines[1:], numbers[1:]
     if any(numbers) or items:
         for line, number in zip(lines, numbers, strict=True):
@@ -201,7 +211,11 @@ def _listed(text: str, first: int) -> list[_Listed]:
             elif items:
                 items[-1][2].append(line)
     return [
-        _Listed(number, _first_block(part, is_last=place == len(items)), has_title(line, *part[:4]))
+        _Listed(
+            number,
+            _first_block(part, is_last=place == len(items)),
+            (announced and place == 1) or has_title(line, *part[:4]),
+        )
         for place, (number, line, part) in enumerate(items, start=1)
     ]
 
@@ -209,9 +223,10 @@ def _listed(text: str, first: int) -> list[_Listed]:
 def _first_block(lines: list[str], *, is_last: bool) -> str:
     """Return the lines of an item up to a blank line, a rule, or the end of a fence."""
     block: list[str] = []
-    for line in lines:
+    for place, line in enumerate(lines):
         is_break = not line.strip() or _RULE.fullmatch(line)
-        ends = is_break or (is_last and CLOSING.match(line.strip()))
+        talks = is_last and bool(block) and is_closing(line) and talk_begins(lines, place)
+        ends = is_break or talks
         if (ends and block) or line.startswith("```"):
             break
         if not is_break:
@@ -226,8 +241,11 @@ def _item(number: int, raw: str) -> ListedInstruction | None:
     text = raw.strip()
     if number or without_labels(text) != unbolded(text):  # an item of JSON has no marks of a list
         text = without_labels(unbolded(text))
+    if number and any(map(f"{number + 1}".__eq__, _NUMBERED_EXAMPLE.findall(text))):
+        return ListedInstruction(_one_line(raw), "unreadable_list")
     text = _NO_INPUT.sub("", _NOT_OF_INSTRUCTION.split(text, maxsplit=1)[0])
-    if not _one_line(text) or may_be_several(text, number):
+    talk = number and closing_sentence(text.rpartition("\n")[2])
+    if not _one_line(text) or talk or may_be_several(text, number):
         return ListedInstruction(_one_line(raw), "unreadable_list")
     return ListedInstruction(_one_line(text))
 

@@ -44,7 +44,7 @@ from seedstep.llm.budget import (
 )
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.exchange import require_readable
-from seedstep.llm.health import Health
+from seedstep.llm.health import REFUSALS_IN_A_ROW, Health
 from seedstep.llm.pacing import (
     EngineStats,
     FaultAction,
@@ -297,7 +297,8 @@ class Engine:
                 pause = 0.0
                 if error.reason not in (PARAMETER, ELSEWHERE):
                     faults += 1
-                    verdict = patience.judge(error, self._health.last_success)
+                    few = len(self._asked) < REFUSALS_IN_A_ROW
+                    verdict = patience.judge(error, self._health.last_success, few_wait=few)
                     if verdict is FaultAction.GIVE_UP or (
                         verdict is FaultAction.OUTAGE
                         and await self._health.is_well(error, len(self._asked))

@@ -100,6 +100,9 @@ def _pass_on(item: "asyncio.Task[Any]", failed: "asyncio.Future[None]") -> None:
 ATTEMPTS = 8
 """How often a request is sent while others are answered; with backoff, for about a minute."""
 
+PAID_ATTEMPTS = 4
+"""How often a request is sent whose replies break off, or can't be read, and are paid for."""
+
 LOST_SECONDS = 600.0
 """So long a request may fail again and again while others are answered: what is never answered
 takes two time-outs."""
@@ -124,11 +127,18 @@ class Patience:
     """Records how often and how long a request has failed. Times are those of `time.monotonic`."""
 
     faults: int = 0
+    paid: int = 0
     failing_since: float = math.inf
     overloaded_since: float = math.inf
 
-    def judge(self, error: Retryable, last_success: float) -> FaultAction:
-        """Count a fault, and decide. `last_success` is the time of the last reply to a request."""
+    def judge(
+        self, error: Retryable, last_success: float, *, few_wait: bool = False
+    ) -> FaultAction:
+        """Count a fault, and decide. `last_success` is the time of the last reply to a request.
+
+        While only a `few_wait`, no other reply may come that shows that the server is well: its
+        replies that are paid for do.
+        """
         now = time.monotonic()
         if error.reason == OVERLOADED:
             if last_success > self.overloaded_since:
@@ -137,11 +147,14 @@ class Patience:
             late = now - self.overloaded_since > OVERLOAD_SECONDS
             return FaultAction.OUTAGE if late else FaultAction.ASK_AGAIN
         self.faults += 1
+        self.paid += error.tokens[1] > 0
         self.failing_since = min(self.failing_since, now)
         if last_success > self.failing_since:
-            is_lost = self.faults >= ATTEMPTS or now - self.failing_since >= LOST_SECONDS
+            is_lost = self.faults >= ATTEMPTS or self.paid >= PAID_ATTEMPTS
+            is_lost = is_lost or now - self.failing_since >= LOST_SECONDS
             return FaultAction.GIVE_UP if is_lost else FaultAction.ASK_AGAIN
         late = now - self.failing_since > OUTAGE_SECONDS
+        late = late or (few_wait and last_success > 0 and self.paid >= PAID_ATTEMPTS)
         return FaultAction.OUTAGE if late else FaultAction.ASK_AGAIN
 
 

@@ -77,9 +77,8 @@ _NEVER = re.compile(
 
 _CONTEXT = ("context length", "too large", "too long")
 
-_BRACKETED = re.compile(r"[{\[].*(?:[}\]]|$)", re.DOTALL)
 _REQUEST = re.compile(r"\b(?:model|messages|prompt|max_tokens)\b['\"]?\s*[:=]")
-"""Part of an error in brackets, and what tells that it repeats the request."""
+"""What tells that the part of an error in brackets repeats the request."""
 
 _WORD = re.compile(r"[A-Za-z0-9_-]+")
 _DIGIT = re.compile(r"[0-9]")
@@ -263,10 +262,26 @@ def _said(error: ServerError) -> tuple[str, str]:
     Words with digits, such as the number of the request, are left out. Two errors that differ in
     the rest are about different parameters.
     """
-    part = _BRACKETED.search(error.detail)
-    repeats = part is not None and _REQUEST.search(part[0])
-    text = _BRACKETED.sub("", error.detail) if repeats else error.detail
+    text = error.detail
+    for start, end in reversed(_brackets(text)):
+        if _REQUEST.search(text, start, end):
+            text = text[:start] + text[end:]
     return error.param, _WORD.sub(lambda word: "" if _DIGIT.search(word[0]) else word[0], text)
+
+
+def _brackets(text: str) -> list[tuple[int, int]]:
+    """Return where the outermost brackets of a text begin and end. One may be cut at its end."""
+    found: list[tuple[int, int]] = []
+    start = depth = 0
+    for place, sign in enumerate(text):
+        if sign in "[{":
+            start = start if depth else place
+            depth += 1
+        elif sign in "]}" and depth:
+            depth -= 1
+            if not depth:
+                found.append((start, place + 1))
+    return [*found, (start, len(text))] if depth else found
 
 
 def _candidates(error: ServerError, body: Mapping[str, Any]) -> list[str]:

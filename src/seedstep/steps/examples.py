@@ -30,6 +30,7 @@ from seedstep.steps.parse import render as render_steps
 from seedstep.steps.records import FAILURES, ExampleSet, Turn
 from seedstep.steps.settings import ExamplesSettings
 from seedstep.text import answer, is_refusal, plain_text
+from seedstep.text.closings import is_closing, is_note, speaks_to_asker
 
 __all__ = [
     "best_two",
@@ -70,9 +71,8 @@ _HEADING = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(rf"{_BOLD}\d{{1,3}}[.)]{_BOLD}[ \t]*")
-_CLOSING = re.compile(
-    r"(?:these|the above|i hope|hope (?:this|these|that)|let me know|feel free|please note|note:"
-    r"|note that|would you like|if you (?:need|want|would))\b",
+_LETTER = re.compile(
+    r"(?:dear|hello|hi|hey|to|subject|greetings|good (?:morning|afternoon|evening))\b",
     re.IGNORECASE,
 )
 _NAMED = re.compile(r"\bexample[ \t]*#?(\d{1,3})\b", re.IGNORECASE)
@@ -96,8 +96,10 @@ def _sections(lines: Iterable[str]) -> Iterator[dict[str, list[str]]]:
     """Yield the lines of each example by field. An input begins an example."""
     example: dict[str, list[str]] = {}
     field: list[str] = []
-    for line in lines:
-        if match := _FIELD.fullmatch(line):
+    found = [(line, _FIELD.fullmatch(line)) for line in lines]
+    last = max((place for place, (_, match) in enumerate(found) if match), default=0)
+    for place, (line, match) in enumerate(found):
+        if match:
             name = match["name"].lower()
             if name == "input" and example:
                 _drop_number(field)
@@ -105,7 +107,9 @@ def _sections(lines: Iterable[str]) -> Iterator[dict[str, list[str]]]:
                 example = {}
             field = [match["text"]]
             example.setdefault(name, field)
-        elif _ends_field(line, field):
+        elif (_HEADING.fullmatch(line) and line.strip()) or (
+            field and _is_talk(line, field, in_last=place > last, explains="explanation" in example)
+        ):
             field = []
         else:
             field.append(line)
@@ -119,12 +123,19 @@ def _drop_number(field: list[str]) -> None:
         field.pop()
 
 
-def _ends_field(line: str, field: Sequence[str]) -> bool:
-    """Return whether a line is a heading between examples, or talk after the last one."""
-    if not line.strip():
+def _is_talk(line: str, field: Sequence[str], *, in_last: bool, explains: bool) -> bool:
+    """Return whether a line below a field is talk after the examples.
+
+    An output may be a letter with the same words: there they are talk below the last field only,
+    and not if it begins as letters do.
+    """
+    if explains and not field[-1].strip():
+        return is_closing(line) or is_note(line)
+    if not in_last or _LETTER.match(next(filter(None, map(str.strip, field)), "")):
         return False
-    apart = bool(field) and not field[-1].strip()
-    return bool(_HEADING.fullmatch(line)) or (apart and bool(_CLOSING.match(line.lstrip("*_ "))))
+    if explains:
+        return speaks_to_asker(line)
+    return not field[-1].strip() and (is_closing(line) or is_note(line))
 
 
 def _joined(lines: Iterable[str]) -> str:

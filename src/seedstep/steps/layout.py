@@ -21,7 +21,7 @@ from itertools import pairwise
 import regex
 
 from seedstep.steps.unfit import NUMBER_WORDS
-from seedstep.text.cleaning import CLOSING
+from seedstep.text.closings import talk_begins
 from seedstep.text.numbering import HAN_NUMERALS, words_for
 
 __all__ = [
@@ -78,6 +78,7 @@ _ITEM = regex.compile(
 )
 _LABELS = regex.compile(rf"(?:{_BOLD} ?{_LABEL}{_AFTER_LABEL}{_BOLD} ?)*+", regex.IGNORECASE)
 _BOLD_TITLE = regex.compile(r"\A\*\*([^*\s](?:[^*]*[^*\s])?)\*\*")
+_SIGN_BEFORE = regex.compile(r"\A(?:[-–—:] |、)(?=[^\W\d_])")
 _SENTENCE_ENDS = ".!?:;)]\"'”’»。！？；）」"
 
 
@@ -154,6 +155,7 @@ def clean_title(line: str, *, opened: bool = False) -> str:
 
 
 def _cleaned_once(line: str) -> str:
+    line = _SIGN_BEFORE.sub("", line, count=1)
     labels = _LABELS.match(line)
     if labels and labels.end():
         rest = line[labels.end() :]
@@ -357,9 +359,10 @@ def _end(last: Sequence[ReplyLine], others: Sequence[Sequence[ReplyLine]], base:
     paragraphs = max((_paragraphs(segment, base) for segment in others), default=0)
     goes_on = not others or any(_goes_on(segment, base) for segment in [*others, last[:1]])
     fences = sum(line.text.startswith("```") for line in last if _is_loose(line, base))
+    texts = [line.text for line in last]
     for index in range(1, len(last)):
         line = last[index]
-        if line.indent <= base + SLACK and CLOSING.match(line.text):
+        if line.indent <= base + SLACK and talk_begins(texts, index):
             return index
         if not _is_loose(line, base):
             continue

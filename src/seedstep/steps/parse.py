@@ -42,6 +42,7 @@ from seedstep.steps.layout import (
     split_versions,
 )
 from seedstep.text import answer, mentions_refusal, plain_text, without_marks
+from seedstep.text.closings import closing_sentence
 
 __all__ = [
     "REASONS",
@@ -73,6 +74,7 @@ REASONS = MappingProxyType(
 INDENT = " " * 3
 
 _JSON = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*[\"{\[\]])")
+_OWN_NUMBER = re.compile(r"(?:\[[ xX✓✔]?\] )?(?P<n>\d{1,3})[.)] (?=[^\W\d_])")
 _LAST_WORDS = 200
 _ENDS = {"questions": ("?", "？"), "headings": (":", "：")}
 _INPUT = re.compile(r"\b(?:input|question|sentence|text|passage)(?: \d+)?:", re.IGNORECASE)
@@ -124,7 +126,9 @@ def parse(reply: str, *, cut: bool = False) -> ParsedSteps:
     rest = [*(found.segments[-1] if cut else ()), *found.after, *after]
     kept = canonical(steps[:-1] if cut else steps)
     reason = _reason(kept, preamble, cut=cut)
-    return ParsedSteps(kept, reason, preamble, _joined(found.between), _joined(rest))
+    talk = "" if cut else closing_sentence(" ".join(steps[-1].rpartition("\n")[2].split()))
+    epilogue = "\n".join(filter(None, (talk, _joined(rest))))
+    return ParsedSteps(kept, reason, preamble, _joined(found.between), epilogue)
 
 
 def _choose(lists: Sequence[StepList | None], *, cut: bool) -> int:
@@ -180,6 +184,9 @@ def canonical(steps: Iterable[str]) -> tuple[str, ...]:
     type. A single step that holds a numbered list in one line becomes the steps of that list.
     """
     cleaned = [text for step in steps if (text := _canonical_step(step))]
+    cleaned = _without_numbers(cleaned)
+    while cleaned and (talk := closing_sentence(cleaned[-1].rpartition("\n")[2])):
+        cleaned[-1] = cleaned[-1].removesuffix(talk).rstrip()
     if len(cleaned) == 1:
         first, break_, rest = cleaned[0].partition("\n")
         parts = inline_parts(first, "dot", 2)
@@ -187,6 +194,17 @@ def canonical(steps: Iterable[str]) -> tuple[str, ...]:
             parts[-1] += break_ + rest
             return tuple(parts)
     return tuple(cleaned)
+
+
+def _without_numbers(steps: list[str]) -> list[str]:
+    """Return the steps of a list of bullets without the numbers that stand behind these."""
+    while len(steps) > 1:
+        found = [_OWN_NUMBER.match(step) for step in steps]
+        if [each and int(each["n"]) for each in found] != [*range(1, len(steps) + 1)]:
+            break
+        ends = [each.end() for each in found if each]
+        steps = [clean_title(step[end:]) for step, end in zip(steps, ends, strict=True)]
+    return steps
 
 
 def _canonical_step(step: str) -> str:

@@ -30,7 +30,6 @@ from seedstep.text.thoughts import split_thoughts
 from seedstep.text.tokens import unicode_tokens
 
 __all__ = [
-    "CLOSING",
     "answer",
     "as_entities",
     "escaped",
@@ -93,15 +92,6 @@ def one_line(text: str) -> str:
     """Return a text to show on one line, a space for harmful characters and line breaks."""
     return _NOT_ON_A_LINE.sub(" ", text)
 
-
-CLOSING = re.compile(
-    r"(?:[-*•] )?(?:\*\*|[*_])?(?:(?:please )?(?:note|remember|keep in mind)\b|important\b|tips?:"
-    r"|let me know|i hope|hope (?:this|that)|feel free|by following|following these|these steps"
-    r"|(?:this|the above) (?:step-by-step )?(?:instruction|procedure)|that'?s (?:it|all)"
-    r"|if you (?:need|have|want|would)|(?:would|do) you (?:like|want)|good luck|in summary)",
-    re.IGNORECASE,
-)
-"""Matches the beginning of a line with which models end a reply, after what was asked for."""
 
 _FENCE = re.compile(r"\A\s*```\w*\n(?P<body>.*?)\n?(?:```\s*)?\Z", re.DOTALL)
 
