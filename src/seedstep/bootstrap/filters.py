@@ -19,33 +19,9 @@ from functools import partial
 from types import MappingProxyType
 from typing import TypeVar
 
+from seedstep.bootstrap import rules
 from seedstep.bootstrap.records import RejectedInstance
-from seedstep.bootstrap.rules import (
-    CandidateReply,
-    Found,
-    adds_little,
-    adds_talk,
-    asks_nothing,
-    conflicting_outputs,
-    conflicts_anywhere,
-    copies_demonstration,
-    duplicate,
-    ends_with_colon,
-    is_statement,
-    keyword,
-    lacks_material,
-    missing_input,
-    no_output,
-    output_repeats_input,
-    repeats_demonstration,
-    same_words_again,
-    starts_with_non_ascii,
-    starts_with_punctuation,
-    talks_about_itself,
-    too_hard,
-    too_long,
-    too_short,
-)
+from seedstep.bootstrap.rules import CandidateReply, Found
 from seedstep.data import Instance
 from seedstep.errors import InputError
 from seedstep.text import count_words, is_refusal, loops, script_of, unicode_tokens
@@ -139,16 +115,16 @@ FILTERS: tuple[Filter, ...] = (
     InstructionFilter(
         "too_short",
         "3 words or fewer",
-        lambda text: too_short(len(text.split())),
-        in_other_languages=lambda text: too_short(_words(text)),
+        lambda text: rules.too_short(len(text.split())),
+        in_other_languages=lambda text: rules.too_short(_words(text)),
     ),
     InstructionFilter(
         "too_long",
         "more than 150 words",
-        lambda text: too_long(len(text.split())),
-        in_other_languages=lambda text: too_long(_words(text)),
+        lambda text: rules.too_long(len(text.split())),
+        in_other_languages=lambda text: rules.too_long(_words(text)),
     ),
-    InstructionFilter("keyword", "speaks of images, files or the like", keyword),
+    InstructionFilter("keyword", "speaks of images, files or the like", rules.keyword),
     InstructionFilter(
         "write_a_program",
         'starts with "Write a program"',
@@ -156,12 +132,12 @@ FILTERS: tuple[Filter, ...] = (
         as_released=lambda text: text.lower().startswith("write a program"),
     ),
     InstructionFilter(
-        "starts_with_punctuation", "starts with punctuation", starts_with_punctuation
+        "starts_with_punctuation", "starts with punctuation", rules.starts_with_punctuation
     ),
     InstructionFilter(
         "starts_with_non_ascii",
         "starts with a non-ASCII character",
-        starts_with_non_ascii,
+        rules.starts_with_non_ascii,
         english_only=True,
     ),
     InstructionFilter(
@@ -173,31 +149,31 @@ FILTERS: tuple[Filter, ...] = (
     InstructionFilter(
         "statement",
         "states something, asks for nothing",
-        is_statement,
+        rules.is_statement,
         english_only=True,
         extra=True,
     ),
     InstructionFilter(
         "repeats_demonstration",
         "the instruction of a demonstration in the prompts",
-        repeats_demonstration,
+        rules.repeats_demonstration,
         extra=True,
         for_seeds=False,  # the demonstrations are made from our own seeds
     ),
     _of_an_instruction(
         "asks_nothing",
         "neither a question nor a request",
-        asks_nothing,
+        rules.asks_nothing,
     ),
     _of_an_instruction(
         "lacks_material",
         "points at a text that it does not have",
-        lacks_material,
+        rules.lacks_material,
     ),
     _of_an_instruction(
         "too_hard",
         "asks for what very small models get wrong",
-        too_hard,
+        rules.too_hard,
     ),
     InstanceFilter(
         "unfinished",
@@ -207,28 +183,28 @@ FILTERS: tuple[Filter, ...] = (
     InstanceFilter(
         "empty_output",
         "no output",
-        no_output,
+        rules.no_output,
         as_released=lambda reply, place: not reply.instances[place].output,
     ),
-    InstanceFilter("output_repeats_input", "the output is the input", output_repeats_input),
-    InstanceFilter("ends_with_colon", "input or output ends with a colon", ends_with_colon),
-    InstanceFilter("duplicate_instance", "the same instance again", duplicate),
+    InstanceFilter("output_repeats_input", "the output is the input", rules.output_repeats_input),
+    InstanceFilter("ends_with_colon", "input or output ends with a colon", rules.ends_with_colon),
+    InstanceFilter("duplicate_instance", "the same instance again", rules.duplicate),
     InstanceFilter(
         "conflicting_outputs",
         "one input with different outputs",
-        conflicting_outputs,
-        as_released=conflicts_anywhere,
+        rules.conflicting_outputs,
+        as_released=rules.conflicts_anywhere,
     ),
     InstanceFilter(
         "missing_input",
         "the instruction points at an input that is not there",
-        missing_input,
+        rules.missing_input,
         extra=True,
     ),
     InstanceFilter(
         "copies_demonstration",
         "copied from the prompt's demonstrations",
-        copies_demonstration,
+        rules.copies_demonstration,
         extra=True,
         for_seeds=False,  # the demonstrations are made from our own seeds
     ),
@@ -247,25 +223,25 @@ FILTERS: tuple[Filter, ...] = (
     InstanceFilter(
         "adds_talk",
         "an explanation nobody asked for, or words to who asked, around the instance",
-        adds_talk,
+        rules.adds_talk,
         extra=True,
     ),
     _of_an_answer(
         "same_words_again",
         "five words of the output stand in it again",
-        same_words_again,
+        rules.same_words_again,
         by_words=True,
     ),
     _of_an_answer(
         "adds_little",
         "the output has few words that the instruction has not",
-        adds_little,
+        rules.adds_little,
         by_words=True,
     ),
     _of_an_answer(
         "talks_about_itself",
         "the output is about the model, or offers help",
-        talks_about_itself,
+        rules.talks_about_itself,
         english_only=True,
     ),
 )

@@ -23,7 +23,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -107,10 +107,8 @@ def make_folder(path: Path) -> None:
     Raises:
         RunError: it can't be made.
     """
-    try:
+    with _explained(path, "name a directory you can write"):
         _make_folder(path)
-    except OSError as error:
-        raise RunError(f"{path}: {error.strerror}", "name a directory you can write") from None
 
 
 def _make_folder(path: Path) -> None:
@@ -131,22 +129,15 @@ def new_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
         OSError: the disk is full, a directory can't be written, or `out` is there already.
     """
     _make_folder(out.parent)
-    _remove_leftovers(out)
-    partial = _hidden(out, PARTIAL)
-    partial.mkdir()
-    try:
-        with locked(partial):
-            yield partial
-            permissions = partial.stat().st_mode & 0o666
-            for name in files_in(partial):
-                if not (partial / name).is_symlink():
-                    (partial / name).chmod(permissions)  # safetensors' own are 0600
-                _sync(partial / name)
-            _sync(partial)
-            _put_in_place(partial, out, replace=replace)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    _sync(out.parent)
+    with _new_hidden_folder(out) as partial:
+        yield partial
+        permissions = partial.stat().st_mode & 0o666
+        for name in files_in(partial):
+            if not (partial / name).is_symlink():
+                (partial / name).chmod(permissions)  # safetensors' own are 0600
+            _sync(partial / name)
+        _sync(partial)
+        _put_in_place(partial, out, replace=replace)
 
 
 @contextmanager
@@ -169,21 +160,27 @@ def folder_with(out: Path, names: Collection[str]) -> Iterator[Path]:
 @contextmanager
 def _added_files(out: Path) -> Iterator[Path]:
     """Yield a directory to fill with files, which are put into `out` when the block ends."""
-    inside = out / "files"
-    _remove_leftovers(inside)
-    partial = _hidden(inside, PARTIAL)
+    with _new_hidden_folder(out / "files") as partial:
+        yield partial
+        names = sorted(files_in(partial))
+        for name in names:
+            _sync(partial / name)
+        for name in names:
+            (partial / name).replace(out / name)
+
+
+@contextmanager
+def _new_hidden_folder(path: Path) -> Iterator[Path]:
+    """Yield a locked hidden directory beside a path, which is removed when the block ends."""
+    _remove_leftovers(path)
+    partial = _hidden(path, PARTIAL)
     partial.mkdir()
     try:
         with locked(partial):
             yield partial
-            names = sorted(files_in(partial))
-            for name in names:
-                _sync(partial / name)
-            for name in names:
-                (partial / name).replace(out / name)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    _sync(out)
+    _sync(path.parent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,16 +330,14 @@ def _remove_leftovers(path: Path) -> None:
         return
     start = re.escape(path.name[:NAME_CHARACTERS])
     form = re.compile(rf"\.{start}\.[0-9a-f]{{16}}\.({PARTIAL}|{OLD})")
-    try:
-        found = [neighbour for neighbour in path.parent.iterdir() if form.fullmatch(neighbour.name)]
-    except OSError:
-        return  # the writer's own attempt tells what is wrong
-    for leftover in found:
-        _remove_leftover(leftover, path)
+    with suppress(OSError):  # the writer's own attempt tells what is wrong
+        for neighbour in tuple(path.parent.iterdir()):
+            if form.fullmatch(neighbour.name):
+                _remove_leftover(neighbour, path)
 
 
 def _remove_leftover(leftover: Path, path: Path) -> None:
-    try:
+    with suppress(OSError):  # it is being written, or gone
         if leftover.is_symlink() or leftover.stat().st_uid != os.geteuid():
             return
         with locked(leftover, wait=False):
@@ -352,8 +347,6 @@ def _remove_leftover(leftover: Path, path: Path) -> None:
                 leftover.rename(path)
             else:
                 shutil.rmtree(leftover, ignore_errors=True)
-    except OSError:
-        return  # it is being written, or gone
 
 
 @contextmanager
@@ -399,10 +392,8 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explained(path: Path, remedy: str = "free space or correct its rights") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunError(
-            f"{path}: {error.strerror or error}", "free space or correct its rights"
-        ) from None
+        raise RunError(f"{path}: {error.strerror or error}", remedy) from None

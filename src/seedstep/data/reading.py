@@ -44,6 +44,7 @@ __all__ = [
     "parse_yaml",
     "read_jsonl",
     "read_lines",
+    "read_text",
     "read_yaml",
     "write_yaml",
 ]
@@ -190,11 +191,11 @@ MOST_DIGITS = 300
 """The most characters of a number, a date, or a yes or no."""
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Return the mapping in a YAML file; an empty file is an empty mapping.
+def read_text(path: Path) -> str:
+    """Return the text of a file of at most 1 MiB.
 
     Raises:
-        InputError: the file is not there, is not YAML, or is no mapping.
+        InputError: the file can't be read, is larger, or is not UTF-8.
     """
     try:
         with path.open("rb") as file:
@@ -205,10 +206,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if len(data) > MOST_BYTES:
         raise InputError(f"{path}: larger than {MOST_BYTES >> 20} MiB", "name a smaller file")
     try:
-        text = data.decode("utf-8")
+        return data.decode("utf-8")
     except UnicodeDecodeError:
         raise InputError(f"{path}: not UTF-8", "save the file as UTF-8") from None
-    values = parse_yaml(text, str(path))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the mapping in a YAML file; an empty file is an empty mapping.
+
+    Raises:
+        InputError: the file is not there, is not YAML, or is no mapping.
+    """
+    values = parse_yaml(read_text(path), str(path))
     if values is None:
         return {}
     if not isinstance(values, dict):

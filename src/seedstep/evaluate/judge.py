@@ -12,17 +12,14 @@ Example::
         print(judged.instance, [verdict.label for verdict in judged.verdicts])
 """
 
-import re
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from seedstep.data import Task
-from seedstep.errors import InputError
 from seedstep.evaluate.scores import SystemChoice
 from seedstep.llm import (
     Budget,
@@ -55,7 +52,6 @@ __all__ = [
     "preference_question",
     "preview_verdicts",
     "rating_question",
-    "read_rubric",
     "read_verdict",
 ]
 
@@ -109,7 +105,7 @@ SHOWN_EXAMPLES = 2
 """How many positive examples of the task are shown, as to the paper's annotators."""
 
 LONGEST = 20_000
-"""The most characters of a rubric, and of a reply that may be a verdict."""
+"""The most characters of a reply that may be a verdict."""
 
 FIRST, SECOND, SAME = "first", "second", "same"
 """The labels of a preference: the first or second text as shown, or neither, is better."""
@@ -186,7 +182,7 @@ def judge_answers(
             yielded.
     """
     items = (
-        _judged(settings, list(_asked(settings, task, answers, rubric)), task, engine, place)
+        _judged(settings, task, answers, rubric, engine, place)
         for place, task in enumerate(islice(instances, settings.limit))
     )
     return in_order(items, settings.model.ahead)
@@ -194,13 +190,14 @@ def judge_answers(
 
 async def _judged(
     settings: JudgeSettings,
-    asked: "AskedQuestions",
     task: Task,
+    answers: Sequence[SystemAnswers],
+    rubric: str,
     engine: Engine,
     place: int,
 ) -> Judged:
     verdicts = []
-    for shown, question in asked:
+    for shown, question in _asked(settings, task, answers, rubric):
         if question is None:
             verdicts.append(JudgeVerdict(shown, SAME))
         else:
@@ -209,35 +206,27 @@ async def _judged(
     return Judged(task.id, task.name, tuple(verdicts), failure)
 
 
-AskedQuestions = Iterable[tuple[tuple[str, ...], Question | None]]
-"""The systems that a question shows, and the question; None if the texts are equal."""
-
-
 def _asked(
     settings: JudgeSettings, task: Task, answers: Sequence[SystemAnswers], rubric: str
-) -> AskedQuestions:
+) -> Iterator[tuple[tuple[str, ...], Question | None]]:
+    """Yield the systems that a question shows, and the question; None if the texts are equal."""
+    texts = {system.name: system.texts.get(task.id, "") for system in answers}
     if settings.mode == "rating":
-        return _ratings(task, answers, rubric)
-    named = {system.name: system for system in answers}
-    if baseline := named.pop(settings.against or "", None):
-        return _preferences(task, [(system, baseline) for system in named.values()], rubric)
-    return _preferences(task, [(answers[0], other) for other in answers[1:]], rubric)
+        for name, text in texts.items():
+            yield (name,), rating_question(task, text, rubric)
+        return
+    for pair in _pairs(tuple(texts), settings.against):
+        for shown in (pair, pair[::-1]):
+            first, second = (texts[name] for name in shown)
+            is_equal = first.strip() == second.strip()
+            yield shown, None if is_equal else preference_question(task, first, second, rubric)
 
 
-def _ratings(task: Task, answers: Sequence[SystemAnswers], rubric: str = "") -> AskedQuestions:
-    for system in answers:
-        yield (system.name,), rating_question(task, system.texts.get(task.id, ""), rubric)
-
-
-def _preferences(
-    task: Task, pairs: Sequence[tuple[SystemAnswers, SystemAnswers]], rubric: str = ""
-) -> AskedQuestions:
-    for first, second in pairs:
-        for pair in ((first, second), (second, first)):
-            names = (pair[0].name, pair[1].name)
-            texts = [system.texts.get(task.id, "") for system in pair]
-            is_equal = texts[0].strip() == texts[1].strip()
-            yield names, None if is_equal else preference_question(task, texts[0], texts[1], rubric)
+def _pairs(names: Sequence[str], against: str | None) -> list[tuple[str, str]]:
+    """Return the systems to compare: the first with each other one, or each with `against`."""
+    if against is not None and against in names:
+        return [(name, against) for name in names if name != against]
+    return [(names[0], other) for other in names[1:]]
 
 
 async def _ask(
@@ -314,31 +303,6 @@ PREFERENCE_HEAD = (
     "option.\n\n"
 )
 """What stands before a user's own rubric, in place of the beginning of the prompt files."""
-
-_LEVEL = re.compile(r"^\W*(?:RATING-)?([A-D])\b", re.MULTILINE)
-
-
-def read_rubric(path: Path, mode: str) -> str:
-    """Return the text of a file with a rubric.
-
-    Raises:
-        InputError: it can't be read, is empty or too long, or a rubric for ratings does not say
-            what each of the levels means.
-    """
-    try:
-        text = path.read_text("utf-8").strip()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file", "check the path of --rubric") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: can't be read: {error}", "write it as UTF-8 text") from None
-    if not text or len(text) > LONGEST:
-        what = f"{path}: a rubric of {len(text):,} characters"
-        raise InputError(what, f"write some text, and at most {LONGEST:,}")
-    missing = sorted(set("ABCD") - set(_LEVEL.findall(text)))
-    if mode == "rating" and missing:
-        what = f"{path}: no line says what level {missing[0]} means"
-        raise InputError(what, "write a line for each, as in `A: correct and complete`")
-    return text
 
 
 def _with_rubric(prompt: str, head: str, rubric: str, material: str) -> str:

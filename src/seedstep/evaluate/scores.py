@@ -391,11 +391,7 @@ def remarks_beside(said: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
 
 def _flaws(results: Sequence[InstanceResult]) -> Iterator[str]:
     """Yield texts that say how many answers are empty, or cut at their length limit."""
-    if empty := sum(result.empty for result in results):
-        yield f"{empty:,} {_are(empty)} empty"
-    if cut := sum(result.cut for result in results):
-        yield f"{cut:,} {_are(cut)} cut at the length limit"
-
-
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
+    empty, cut = sum(result.empty for result in results), sum(result.cut for result in results)
+    for count, what in ((empty, "empty"), (cut, "cut at the length limit")):
+        if count:
+            yield f"{count:,} {'is' if count == 1 else 'are'} {what}"

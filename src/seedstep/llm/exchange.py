@@ -68,50 +68,37 @@ OVERLOADED = "overloaded"
 """The reason of a fault after which a request only has to wait."""
 
 
-class Retryable(Exception):  # noqa: N818 - a signal inside this room, users never see it
+@dataclass(eq=False)
+class _Fault(Exception):  # noqa: N818 - a signal inside this room, users never see it
+    """A fault of a request. `tokens` are those of prompt and reply that it cost nevertheless."""
+
+    reason: str
+    detail: str
+    status: int = 0
+    tokens: tuple[int, int] = (0, 0)
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+@dataclass(eq=False)
+class Retryable(_Fault):
     """A fault after which the same request may succeed.
 
-    `after` is the number of seconds that the server asks to wait. `tokens` are those of prompt and
-    reply that the attempt cost nevertheless.
+    `after` is the number of seconds that the server asks to wait.
     """
 
-    def __init__(
-        self,
-        reason: str,
-        detail: str,
-        status: int = 0,
-        after: float | None = None,
-        tokens: tuple[int, int] = (0, 0),
-    ) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
-        self.status = status
-        self.after = after
-        self.tokens = tokens
+    after: float | None = None
 
 
-class Refused(Exception):  # noqa: N818 - as above
+@dataclass(eq=False)
+class Refused(_Fault):
     """A fault after which the same request can't succeed, but others may.
 
-    `tokens` are those that it cost nevertheless. `denial` is the error that ends the run, unless
-    the server has answered other requests.
+    `denial` is the error that ends the run, unless the server has answered other requests.
     """
 
-    def __init__(
-        self,
-        reason: str,
-        detail: str,
-        status: int = 0,
-        tokens: tuple[int, int] = (0, 0),
-        denial: DeniedError | None = None,
-    ) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
-        self.status = status
-        self.tokens = tokens
-        self.denial = denial
+    denial: DeniedError | None = None
 
 
 def open_session(endpoint: Endpoint, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:

@@ -317,7 +317,7 @@ class JobApi:
         detail = f"HTTP {status}: {error.detail}"
         passing = status in (408, 409, 425, 429) or status >= 500
         if passing and error.code != "insufficient_quota":
-            raise Retryable(OVERLOADED, detail, status, retry_after(headers))
+            raise Retryable(OVERLOADED, detail, status, after=retry_after(headers))
         what = f"{self.endpoint.url}/{path.partition('?')[0]}: {detail}"
         if status in (401, 403):
             raise DeniedError(what, f"set OPENAI_API_KEY to a key that may {self.RIGHT} there")

@@ -177,11 +177,11 @@ class Wire:
             self._reasons = True
         if body.used_up_by_thinking:
             if self._room(request) > room:
-                raise Retryable(PARAMETER, "no token was left for the answer", 200, None, tokens)
+                raise Retryable(PARAMETER, "no token was left for the answer", 200, tokens)
             raise _used_up(body, tokens)
         if body.ending == "broken_off":
             detail = f"the reply was broken off: {self._said(body.finish_reason)}"
-            raise Retryable("broken_off", detail, 200, None, tokens)
+            raise Retryable("broken_off", detail, 200, tokens)
         empty = not (body.text or "").strip()
         if body.ending == "withheld" or (body.refusal and empty):
             detail = f"the server withheld the reply: {self._said(body.finish_reason)}"
@@ -238,10 +238,10 @@ class Wire:
         detail = f"not a completion: {read.detail}"
         paid = _paid(request, error.body)
         if error.code in (429, 503):
-            return Retryable(OVERLOADED, detail, error.code, None, paid)
+            return Retryable(OVERLOADED, detail, error.code, paid)
         if 400 <= error.code < 500 and error.code not in (408, 409, 425):
             return Refused("refused", detail, error.code, paid)
-        return Retryable("malformed_reply", detail, 200, None, paid)
+        return Retryable("malformed_reply", detail, 200, paid)
 
     def _room(self, request: Request) -> int:
         """Return the number of tokens for thoughts, to be added to the limit for the answer."""
@@ -312,9 +312,9 @@ class Wire:
         if error.status in (429, 500, 503) and _TOO_LARGE.search(error.detail):
             return Refused("refused", detail, error.status)
         if error.status == 429 or error.status == 503:
-            return Retryable(OVERLOADED, detail, error.status, retry_after(headers))
+            return Retryable(OVERLOADED, detail, error.status, after=retry_after(headers))
         if error.status >= 500 or error.status in (408, 409, 425) or error.status < 300:
-            return Retryable("server_error", detail, error.status, retry_after(headers))
+            return Retryable("server_error", detail, error.status, after=retry_after(headers))
         return Refused("refused", detail, error.status)
 
 
@@ -340,7 +340,7 @@ def _no_reply(detail: str, body: Body, tokens: tuple[int, int]) -> Exception:
     """Return the exception for a reply without text; what is paid for is not asked for again."""
     if body.completion_tokens:
         return Refused("malformed_reply", detail, 200, tokens)
-    return Retryable("malformed_reply", detail, 200, None, (body.prompt_tokens or 0, 0))
+    return Retryable("malformed_reply", detail, 200, (body.prompt_tokens or 0, 0))
 
 
 def _used_up(body: Body, tokens: tuple[int, int]) -> Refused:

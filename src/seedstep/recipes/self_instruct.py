@@ -28,7 +28,6 @@ from seedstep.bootstrap import (
 from seedstep.bootstrap.filters import changed_filters, check_filters
 from seedstep.data import StrPath
 from seedstep.errors import BudgetReached
-from seedstep.infer.asking import open_asked
 from seedstep.infer.likelihood import open_scoring
 from seedstep.llm import Engine, EngineStats, ModelRef, Spent, open_model
 from seedstep.llm.batch_records import LIVE
@@ -36,7 +35,7 @@ from seedstep.llm.embeddings import Encoder, open_encoder
 from seedstep.llm.models import served_model
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import BootstrapKeywords
-from seedstep.recipes.tasks import Watcher, same_server, share_notes, ticking
+from seedstep.recipes.tasks import Watcher, opened_engine, same_server, share_notes, ticking
 from seedstep.runs import FILTERS_ENTRY, GATES_ENTRY, BootstrapRun, Run
 from seedstep.runs.batches import has_open_batches
 from seedstep.stages import BOOTSTRAP
@@ -232,30 +231,16 @@ async def _work(
             watch.began(progress)
         return
     model = settings.model
-    how: dict[str, Any] = {"workers": model.workers, "bf16": model.bf16}
     progress.spent = spent = run.spent()
     async with (
         AsyncExitStack() as stack,  # it ends after the engines, which may wait for batches
-        open_asked(
-            model.name, model.base_url, model.in_flight, run.identity_url, **how
-        ) as endpoint,
-        Engine(
-            endpoint,
-            run.ledger,
-            model.in_flight,
-            settings.budget,
-            spent,
-            settings.pricing,
-            model.manner,
-            model.sending,
-        ) as engine,
+        opened_engine(run, (model.name, model.base_url, run.identity_url), spent) as engine,
         _gate_models(run, engine, spent) as models,
         _encoder(run, spent) as encoder,
     ):
-        await engine.check()
         share_notes(progress, engine.stats)
+        await stack.enter_async_context(ticking(progress, watch))
         if is_done:
-            await stack.enter_async_context(ticking(progress, watch))
             return
         retired = run.records.retired
         stage = bootstrap(

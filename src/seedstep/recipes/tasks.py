@@ -360,7 +360,7 @@ def closed_engine(
 
 @asynccontextmanager
 async def opened_engine(
-    run: Run[Any, Any, TaskRecords[Any]],
+    run: Run[Any, Any, Any],
     model: tuple[str, str | Sequence[str] | None, str | None],
     spent: Spent,
 ) -> AsyncIterator[Engine]:

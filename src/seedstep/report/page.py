@@ -45,7 +45,7 @@ from seedstep.report.contents import (
 from seedstep.report.data_files import is_data
 from seedstep.report.paper_layout import paper_part
 from seedstep.report.paper_tables import paper_tables
-from seedstep.report.records import Chart, ReportPart, Table
+from seedstep.report.records import Chart, Headline, ReportPart, Table
 from seedstep.report.statistics import NamedText
 from seedstep.runs import PredictionRecords, Run
 from seedstep.stages import open_run
@@ -100,14 +100,13 @@ def render_page(title: str, parts: Sequence[ReportPart], drawn: Mapping[str, Dra
     )
     environment.filters["shown"] = shown
     environment.filters["cell"] = lambda text: shown(text, CELL).text
-    sections = [section for part in parts for section in part.sections]
     environment.filters["markup"] = lambda drawing: Markup(drawing)  # noqa: S704 - ours
     environment.tests |= {"wide": is_wide, "long": is_long}
     environment.filters["kind"] = lambda block: type(block).__name__.lower()
     text = environment.get_template("page.html").render(
         title=title,
         parts=parts,
-        headlines=[headline for section in sections for headline in section.headlines],
+        headlines=list(_headlines(parts)),
         figure=next(_figures(parts), None),
         drawn=drawn,
         MORE=MORE,
@@ -246,12 +245,21 @@ def _figures(parts: Sequence[ReportPart]) -> Iterator[Chart]:
                 yield section.figure
 
 
-def title_of(parts: Sequence[ReportPart], runs: Sequence[Path]) -> str:
-    """Return what a report is about: the first question that it answers, else the runs' names."""
+def _headlines(parts: Sequence[ReportPart]) -> Iterator[Headline]:
+    """Yield the answers for the first screen, those that compare the same systems once."""
+    known: set[frozenset[tuple[Path, str]]] = set()
     for part in parts:
         for section in part.sections:
             for headline in section.headlines:
-                return headline.asked
+                if not headline.compares or headline.compares not in known:
+                    known.add(headline.compares)
+                    yield headline
+
+
+def title_of(parts: Sequence[ReportPart], runs: Sequence[Path]) -> str:
+    """Return what a report is about: the first question that it answers, else the runs' names."""
+    for headline in _headlines(parts):
+        return headline.asked
     return ", ".join(path.resolve().name for path in runs)
 
 

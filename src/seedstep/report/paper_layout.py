@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -234,13 +235,17 @@ def _headlines(table: PaperTable) -> Iterator[Headline]:
                 f"({table.printed.measure}). {table.printed.table} prints {printed}: "
                 f"{verdict(found)}."
             )
-            yield Headline(
-                f"Does “{_name(found)[0]}” do better than “{_name(found)[1]}”?", told, certainty
-            )
+            first, second = (row.method.removeprefix("+ ") for row in (found.row, found.other))
+            asked = f"Does “{first}” do better than “{second}”?"
+            yield Headline(asked, told, certainty, _compares(table, found))
 
 
-def _name(found: PaperDifference) -> tuple[str, str]:
-    return found.row.method.removeprefix("+ "), found.other.method.removeprefix("+ ")
+def _compares(table: PaperTable, found: PaperDifference) -> frozenset[tuple[Path, str]]:
+    """Return the systems of a difference with their run; none if a judge scored them."""
+    if table.predictions is None:
+        return frozenset()
+    run = table.predictions.resolve()
+    return frozenset((run, row.system) for row in (found.row, found.other))
 
 
 def _figure(table: PaperTable) -> Chart | None:

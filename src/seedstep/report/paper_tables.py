@@ -23,6 +23,7 @@ from contextlib import chdir, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from math import prod
 from pathlib import Path
 from typing import Literal
 
@@ -165,7 +166,8 @@ class PaperTable:
 
     `model` is the experiment's, `parameters` their number in the tuned model, if that is known.
     `lacking` names the systems that have no value yet, `unfinished` the stages that are left.
-    `remarks` are those on the systems' answers and references.
+    `remarks` are those on the systems' answers and references. `predictions` is the run of which
+    the scores are; None if a judge gave them.
     """
 
     name: str
@@ -180,6 +182,7 @@ class PaperTable:
     lacking: tuple[str, ...]
     unfinished: tuple[str, ...]
     remarks: tuple[str, ...] = ()
+    predictions: Path | None = None
 
 
 def paper_tables(directory: Path) -> tuple[PaperTable, ...]:
@@ -237,6 +240,7 @@ def paper_table(directory: Path, name: str) -> PaperTable:
         tuple(name for name in kept.systems if name not in whole),
         unfinished_stages(directory, kept),
         remarks_beside({name: systems[name].remarks for name in wanted if name in whole}),
+        None if kept.table.verdicts else directory / kept.table.predictions,
     )
 
 
@@ -385,10 +389,7 @@ def _parameters(directory: Path) -> int | None:
                     header = json.loads(file.read(min(length, MOST_HEADER)))
                 for tensor, found in header.items():
                     if tensor != "__metadata__":
-                        size = 1
-                        for dimension in found["shape"]:
-                            size *= dimension
-                        count += size
+                        count += prod(found["shape"])
             if count:
                 return count
     return None

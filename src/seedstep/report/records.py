@@ -11,6 +11,7 @@ Example::
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 __all__ = [
@@ -102,11 +103,14 @@ class Headline:
     """A sentence or two that answer a question, for the first screen of a report.
 
     `asked` is the question, `found` the answer with its interval, `certainty` how sure it is.
+    `compares` has the run and the name of each system that a comparison is of. Of those that
+    compare the same systems, in either order, the page shows the first.
     """
 
     asked: str
     found: str
     certainty: Certainty = "told"
+    compares: frozenset[tuple[Path, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

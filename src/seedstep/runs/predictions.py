@@ -20,8 +20,7 @@ import msgspec
 from seedstep.data import Prediction, Task, TaskChoice, TaskFiles, instances_of
 from seedstep.encode import ChatFrame
 from seedstep.errors import InputError, RunError, unknown_name
-from seedstep.evaluate.compare import EvaluatedSystem, MeanScores
-from seedstep.evaluate.intervals import Value
+from seedstep.evaluate.compare import EvaluatedSystem
 from seedstep.evaluate.scores import Reference, TrainingOverlap, references_of
 from seedstep.infer.predict import Answer, TaskWork
 from seedstep.infer.settings import SystemSettings
@@ -396,10 +395,6 @@ def _rows(
     groups = [("", evaluated.overall), *evaluated.groups.items()]
     for place, (group, scores) in enumerate(groups):
         head = (name, tokens, evaluated.grouping if place else "", group)
+        counts = (scores.instances, scores.tasks, scores.missing, scores.failed)
         for metric, value in scores.values.items():
-            yield (*head, metric, *_figures(scores, value), now)
-
-
-def _figures(scores: MeanScores, value: Value) -> tuple[object, ...]:
-    counts = (scores.instances, scores.tasks, scores.missing, scores.failed)
-    return (value.value, value.low, value.high, value.reason, *counts)
+            yield (*head, metric, value.value, value.low, value.high, value.reason, *counts, now)

@@ -158,11 +158,11 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
         try:
             stage.check(run)
             changes = stage.reconcile(run, before, removed)
-            urls = () if fresh else map(config.get, addresses_in(stage))
-            notes = about_addresses(urls, asked)
-            run.changes = replace(changes, notes=(*notes, *changes.notes))
             if not fresh:  # after the records: with the list of before, they come back
+                notes = about_addresses(map(config.get, addresses_in(stage)), asked)
+                changes = replace(changes, notes=(*notes, *changes.notes))
                 write_config(path, stage.config, config)
+            run.changes = changes
             if not stage.made(path):
                 stage.keep(run)
             if kept:

@@ -1,5 +1,6 @@
 """The stage `judge`, in which a model rates or compares answers: verdicts for each instance."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -7,9 +8,10 @@ from typing import Any
 
 from seedstep.data import Instance, Task, TaskChoice, instances_of
 from seedstep.data.choice import drawn_instances
+from seedstep.data.reading import read_text
 from seedstep.errors import InputError, SeedstepError, unknown_name
 from seedstep.evaluate.agreement import missing_verdicts
-from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers, read_rubric
+from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers
 from seedstep.evaluate.tables import about_shown, verdict_table
 from seedstep.inputs import SystemPredictions, distinct_names, read_systems
 from seedstep.llm.settings import require_price
@@ -44,6 +46,11 @@ __all__ = ["JUDGE", "JudgedInputs", "empty_answers", "judged_inputs"]
 SHOWN_FAILURES = 3
 """How many reasons of missing verdicts are listed."""
 
+LONGEST_RUBRIC = 20_000
+"""The most characters of a rubric."""
+
+_LEVEL = re.compile(r"^\W*(?:RATING-)?([A-D])\b", re.MULTILINE)
+
 
 def _load(settings: JudgeSettings) -> JudgeInputs:
     """Return a task for each instance, with the id of the instance, and all answers.
@@ -73,8 +80,26 @@ def _load(settings: JudgeSettings) -> JudgeInputs:
     if settings.against is not None and settings.against not in names:
         raise unknown_name("system", settings.against, names)
     answers = (_answers(system, name, ids) for system, name in zip(systems, names, strict=True))
-    rubric = read_rubric(Path(settings.rubric), settings.mode) if settings.rubric else ""
+    rubric = _read_rubric(Path(settings.rubric), settings.mode) if settings.rubric else ""
     return JudgeInputs(instances, (), answers=tuple(answers), rubric=rubric)
+
+
+def _read_rubric(path: Path, mode: str) -> str:
+    """Return the text of a file with a rubric.
+
+    Raises:
+        InputError: it can't be read, is empty or too long, or a rubric for ratings does not say
+            what each of the levels means.
+    """
+    text = read_text(path).strip()
+    if not text or len(text) > LONGEST_RUBRIC:
+        what = f"{path}: a rubric of {len(text):,} characters"
+        raise InputError(what, f"write some text, and at most {LONGEST_RUBRIC:,}")
+    missing = sorted(set("ABCD") - set(_LEVEL.findall(text)))
+    if mode == "rating" and missing:
+        what = f"{path}: no line says what level {missing[0]} means"
+        raise InputError(what, "write a line for each, as in `A: correct and complete`")
+    return text
 
 
 def _wanted(task: Task, choice: TaskChoice) -> tuple[Instance, ...]:

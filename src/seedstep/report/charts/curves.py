@@ -11,14 +11,7 @@ from math import cos, log, pi, sin
 from typing import Any
 
 from seedstep.evaluate.intervals import Value
-from seedstep.report.charts.style import (
-    LIGHT,
-    NARROW_ROW,
-    SERIES,
-    is_narrow,
-    label,
-    name_rows,
-)
+from seedstep.report.charts.style import LIGHT, NARROW_ROW, SERIES, is_narrow, label, name_rows
 from seedstep.report.records import Chart, Table, number
 from seedstep.report.statistics import Verb, thinned
 

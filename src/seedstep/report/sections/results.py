@@ -74,16 +74,20 @@ def results_sections(
         return [Section("Scores", tuple(blocks), headlines=(_scored(evaluated[0]),))]
     pairings = compare_systems(evaluated, against)
     figure = _differences(pairings)
-    sections = [Section("Scores", tuple(blocks), "", tuple(map(_answer, pairings)), figure)]
     places = {found.name: place for place, found in enumerate(evaluated)}
+    answers = tuple(
+        _answer(pairing, [systems[places[name]] for name in (pairing.first, pairing.second)])
+        for pairing in pairings
+    )
+    sections = [Section("Scores", tuple(blocks), "", answers, figure)]
     for number, pairing in enumerate(pairings, start=1):
         first, second = places[pairing.first], places[pairing.second]
         changes = task_changes(evaluated[first].scores, evaluated[second].scores)
-        answers = {
+        texts = {
             pairing.first: _texts(systems[first]),
             pairing.second: _texts(systems[second]),
         }
-        changed = _changed(changes, systems[first].tasks, answers)
+        changed = _changed(changes, systems[first].tasks, texts)
         blocks = [*_compared(pairing, number), *changed]
         sections.append(Section(f"{pairing.first} against {pairing.second}", tuple(blocks)))
     return sections
@@ -109,7 +113,7 @@ CERTAIN: Mapping[Certainty, str] = MappingProxyType(
 )
 
 
-def _answer(pairing: Pairing) -> Headline:
+def _answer(pairing: Pairing, systems: Sequence[SystemPredictions]) -> Headline:
     """Say what a comparison found, and how sure that is."""
     overall, *others = pairing.comparison.differences
     certainty = certainty_of(overall.difference)
@@ -124,7 +128,8 @@ def _answer(pairing: Pairing) -> Headline:
         found += f" The interval over {overall.tasks:,} tasks holds zero."
     remarks = "".join(f" Note: {remark}." for remark in pairing.remarks)
     asked = f"Does {pairing.first} do better than {pairing.second}?"
-    return Headline(asked, f"{found}{remarks}", certainty)
+    compares = frozenset((system.source.resolve(), system.name) for system in systems)
+    return Headline(asked, f"{found}{remarks}", certainty, compares)
 
 
 def certainty_of(difference: Value) -> Certainty:
