@@ -8,7 +8,7 @@ import pytest
 
 from seedstep import predict
 from seedstep.data import Example, load_tasks
-from seedstep.errors import InputError, RunMismatchError
+from seedstep.errors import InputError, RunError, RunMismatchError
 from seedstep.inputs import with_examples
 from seedstep.inputs.tasks import gather
 from seedstep.recipes import import_instructions
@@ -141,5 +141,7 @@ def test_what_has_no_examples_is_refused(folder: Path, run: Path, tmp_path: Path
     tasks = load_tasks(folder).tasks
     with pytest.raises(InputError, match="run of `seedstep steps`, which has no generated"):
         with_examples(tasks, tmp_path / "steps", "ranked")
+    with pytest.raises(RunError, match="nowhere is not a run"):
+        with_examples(tasks, tmp_path / "nowhere", "ranked")
     with pytest.raises(InputError, match="none of these tasks has ranked examples"):
         with_examples(tasks[1:], run, "ranked")

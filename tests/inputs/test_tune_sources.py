@@ -60,6 +60,17 @@ def test_an_amount_of_nothing_is_refused(text: str) -> None:
         make_source(text)
 
 
+@pytest.mark.parametrize("amount", ["-3", "xnan", "x1e9", "1.5", ""])
+def test_what_is_no_amount_is_named(
+    amount: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("rows.jsonl").touch()
+    with pytest.raises(InputError, match=f"'{amount}' is no count or weight"):
+        make_source(f"rows.jsonl@plain={amount}")
+    assert make_source("a=b.jsonl").path == "a=b.jsonl"
+
+
 @given(st.text(max_size=200))
 def test_any_text_is_a_source_or_refused(text: str) -> None:
     with suppress(InputError):

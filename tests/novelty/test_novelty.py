@@ -63,6 +63,14 @@ def test_an_index_that_grows_decides_as_brute_force_does(pool: list[str]) -> Non
         assert len(index) == number + 1
 
 
+@settings(max_examples=100)
+@given(POOLS)
+def test_a_known_text_is_compared_with_those_that_it_follows(pool: list[str]) -> None:
+    index = index_of(pool)
+    for row, text in enumerate(pool):
+        assert index.nearest_before(row) == brute_force(pool[:row], text)
+
+
 @settings(max_examples=200)
 @given(POOLS, TEXTS, st.integers(0, 14))
 def test_the_pool_as_it_was_at_an_earlier_position(pool: list[str], text: str, known: int) -> None:

@@ -120,6 +120,8 @@ def test_stages_that_write_to_one_run_are_not_independent(tmp_path: Path) -> Non
         ("stages: [{novelty: {}, after: [b]}]", "no earlier stage 'b'"),
         ("stages: [{novelty: {}}, {novelty: {}}]", "a second 'novelty'"),
         ("stages: [{novelty: {out: '{x}'}}]", "no value 'x'"),
+        ("values: {x: '{x}'}\nstages: [{novelty: {out: a}}]", "value of 'x' is made of itself"),
+        ("values: {x: 'a{y}', y: '{x}'}\nstages: [{novelty: {}}]", "'y' and 'x' is made of itself"),
     ],
 )
 def test_a_file_that_is_no_experiment_is_refused(text: str, what: str, tmp_path: Path) -> None:
@@ -127,6 +129,15 @@ def test_a_file_that_is_no_experiment_is_refused(text: str, what: str, tmp_path:
     path.write_text(text)
     with pytest.raises(InputError, match=what):
         read_experiment(path)
+
+
+def test_a_value_may_be_made_of_values_that_are_made_of_others(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        "values: {a: '{b}-a', b: '{c}-b', c: 1}\nstages: [{novelty: {arguments: '{a}'}}]"
+    )
+    (stage,) = read_experiment(path).stages
+    assert stage.command == ("novelty", "1-b-a")
 
 
 def test_values_that_are_not_known_are_refused(experiment: Path) -> None:

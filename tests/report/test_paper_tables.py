@@ -1,6 +1,7 @@
 """A table of a paper, as an experiment made it, beside the printed values."""
 
 import json
+import re
 import sqlite3
 from contextlib import chdir
 from fnmatch import fnmatch
@@ -166,6 +167,25 @@ def test_a_report_opens_on_the_differences_and_draws_the_sizes(tmp_path: Path) -
     assert "Figure 7 prints +: the other sign." in " ".join(page.split())
     assert (out / "figures" / "1-sizes.svg").exists()
     assert (out / "figures" / "first-paper.svg").exists()
+
+
+def test_the_report_asks_each_comparison_once(made: Path, tmp_path: Path) -> None:
+    def asked(against: str, *more: Path) -> list[tuple[str, str]]:
+        out, runs = tmp_path / "report", (made / "predictions", *more)
+        told = seedstep("report", *runs, "--table", made, "--against", against, "--out", out)
+        assert told.code == 0, told.error
+        page = (out / "index.html").read_text("utf-8")
+        return re.findall("Does (.*) do better than (.*)[?]<", page)
+
+    shown = asked("tk-instruct")
+    assert ("“Step-by-Step Instruction Tuning”", "“Tk-Instruct”") in shown
+    assert ("copy-input", "tk-instruct") in shown
+    assert ("tuned-steps", "tk-instruct") not in shown
+    for name in ("tk-instruct", "tuned-steps"):  # other systems of the same names
+        model = "baseline:copy-input"
+        predict(tmp_path / "other", name=name, model=model, tasks=made / "tasks")
+    shown = asked("tk-instruct (other)", tmp_path / "other")
+    assert ("tuned-steps (other)", "tk-instruct (other)") in shown
 
 
 def test_an_experiment_that_has_predicted_nothing_yet(tmp_path: Path) -> None:

@@ -218,6 +218,38 @@ class TestPhones:
         assert shown == 1 + len(drawn)
 
 
+def test_print_shows_everything_and_is_light_and_without_navigation(
+    browser: Any, tmp_path: Path
+) -> None:
+    long = Specimen("task", (Field("output", "word " * 500), Field("input", "line\n" * 60)))
+    blocks: tuple[Block, ...] = (Specimens("folded", (long,)), *charts_of_each_kind("a", "b", "c"))
+    section = Section("S", blocks, "", (Headline("asked", "found"),) * 8)
+    path = tmp_path / "index.html"
+    path.write_bytes(markup_of([ReportPart("p", (("seed", "42"),), (section,))]))
+    with watched(browser, viewport={"width": 1280, "height": 900}, color_scheme="dark") as watching:
+        watching.page.goto(path.as_uri())
+        dark = watching.page.evaluate(SURFACE)
+        watching.page.emulate_media(media="print")
+        assert watching.page.evaluate(SURFACE) != dark
+        seen = "each => each.checkVisibility({contentVisibilityAuto: true})"
+        navigation = watching.page.evaluate(
+            f"[...document.querySelectorAll('nav, .skip')].filter({seen}).length"
+        )
+        unseen = watching.page.evaluate(
+            f"[...document.querySelectorAll('pre, dd, figure td, .answer')]"
+            f".filter(each => !({seen})(each)).map(each => each.textContent)"
+        )
+        cut = watching.page.evaluate(
+            """[...document.querySelectorAll('pre, .scroll')].filter(each =>
+            each.scrollHeight > each.clientHeight + 1 || each.scrollWidth > each.clientWidth + 1)
+            .map(each => each.textContent)"""
+        )
+    assert (navigation, unseen, cut) == (0, [], [])
+
+
+SURFACE = "getComputedStyle(document.documentElement).backgroundColor"
+
+
 def test_the_figure_follows_the_first_answer_and_most_others_are_folded() -> None:
     figure = bar_chart("first", "figure", {"a": 3}, ("label", "tasks"))
     answers = tuple(Headline(f"question {n}", f"answer {n}") for n in range(9))

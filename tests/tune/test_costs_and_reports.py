@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -178,13 +178,15 @@ def test_whole_numbers_in_a_model_are_saved_exactly_beside_rounded_weights(tmp_p
 
 
 @pytest.mark.parametrize("name", ["wandb", "mlflow", "tensorboard"])
-def test_a_package_that_is_missing_is_named_before_training(
-    name: str, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_package_that_is_missing_is_named_before_anything_is_read(
+    name: Literal["wandb", "mlflow", "tensorboard"],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("seedstep.tune.prepare.find_spec", lambda name: None)
+    monkeypatch.setattr("seedstep.tune.records.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=f"pip install {name}"):
-        tuned(world, tmp_path / "tuned", report_to=name)
-    assert not (tmp_path / "tuned" / "metrics.jsonl").exists()
+        tune_model(tmp_path / "tuned", data=["no data are read yet"], report_to=name)
+    assert not (tmp_path / "tuned").exists()
 
 
 def test_a_tuning_goes_on_with_other_reports(

@@ -274,10 +274,9 @@ def _hidden(path: Path, ending: str) -> Path:
 def _new_file(path: Path) -> BinaryIO:
     """Create a locked hidden file beside a file."""
     while True:
-        partial = _hidden(path, PARTIAL)
-        file = partial.open("xb")
+        file = _hidden(path, PARTIAL).open("xb")
         _lock(file.fileno(), wait=True)
-        if partial.exists():
+        if Path(file.name).exists():
             return file
         file.close()  # another writer took it for a leftover before it was locked
 
@@ -396,4 +395,6 @@ def _explained(path: Path, remedy: str = "free space or correct its rights") -> 
     try:
         yield
     except OSError as error:
+        if isinstance(error, FileNotFoundError):
+            remedy = f"make the directory {path.parent} first, or name another"
         raise RunError(f"{path}: {error.strerror or error}", remedy) from None

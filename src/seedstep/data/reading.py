@@ -200,6 +200,8 @@ def read_text(path: Path) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file", "check the path") from None
     except (OSError, ValueError) as error:  # a ValueError where a path can't be one
         what = getattr(error, "strerror", None) or first_line(error)
         raise InputError(f"{path}: {what}", "check the path") from None

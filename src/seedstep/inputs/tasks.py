@@ -341,7 +341,7 @@ def with_examples(tasks: Iterable[Task], run: Path, choose: Choose) -> tuple[Tas
         RunError: `run` is no run.
     """
     tasks = tuple(tasks)
-    if (stage := stage_of(run)) not in (None, "examples"):
+    if (stage := stage_of(run)) not in ("", "examples"):
         what = f"{run} is a run of `seedstep {stage}`, which has no generated examples"
         raise InputError(what, "name a run of `seedstep examples`")
     with open_database(run, "examples") as database:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedstep.novelty.join import compare
-from seedstep.novelty.texts import SIGNATURE_WORDS, Sequenced, Texts, TokenNumbers, encode
+from seedstep.novelty.texts import SIGNATURE_WORDS, Sequenced, TokenNumbers, encode
 from seedstep.text import Tokenizer
 
 __all__ = ["Neighbor", "NoveltyIndex"]
@@ -44,6 +44,15 @@ class Neighbor:
 
     id: str
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """A text that is compared: its number of tokens, its signature, and its tokens."""
+
+    length: int
+    signature: NDArray[np.uint64]
+    sequence: Sequenced
 
 
 class NoveltyIndex:
@@ -88,8 +97,21 @@ class NoveltyIndex:
         Only the first `known` texts are looked at, by default all. The result is None where no
         token is shared or no score reaches `least`; a higher `least` saves comparisons.
         """
-        new = self._encode(text)
-        bounds = self._bounds(new, len(self) if known is None else min(known, len(self)))
+        new = encode(self._vocabulary.number([text]))
+        count = len(self) if known is None else min(known, len(self))
+        query = _Query(int(new.lengths[0]), new.signatures[0], new.sequences[0])
+        return self._nearest(query, count, least)
+
+    def nearest_before(self, row: int) -> Neighbor | None:
+        """Return what `nearest` does for a known text, by its row, and those that it follows.
+
+        It saves encoding the text again.
+        """
+        signature = self._signatures[:, row]
+        return self._nearest(_Query(int(self._lengths[row]), signature, self._sequences[row]), row)
+
+    def _nearest(self, new: _Query, count: int, least: float = 0.0) -> Neighbor | None:
+        bounds = self._bounds(new, count)
         best, best_score, size = 0, 0.0, _FIRST
         floor = max(least, 2 * _ROUNDING) - _ROUNDING
         rows = np.flatnonzero(bounds >= max(_CLOSE * bounds.max(initial=0), floor))[:size]
@@ -110,21 +132,18 @@ class NoveltyIndex:
             else None
         )
 
-    def _encode(self, text: str) -> Texts:
-        return encode(self._vocabulary.number([text]))
-
-    def _bounds(self, new: Texts, count: int) -> NDArray[np.float64]:
+    def _bounds(self, new: _Query, count: int) -> NDArray[np.float64]:
         """Return upper bounds of the scores with known texts: (count,), 0 for no shared token."""
-        length, known = np.int32(new.lengths[0]), self._lengths[:count]
-        words = zip(self._signatures[:, :count], new.signatures[0], strict=True)
+        length, known = np.int32(new.length), self._lengths[:count]
+        words = zip(self._signatures[:, :count], new.signature, strict=True)
         differing = sum(np.bitwise_count(known_word ^ word) for known_word, word in words)
         total = length + known
         shared = np.minimum((total - differing) >> 1, np.minimum(length, known))
         bounds: NDArray[np.float64] = 2 * shared / np.maximum(total, 1)
         return bounds
 
-    def _scores(self, new: Texts, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _scores(self, new: _Query, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         known = [self._sequences[row] for row in rows.tolist()]
         lengths = self._lengths[rows]
-        texts = [new.sequences[0]] * len(known)
-        return compare(texts, known, np.full_like(lengths, new.lengths[0]), lengths)
+        texts = [new.sequence] * len(known)
+        return compare(texts, known, np.full_like(lengths, new.length), lengths)

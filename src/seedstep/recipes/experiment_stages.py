@@ -35,6 +35,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from itertools import chain, product
 from pathlib import Path
 from typing import Any
@@ -76,11 +77,21 @@ ONE = SweptValues({}, ())
 
 
 def resolved(where: str, values: Values) -> Values:
-    """Return values in which those that name others have them filled in, once."""
-    return {
-        name: filled_with(where, text, values) if text and "{" in text else text
+    """Return values in which those that name others have them filled in."""
+    named = {
+        name: {match[1] for match in VALUE.finditer(text or "")} & values.keys()
         for name, text in values.items()
     }
+    found = dict(values)
+    try:
+        for name in TopologicalSorter(named).static_order():
+            if named[name]:
+                found[name] = filled_with(where, values[name] or "", found)
+    except CycleError as error:
+        each_other = " and ".join(f"'{name}'" for name in dict.fromkeys(error.args[1]))
+        what = f"{where}: the value of {each_other} is made of itself"
+        raise InputError(what, "write it without its name in braces") from None
+    return found
 
 
 def filled_with(where: str, text: str, values: Values) -> str:

@@ -53,7 +53,7 @@ from seedstep.tune.checkpoints import FSDP, write_fsdp
 from seedstep.tune.mixing import TRAINING_RECORD, training_record
 from seedstep.tune.openai_jobs import FineTuned, JobWatch
 from seedstep.tune.outputs import require_gguf, write_tuning_card, write_tuning_gguf
-from seedstep.tune.records import keep_frame, kept_frame
+from seedstep.tune.records import keep_frame, kept_frame, require_reporter
 
 __all__ = ["TuneResult", "TuningWatch", "tune_model", "tune_model_async"]
 
@@ -247,9 +247,7 @@ def _tuned_here(
         if not before and not _train(files, work, watch, stop):
             return replace(tuned, stopped=True)
         notes = () if rank else (*_write_beside(files, work), *_about_base(files, work))
-        if (
-            not rank and not before
-        ):  # the optimiser's state is three times as large as the model, and of no use
+        if not rank and not before:  # the optimiser's state is of no use, and three times as large
             shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
     return replace(tuned, model=files.model, finished_before=before, notes=notes)
 
@@ -302,6 +300,7 @@ def _with_stored(path: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def _prepared(path: Path, settings: TuneSettings, processes: int) -> _Work:
     _require_device(settings.training.device)
+    require_reporter(settings.training)
     gathered = gather(settings)
     tokenizer = load_tokenizer(settings.model.name)
     config = load_config(settings.model.name)

@@ -211,7 +211,7 @@ def _amount(
     """Return as many examples as the source asks for; one that is used twice is there twice."""
     if source.count is not None:
         if source.count > len(choices):
-            what = f"{source}: there are only {len(choices):,} examples"
+            what = f"{source}: has {len(choices):,} of the {source.count:,} examples asked for"
             raise InputError(what, "ask for fewer, or use some more often with =xWEIGHT")
         if covering:
             return _covering(source, choices, source.count, seed)

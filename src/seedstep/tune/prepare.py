@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -107,25 +106,13 @@ def trainer_arguments(
     return arguments
 
 
-REPORTERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",), "mlflow": ("mlflow",)}
-)
-"""The packages that report, of which one has to be installed, by the value of `report_to`."""
-
 BOARD = "TENSORBOARD_LOGGING_DIR"
 """The variable that names the directory in which the trainer's reports for TensorBoard go."""
 
 
 @contextmanager
 def reporting(training: Training, out: Path) -> Iterator[None]:
-    """Let the trainer report, for TensorBoard to a directory in `out` unless the user named one.
-
-    Raises:
-        MissingExtraError: the package that reports is not installed.
-    """
-    names = REPORTERS.get(training.report_to, ())
-    if names and not any(map(find_spec, names)):
-        raise MissingExtraError(f"reports to {names[0]}", f"pip install {names[0]}")
+    """Let the trainer report, for TensorBoard to a directory in `out` unless the user named one."""
     if training.report_to != "tensorboard" or BOARD in os.environ:
         yield
         return

@@ -9,15 +9,16 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Annotated, Any, BinaryIO, Literal, Protocol, Self
 
 import msgspec
 
 from seedstep.data import BadLine, read_jsonl, write_atomically
 from seedstep.encode import ChatFrame, TokenPair
-from seedstep.errors import RunError
+from seedstep.errors import MissingExtraError, RunError
 from seedstep.settings import SEED, Count, setting
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "kept_frame",
     "read_device_seconds",
     "read_losses",
+    "require_reporter",
 ]
 
 NotNegative = Annotated[int, msgspec.Meta(ge=0)]
@@ -81,6 +83,23 @@ class Training:
         "tuning's directory, wandb and mlflow send to where their own variables say.",
         later=True,
     )
+
+
+REPORTERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",), "mlflow": ("mlflow",)}
+)
+"""The packages that report, of which one has to be installed, by the value of `report_to`."""
+
+
+def require_reporter(training: Training) -> None:
+    """Check that a package that reports is installed, if one is to.
+
+    Raises:
+        MissingExtraError: it is not.
+    """
+    names = REPORTERS.get(training.report_to, ())
+    if names and not any(map(find_spec, names)):
+        raise MissingExtraError(f"reporting to {names[0]}", f"pip install {names[0]}")
 
 
 class TuningData(Protocol):

@@ -133,6 +133,9 @@ def make_source(text: str) -> TuneSource:
     if found is None:
         raise InputError(f"data source '{text}' can't be read", f"write {FORM}")
     parts = {name: value for name, value in found.groupdict().items() if value is not None}
+    before, _, amount = parts["path"].rpartition("=")
+    if before and not {"count", "weight"} & set(parts) and _is_there(make_source(before).path):
+        raise InputError(f"data source '{text}': '{amount}' is no count or weight", f"write {FORM}")
     return source_of(parts, f"data source '{text}'")
 
 
