@@ -252,13 +252,16 @@ def test_what_is_not_utf_8_is_named_by_its_byte_in_the_line(tmp_path: Path) -> N
     (problem,) = read_seeds(write(tmp_path, bad)).problems
     expected = f"not UTF-8 (byte {bad.index(0xE9) + 1})"
     assert (problem.line, problem.message) == (1, expected)
-    assert problem.remedy == "save the file as UTF-8"
+    assert problem.remedy.startswith("save the file as UTF-8, as `iconv -f CP1252 -t UTF-8 ")
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (line().decode().encode("utf-16"), "UTF-16, .*Save it as UTF-8"),
+        (
+            line().decode().encode("utf-16"),
+            "UTF-16, .*Save the file as UTF-8, as `iconv -f UTF-16 -t UTF-8",
+        ),
         (b"PK\x03\x04 a workbook", "a workbook or an archive, .*Save it as CSV in UTF-8"),
         (b"\x1f\x8b\x08", "compressed, .*Unpack it"),
     ],

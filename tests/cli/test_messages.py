@@ -68,7 +68,10 @@ class TestFieldsOfAFile:
 
     @pytest.mark.parametrize(
         ("content", "said"),
-        [(b"text\n\xff\n", "not text in UTF-8"), (b"text\na\rb\n", "can't be read as CSV")],
+        [
+            (b"text\n\xff\n", "not UTF-8. Save the file as UTF-8, as `iconv -f CP1252 -t UTF-8"),
+            (b"text\na\rb\n", "can't be read as CSV"),
+        ],
     )
     def test_a_csv_that_is_none_is_an_error(self, content: bytes, said: str) -> None:
         Path("data.csv").write_bytes(content)

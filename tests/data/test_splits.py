@@ -197,7 +197,8 @@ def test_a_split_that_names_nothing_has_that_problem(root: Path) -> None:
 def test_a_split_in_another_encoding_says_so(root: Path) -> None:
     path = write_split(root, "test", "")
     path.write_bytes(b"plain\xe9\n")
-    with pytest.raises(InputError, match=re.escape(f"{path}: not UTF-8. Save the file as UTF-8.")):
+    said = f"{path}: not UTF-8. Save the file as UTF-8, as `iconv -f CP1252 -t UTF-8 {path} > "
+    with pytest.raises(InputError, match=re.escape(said)):
         load_tasks(root, "test")
 
 

@@ -100,12 +100,6 @@ BAD = {
         "add the field",
     ),
     "list": (b"[]", "", "expected `object`, got `array`", IN_THE_FILE),
-    "latin-1": (
-        '{"Definition": "é"}'.encode("latin-1"),
-        "",
-        "not UTF-8 (byte 17)",
-        "save the file as UTF-8",
-    ),
     "no-definition": (encoded(changed(Definition=...)), "Definition", "missing", "add the field"),
     "definition-number": (
         encoded(changed(Definition=3)),

@@ -204,7 +204,9 @@ def test_a_run_without_tasks_says_so(server: ScriptedServer, tmp_path: Path) -> 
     grow(tmp_path / "run", server, tasks=1)
     config = (tmp_path / "run" / "run.yaml").read_text()
     (tmp_path / "run" / "run.yaml").write_text(config.replace("bootstrap", "steps"))
-    with pytest.raises(InputError, match="a run of `seedstep steps`, which has no examples"):
+    with pytest.raises(
+        InputError, match="a run of `seedstep steps`: it has instructions, and no tasks with"
+    ):
         load_source(TuneSource(str(tmp_path / "run")))
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from seedstep.errors import InputError
 from seedstep.recipes import read_experiment
+from seedstep.runs.experiments import PlannedStage, keep_plan, planned_stages
 from support.command_line import environment, program, seed_line, seedstep
 from support.predicting import write_word_tasks
 from support.scripted_server import Fault, ScriptedServer
@@ -192,3 +193,69 @@ stages:
     assert "Copying Instance Input 100.0 [100.0, 100.0] 14.2" in done.words
     assert done.words.endswith("Again: seedstep table runs/mine")
     assert "Copying Demo Output 0.0 [0.0, 0.0] 28.5" in seedstep("table", "mine.yaml").words
+
+
+GROWN = """
+values: {address: "", tasks: 3}
+stages:
+  - name: grow
+    bootstrap: {model: "openai:scripted", base-url: "{address}", tasks: "{tasks}", out: grown}
+  - name: look
+    status: {arguments: grown}
+    after: [grow]
+  - name: write
+    steps:
+      {tasks: grown, model: "openai:scripted", base-url: "{address}", max-requests: 1, out: written}
+    after: [grow]
+  - name: report
+    report: {arguments: [grown, written], out: page}
+    after: [write]
+"""
+
+
+class TestTheStatusOfAnExperiment:
+    @pytest.fixture
+    def out(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("COLUMNS", "80")
+        Path("mine.yaml").write_text(GROWN)
+        with ScriptedServer() as server:
+            flags = ("mine.yaml", "--out", "out", "--set", f"address={server.url}")
+            done = subprocess.run(program("run", *flags), env=environment(), capture_output=True)
+            assert done.returncode == 1, done.stdout
+        return Path("out")
+
+    def test_it_has_a_line_for_each_stage(self, out: Path) -> None:
+        done = seedstep("status", out)
+        assert done.code == 0, done.err
+        assert done.lines[0] == "2 of 4 stages finished"
+        told = {line.split()[0]: line.split()[1:] for line in done.lines[2:] if line}
+        assert told["grow"] == ["finished", "bootstrap", "grown"]
+        assert told["look"] == ["finished", "status"]
+        assert told["write"] == ["begun", "steps", "written"]
+        assert told["report"] == ["not", "begun", "report", "page"]
+        assert max(map(len, done.lines)) <= 80
+
+    def test_a_changed_stage_is_not_finished(self, out: Path) -> None:
+        kept = planned_stages(out)
+        changed = PlannedStage("bootstrap", "grown", "another")
+        keep_plan(out, (kept | {"grow": changed}).items())
+        assert seedstep("status", out).lines[0] == "1 of 4 stages finished"
+
+    @pytest.mark.parametrize("command", ["show", "requests", "report"])
+    def test_other_commands_name_its_runs(self, out: Path, command: str) -> None:
+        error = seedstep(command, out).error
+        assert "out is an experiment" in error
+        assert "out/grown, out/written" in error
+
+    def test_a_directory_with_runs_names_them(self, out: Path) -> None:
+        (out / "plan.json").unlink()
+        (out / "stages.json").unlink()
+        assert "out is not a run, but has some" in seedstep("status", out).error
+        assert "out/grown, out/written" in seedstep("show", out).error
+
+    def test_one_of_an_earlier_version_has_the_finished_ones(self, out: Path) -> None:
+        (out / "plan.json").unlink()
+        done = seedstep("status", out)
+        assert done.lines[0] == "2 of 2 stages finished"
+        assert "see one: seedstep status out/grown" in done.words.lower()

@@ -96,3 +96,10 @@ def test_a_form_that_can_not_be_used_says_why(tmp_path: Path, text: str, said: s
 def test_no_such_form() -> None:
     with pytest.raises(InputError, match="data, steps, rating, pairs"):
         find_form("stars")
+
+
+def test_a_form_with_a_wrong_field_is_told_what_a_form_has(tmp_path: Path) -> None:
+    path = tmp_path / "form.yaml"
+    path.write_text("items: rating\nsubject: rating\nquestions:\n  - {name: a, text: A?}\n")
+    with pytest.raises(InputError, match=r"unknown field `subject`. A form has `items`"):
+        find_form(str(path))

@@ -200,7 +200,9 @@ def test_a_preview_asks_nothing(server: ScriptedServer, source: Path) -> None:
     [
         (None, "no instances to write outputs for"),
         ("bare.jsonl", "has no instances, so that there is no output to write anew"),
-        ("steps", "which has no examples"),
+        ("steps", "it has instructions, and no tasks with instances. Name a bootstrap's run, "),
+        ("answers", "it has answers of systems, and no tasks with instances"),
+        ("answers", "or task files, such as its own: mine.jsonl"),
         ("missing.jsonl", "missing.jsonl"),
     ],
 )
@@ -210,6 +212,8 @@ def test_a_source_without_instances_is_refused_at_once(
     (tmp_path / "bare.jsonl").write_text('{"definition": "Say hello.", "instances": []}\n')
     (tmp_path / "steps").mkdir()
     (tmp_path / "steps" / "run.yaml").write_text("stage: steps\n")
+    (tmp_path / "answers").mkdir()
+    (tmp_path / "answers" / "run.yaml").write_text("stage: predict\ntasks: mine.jsonl\n")
     flags = ("--model", "openai:better", "--base-url", server.url, "--out", tmp_path / "run")
     done = seedstep("distill", *([tmp_path / source] if source else []), *flags)
     assert done.code == 1

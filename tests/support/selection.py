@@ -188,6 +188,7 @@ SLOW = (
     "review/test_review_store.py::test_what_is_done_is_what_counts",
     "review/test_view.py",
     "review/test_view_predictions.py",
+    "runs/test_again.py",
     "runs/test_axes_run.py::test_killed_it_goes_on_to_the_same_bytes",
     "runs/test_axes_run.py::test_requests_in_flight_change_nothing",
     "runs/test_axes_run.py::test_the_report_has_shares_what_is_set_aside_and_distances",

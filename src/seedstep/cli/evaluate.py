@@ -12,6 +12,7 @@ from seedstep.cli.options import (
     COMMAND_LINE,
     Against,
     Asked,
+    FailedTasks,
     Out,
     SameModel,
     required,
@@ -118,10 +119,19 @@ def print_predictions_end(out: Path, again: str, progress: PredictProgress) -> N
         line = f"Nothing came of it: {progress.failed:,} of {progress.done:,} failed. See why:"
         console.print(f"\n{line}", style="red")
         console.print(f"  seedstep show {out} --rejected", markup=False, soft_wrap=True)
+        _print_again(again)
         raise typer.Exit(1)
+    if progress.failed:
+        console.print(f"\n{progress.failed:,} predictions failed.", style="yellow")
+        _print_again(again)
     took = f" in {duration(progress.seconds)}, {progress.per_second:.1f} a second"
     console.print(f"\nDone{took if progress.new else ''}. Score them:")
     console.print(f"  seedstep evaluate {out}", markup=False, soft_wrap=True)
+
+
+def _print_again(again: str) -> None:
+    console.print("Ask for what failed again:")
+    console.print(f"  {again} --failed again", markup=False, soft_wrap=True)
 
 
 @with_settings(TaskChoice, SystemSettings, make=split_settings)
@@ -132,11 +142,12 @@ def predict_command(
         str | None, typer.Option(help="What the system is called in the run. Default: its model.")
     ] = None,
     same_model: SameModel = False,
+    failed: FailedTasks = "keep",
     dry_run: DryRun = False,
 ) -> None:
     """Predict the outputs of tasks with a model or a baseline. Run it again to go on."""
     if dry_run:
-        foreseen = foresee_predictions(out, asked, name, same_model=same_model)
+        foreseen = foresee_predictions(out, asked, name, failed=failed, same_model=same_model)
         assumed = "answers as long as the first references, no thoughts, 4 characters a token."
         print_foreseen(foreseen, f"{foreseen.left:,} instances", assumed)
         return
@@ -144,7 +155,8 @@ def predict_command(
     called = name or asked.get("model")
     again = f"seedstep predict --out {out}" + (f" --name {shlex.quote(called)}" if called else "")
     watch = _Watch(out)
-    work = _predict(watch, out, asked, name, same_model=same_model)
+    how: Any = {"same_model": same_model, "failed": failed}
+    work = _predict(watch, out, asked, name, how)
     progress = run_to_the_end(work, again, out, watch.stopping)
     with open_run(out, PREDICT) as run:
         print_blocks(system_blocks(run, progress.name, progress.wanted))
@@ -154,11 +166,11 @@ def predict_command(
 
 
 async def _predict(
-    watch: _Watch, out: Path, asked: dict[str, Any], name: str | None, *, same_model: bool
+    watch: _Watch, out: Path, asked: dict[str, Any], name: str | None, how: dict[str, Any]
 ) -> PredictProgress:
     with live_bar("instances") as bar:
         seen = watch.watching(bar)
-        progress = await work_on_predictions(out, asked, name, seen, same_model=same_model)
+        progress = await work_on_predictions(out, asked, name, seen, **how)
         bar.tell(progress.notes)
         return progress
 

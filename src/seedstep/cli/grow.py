@@ -11,7 +11,7 @@ import yaml
 
 from seedstep.bootstrap import BootstrapSettings, check_seeds, tell_script
 from seedstep.cli.dry_run import DryRun, print_foreseen
-from seedstep.cli.options import Asked, Out, RemovedTasks, SameModel, with_settings
+from seedstep.cli.options import Asked, FailedTasks, Out, RemovedTasks, SameModel, with_settings
 from seedstep.cli.progress import live_bar, run_tasks
 from seedstep.cli.terminal import console, plain, print_rows
 from seedstep.data import write_atomically
@@ -319,11 +319,12 @@ def distill_command(
     out: Out = None,
     same_model: SameModel = False,
     removed: RemovedTasks = "keep",
+    failed: FailedTasks = "keep",
     dry_run: DryRun = False,
 ) -> None:
     """Have another model write the outputs of instances anew. Run it again to go on."""
     if dry_run:
-        work = foresee_work(DISTILL, out, asked, removed, same_model=same_model)
+        work = foresee_work(DISTILL, out, asked, removed, failed=failed, same_model=same_model)
         assumed = "new outputs as long as the old ones, 4 characters a token."
         print_foreseen(work, f"{work.left:,} instances", assumed)
         return
@@ -334,6 +335,7 @@ def distill_command(
         asked,
         same_model=same_model,
         removed=removed,
+        failed=failed,
         look="seedstep show {out} TASK",
         see="See one, with the outputs of before:",
     )

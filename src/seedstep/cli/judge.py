@@ -11,7 +11,7 @@ import typer
 
 from seedstep.cli.dry_run import DryRun, print_foreseen
 from seedstep.cli.evaluate import OutFile, print_some, print_table, write_or_print
-from seedstep.cli.options import Asked, Out, RemovedTasks, SameModel, with_settings
+from seedstep.cli.options import Asked, FailedTasks, Out, RemovedTasks, SameModel, with_settings
 from seedstep.cli.progress import run_tasks
 from seedstep.cli.terminal import console, plain, print_rows
 from seedstep.evaluate.agreement import NO_LEVELS
@@ -43,11 +43,12 @@ def judge_command(
     out: Out = None,
     same_model: SameModel = False,
     removed: RemovedTasks = "keep",
+    failed: FailedTasks = "keep",
     dry_run: DryRun = False,
 ) -> None:
     """Have a model judge answers. Run it again to go on where it stopped."""
     if dry_run:
-        work = foresee_work(JUDGE, out, asked, removed, same_model=same_model)
+        work = foresee_work(JUDGE, out, asked, removed, failed=failed, same_model=same_model)
         assumed = "one reply for each question, which can be read; 4 characters a token."
         print_foreseen(work, f"{work.left:,} instances", assumed)
         return
@@ -58,6 +59,7 @@ def judge_command(
         asked,
         same_model=same_model,
         removed=removed,
+        failed=failed,
         look="seedstep verdicts {out}",
         see="See what it said:",
         unit="instances",

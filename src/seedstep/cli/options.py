@@ -19,13 +19,14 @@ import typer
 
 from seedstep.data import parse_yaml, read_yaml
 from seedstep.errors import InputError
-from seedstep.runs import Removed
+from seedstep.runs import Failed, Removed
 from seedstep.settings import Setting, make_settings, table
 
 __all__ = [
     "COMMAND_LINE",
     "Against",
     "Asked",
+    "FailedTasks",
     "Out",
     "RemovedTasks",
     "SameModel",
@@ -61,6 +62,14 @@ RemovedTasks = Annotated[
         "--removed",
         help="Results of tasks that are no longer in the list: keep them, or drop them, which sets "
         "them aside until their task is back.",
+    ),
+]
+
+FailedTasks = Annotated[
+    Failed,
+    typer.Option(
+        "--failed",
+        help="Where there is no result: keep it so, or ask again, each request with another draw.",
     ),
 ]
 

@@ -39,8 +39,9 @@ from seedstep.cli.terminal import (
 from seedstep.data import Task
 from seedstep.llm import EngineStats
 from seedstep.recipes import TaskProgress, TaskWatch
-from seedstep.runs import Removed, Stage
+from seedstep.runs import Failed, Removed, Stage
 from seedstep.runs.batches import open_batches
+from seedstep.runs.lists import number_of
 from seedstep.stages import open_run, tell_status
 
 __all__ = [
@@ -258,6 +259,7 @@ class TaskStage(Protocol):
         *,
         same_model: bool = False,
         removed: Removed = "keep",
+        failed: Failed = "keep",
     ) -> Coroutine[Any, Any, TaskProgress]:
         """Run the stage, and return its progress."""
 
@@ -268,31 +270,33 @@ def run_tasks(
     out: Path | None,
     asked: Mapping[str, Any],
     *,
-    same_model: bool,
-    removed: Removed,
     look: str,
     see: str = "See one, with every turn:",
     unit: str = "tasks",
+    **how: Any,
 ) -> None:
     """Run a stage to its end, or until a signal, and print its status and how it ended.
 
     Exit with 1 if tasks are left, or if all of them failed. `look` is a command that shows more of
     the run, with `{out}` for its directory, and `see` what stands before that. `unit` is the word
-    for what the stage makes a record for.
+    for what the stage makes a record for. `how` are the further arguments of `work`.
     """
     place = required(out)
     again = f"seedstep {stage.name} --out {place}"
 
     async def watched() -> TaskProgress:
         with live_bar(unit) as bar:
-            watch = _Watch(bar, place, unit)
-            progress = await work(place, asked, watch, same_model=same_model, removed=removed)
+            progress = await work(place, asked, _Watch(bar, place, unit), **how)
             bar.tell(progress.notes)
             return progress
 
     progress = run_to_the_end(watched(), again, place)
     with open_run(place, stage) as run:
         print_blocks(tell_status(run))
+        lacking = sum(bool(stage.unanswered(entry.result)) for entry in run.entries())
+    if lacking and not progress.stopped:
+        what = f"\n{number_of(lacking, stage.noun)} without a whole result. Ask again:"
+        console.print(plain(f"{what}\n  {again} --failed again"), soft_wrap=True)
     _end(place, again, look.format(out=place), progress, see)
 
 

@@ -85,7 +85,9 @@ def serve_review(out: Out, port: Port = 8090, host: Host = LOCAL) -> None:
 def write_file(
     out: Out,
     rater: Annotated[str, typer.Option(help="For whom.")],
-    to: Annotated[Path | None, typer.Option(help="The file. Default: RATER.html.")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", "--out", help="The file. Default: RATER.html.")
+    ] = None,
 ) -> None:
     """Write one HTML file in which a rater labels without a server."""
     require_extra()
@@ -134,7 +136,7 @@ def status(out: Out) -> None:
 @app.command("export")
 def export(
     out: Out,
-    to: Annotated[Path, typer.Option(help="The file to write.")],
+    to: Annotated[Path, typer.Option("--to", "--out", help="The file to write.")],
     name: Annotated[
         Literal["jsonl", "history", "preferences"],
         typer.Option(

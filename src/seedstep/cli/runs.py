@@ -27,8 +27,9 @@ from seedstep.inputs.labels import without_rejected
 from seedstep.report import write_report
 from seedstep.report.data_files import place_beside
 from seedstep.runs import RequestLine
+from seedstep.runs.experiments import is_experiment
 from seedstep.runs.stage import request_blocks
-from seedstep.stages import open_run, tell_item, tell_list, tell_status
+from seedstep.stages import open_run, tell_experiment, tell_item, tell_list, tell_status
 
 if TYPE_CHECKING:
     FormatName = str
@@ -45,8 +46,16 @@ __all__ = [
 ]
 
 
-def status_command(run: Annotated[Path, typer.Argument(help="The run's directory.")]) -> None:
-    """Show where a run of any stage stands: counts, reasons, tokens, and speed or cost."""
+def status_command(
+    run: Annotated[Path, typer.Argument(help="The directory of a run, or of an experiment.")],
+) -> None:
+    """Show where a run of any stage stands: counts, reasons, tokens, and speed or cost.
+
+    Of an experiment it shows which stages are finished.
+    """
+    if is_experiment(run):
+        print_blocks(tell_experiment(run))
+        return
     with open_run(run) as opened:
         print_blocks(tell_status(opened))
 

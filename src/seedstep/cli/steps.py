@@ -11,6 +11,7 @@ from seedstep.cli.evaluate import print_table
 from seedstep.cli.options import (
     COMMAND_LINE,
     Asked,
+    FailedTasks,
     Out,
     RemovedTasks,
     SameModel,
@@ -101,13 +102,14 @@ def write(
     out: Out = None,
     same_model: SameModel = False,
     removed: RemovedTasks = "keep",
+    failed: FailedTasks = "keep",
     dry_run: DryRun = False,
 ) -> None:
     """Write a step-by-step instruction for each task. Run it again to go on where it stopped."""
     if context.invoked_subcommand:
         return
     if dry_run:
-        work = foresee_work(STEPS, out, asked, removed, same_model=same_model)
+        work = foresee_work(STEPS, out, asked, removed, failed=failed, same_model=same_model)
         repairs = work.settings.repairs * work.left
         assumed = "instructions of 160 tokens, 4 characters a token, and no repairs"
         assumed += f" (at most {repairs:,} requests more)." if repairs else "."
@@ -117,7 +119,14 @@ def write(
         return
     look = "seedstep steps show {out} TASK"
     run_tasks(
-        STEPS, work_on_instructions, out, asked, same_model=same_model, removed=removed, look=look
+        STEPS,
+        work_on_instructions,
+        out,
+        asked,
+        same_model=same_model,
+        removed=removed,
+        failed=failed,
+        look=look,
     )
 
 
@@ -332,13 +341,14 @@ def generate(
     out: Out = None,
     same_model: SameModel = False,
     removed: RemovedTasks = "keep",
+    failed: FailedTasks = "keep",
     dry_run: DryRun = False,
 ) -> None:
     """Generate examples for each task that has an instruction, and choose two of them."""
     if context.invoked_subcommand:
         return
     if dry_run:
-        work = foresee_work(EXAMPLES, out, asked, removed, same_model=same_model)
+        work = foresee_work(EXAMPLES, out, asked, removed, failed=failed, same_model=same_model)
         assumed = (
             "examples of 60 tokens, 4 characters a token. The ranking shows stand-ins for them."
         )
@@ -346,7 +356,14 @@ def generate(
         return
     look = "seedstep examples show {out} TASK"
     run_tasks(
-        EXAMPLES, work_on_examples, out, asked, same_model=same_model, removed=removed, look=look
+        EXAMPLES,
+        work_on_examples,
+        out,
+        asked,
+        same_model=same_model,
+        removed=removed,
+        failed=failed,
+        look=look,
     )
 
 

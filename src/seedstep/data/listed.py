@@ -69,7 +69,7 @@ def items_of_list(path: Path) -> Iterable[bytes | BadLine] | None:
             data = start + file.read()
     except OSError:
         return None
-    found = decode_json(data, list[msgspec.Raw], "for each task in the list")
+    found = decode_json(data, list[msgspec.Raw], "for each task in the list", path)
     return [found] if isinstance(found, BadLine) else map(bytes, found)
 
 

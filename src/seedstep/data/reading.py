@@ -22,8 +22,10 @@ Example:
 """
 
 import re
+import shlex
 from codecs import BOM_UTF8
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -40,7 +42,9 @@ __all__ = [
     "MAX_LINE_BYTES",
     "ON_EACH_LINE",
     "BadLine",
+    "as_utf8",
     "decode_json",
+    "not_utf8",
     "parse_yaml",
     "read_jsonl",
     "read_lines",
@@ -52,9 +56,8 @@ __all__ = [
 
 T = TypeVar("T")
 
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _OTHER_FILES = {
-    b"\xff\xfe": ("UTF-16", "save it as UTF-8"),
-    b"\xfe\xff": ("UTF-16", "save it as UTF-8"),
     b"PK\x03\x04": ("a workbook or an archive", "save it as CSV in UTF-8, or unpack it"),
     b"\x1f\x8b": ("compressed", "unpack it"),
 }
@@ -66,6 +69,46 @@ _NOT_NUMBERS = re.compile(
     re.DOTALL,
 )
 _MISSING = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
+
+
+_KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa]")
+_EAST_ASIAN = ("CP932", "EUC-JP")
+"""Encodings of Japanese files, which have kana if they are read as what they are."""
+
+
+SAMPLE = 1 << 16
+"""By how many bytes an encoding is guessed."""
+
+
+def as_utf8(path: Path | None, data: bytes) -> str:
+    """Return what to do with a file that is not in UTF-8: the command that converts it.
+
+    `data` is a part of the file by which its encoding is guessed.
+    """
+    name, new = "FILE", "NEW_FILE"
+    if path is not None:
+        name, new = str(path), str(path.with_name(f"{path.stem}-utf8{path.suffix}"))
+        name, new = shlex.quote(name), shlex.quote(new)
+    command = f"iconv -f {_encoding_of(data)} -t UTF-8 {name} > {new}"
+    return f"save the file as UTF-8, as `{command}` does"
+
+
+def _encoding_of(data: bytes) -> str:
+    """Return the likely encoding of a text, by the name that iconv and Python have for it."""
+    if data.startswith(UTF_16):
+        return "UTF-16"
+    for name in _EAST_ASIAN:
+        if _KANA.search(data.decode(name, "ignore")):
+            return name
+    return "CP1252"
+
+
+def not_utf8(path: Path) -> InputError:
+    """Return the error that a file is not in UTF-8, with the command that converts it."""
+    data = b""
+    with suppress(OSError), path.open("rb") as file:
+        data = file.read(MOST_BYTES)
+    return InputError(f"{path}: not UTF-8", as_utf8(path, data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +123,10 @@ class BadLine:
     remedy: str
 
 
-def decode_json(data: bytes, record: type[T], where: str) -> T | BadLine:
+def decode_json(data: bytes, record: type[T], where: str, path: Path | None = None) -> T | BadLine:
     """Decode a JSON object as a `record`. `where` says in the remedy where it has to be.
+
+    `path` is the file that it is from, for the remedy.
 
     `NaN` and `Infinity`, which Python writes and some released task files have, are read as null.
     """
@@ -93,9 +138,14 @@ def decode_json(data: bytes, record: type[T], where: str) -> T | BadLine:
     except msgspec.DecodeError as error:
         return BadLine("", f"not valid JSON: {error}", one_object)
     except UnicodeDecodeError as error:
-        return BadLine("", f"not UTF-8 (byte {error.start + 1})", "save the file as UTF-8")
+        return _not_utf8(error, data, path)
     except RecursionError:
         return BadLine("", "nested too deeply", f"write one flat JSON object {where}")
+
+
+def _not_utf8(error: UnicodeDecodeError, data: bytes, path: Path | None) -> BadLine:
+    found = data[error.start : error.start + SAMPLE]
+    return BadLine("", f"not UTF-8 (byte {error.start + 1})", as_utf8(path, found))
 
 
 def _without_nan(text: str) -> str:
@@ -154,15 +204,25 @@ def read_lines(path: Path, longest: int = MAX_LINE_BYTES) -> Generator[tuple[int
                     message = f"longer than {longest >> 20} MiB"
                     yield number, BadLine("", message, "shorten or remove the line")
                 elif line.strip():
-                    yield number, line
+                    yield number, _in_utf8(path, line)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file", "check the path") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", "check the path and its rights") from None
 
 
+def _in_utf8(path: Path, line: bytes) -> bytes | BadLine:
+    try:
+        line.decode()
+    except UnicodeDecodeError as error:
+        return _not_utf8(error, line, path)
+    return line
+
+
 def _require_text(path: Path, file: BufferedReader) -> None:
     start = file.peek(4)
+    if start.startswith(UTF_16):
+        raise InputError(f"{path}: UTF-16, not lines of text in UTF-8", as_utf8(path, start))
     for mark, (what, remedy) in _OTHER_FILES.items():
         if start.startswith(mark):
             raise InputError(f"{path}: {what}, not lines of text in UTF-8", remedy)
@@ -210,7 +270,7 @@ def read_text(path: Path) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8", "save the file as UTF-8") from None
+        raise not_utf8(path) from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from typing import Any
 
 import msgspec
 
-from seedstep.data.reading import MAX_FILE_BYTES, BadLine, decode_json
+from seedstep.data.reading import MAX_FILE_BYTES, BadLine, decode_json, not_utf8
 from seedstep.data.records import Example, Problem, Task, placed, raise_first
 from seedstep.data.seeds import TextOrTexts, WrittenExample, WrittenInstance, WrittenTask, task_of
 from seedstep.errors import InputError
@@ -200,7 +200,7 @@ def load_file(path: Path, *, any_steps: bool = False) -> tuple[bytes, WrittenTas
         data = path.read_bytes().removeprefix(BOM_UTF8)
     except OSError as error:
         return b"", BadLine("", str(error.strerror), "check the path and its rights")
-    return data, decode_json(data, _AnySteps if any_steps else _TaskFile, "in the file")
+    return data, decode_json(data, _AnySteps if any_steps else _TaskFile, "in the file", path)
 
 
 def _paths(path: Path, split: str | None, track: str) -> Iterable[Path | Problem]:
@@ -345,7 +345,7 @@ def _entries(path: Path) -> Iterator[_Entry]:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", "check its rights") from None
     except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8", "save the file as UTF-8") from None
+        raise not_utf8(path) from None
     for line, written in enumerate(text.split("\n"), start=1):
         if name := written.strip().removesuffix(".json"):
             yield _Entry(line, name)

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from seedstep.data.files import write_in_parts
-from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_lines
+from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, not_utf8, read_lines
 from seedstep.errors import InputError, first_line, unknown_name
 
 __all__ = ["Columns", "Csv", "JsonLines", "RowFile", "TableRow", "TextLines", "Types", "open_table"]
@@ -289,8 +289,7 @@ class Csv(RowFile):
         except FileNotFoundError:
             raise InputError(f"{self.path}: no such file", "check the path") from None
         except UnicodeError:
-            what = f"{self.path}: not text in UTF-8"
-            raise InputError(what, "save it as CSV in UTF-8, as spreadsheets can") from None
+            raise not_utf8(self.path) from None
         except (OSError, csv.Error) as error:
             what = f"{self.path}: can't be read as CSV: {first_line(error)}"
             raise InputError(what, "put quotes around texts, and close each quote") from None

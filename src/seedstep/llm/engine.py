@@ -12,7 +12,7 @@ Example::
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -117,6 +117,7 @@ class Engine:
         self.stats = EngineStats()
         self._endpoint = endpoint
         self._ledger = ledger
+        self._passed_over: Set[str] = getattr(ledger, "passed_over", frozenset())
         begins = 1 if endpoint.in_process else None  # so that the first item is soon finished
         self._slots = Slots(min(in_flight, most_connections()), begins)
         self._budget = budget
@@ -218,8 +219,9 @@ class Engine:
         return self._whole(request).key(self._endpoint.identity, self._endpoint.model)
 
     def _whole(self, request: Request) -> Request:
-        """Return the request with the options that apply to all requests to this endpoint."""
-        return replace(request, reasoning=self._reasoning) if self._reasoning else request
+        """Return the request with this endpoint's options, and a draw that is not passed over."""
+        whole = replace(request, reasoning=self._reasoning) if self._reasoning else request
+        return whole.redrawn(self._passed_over, self._endpoint.identity, self._endpoint.model)
 
     async def ask(self, request: Request, priority: Priority = (0,)) -> Answer:
         """Return the answer to a request, stored or new. A smaller `priority` is sent first.

@@ -10,8 +10,8 @@ Example::
 """
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Protocol
 
 import msgspec
@@ -85,6 +85,10 @@ class Reasoning:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
+ANOTHER_DRAW = 1_000_003
+"""What is added to the draw of a request that is asked again, as its answer is passed over."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """A request to a model: a text to continue, or a conversation to answer.
@@ -112,6 +116,13 @@ class Request:
             whole.append(self.scored_from)
         text = msgspec.json.encode(whole, order="deterministic")
         return hashlib.sha256(text).hexdigest()[:32]
+
+    def redrawn(self, passed_over: Set[str], endpoint: str, model: str) -> "Request":
+        """Return the request with a draw whose key is not among those that are passed over."""
+        found = self
+        while passed_over and found.key(endpoint, model) in passed_over:
+            found = replace(found, draw=found.draw + ANOTHER_DRAW)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

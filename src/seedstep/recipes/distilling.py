@@ -19,7 +19,7 @@ from seedstep.llm import Engine, Spent
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import DistillKeywords
 from seedstep.recipes.tasks import StageWork, TaskProgress, TaskWatch, work_on_tasks
-from seedstep.runs import DistillRun, Removed, Run
+from seedstep.runs import DistillRun, Failed, Removed, Run
 from seedstep.stages import DISTILL
 
 __all__ = ["distill", "distill_async", "outputs_work", "work_on_outputs"]
@@ -31,6 +31,7 @@ def distill(
     watch: TaskWatch | None = None,
     same_model: bool = False,
     removed: Removed = "keep",
+    failed: Failed = "keep",
     **settings: Unpack[DistillKeywords],
 ) -> DistillRun:
     """Have a model write the outputs of instances anew, and return the run, opened for reading.
@@ -47,7 +48,9 @@ def distill(
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    work = partial(work_on_outputs, watch=watch, same_model=same_model, removed=removed)
+    work = partial(
+        work_on_outputs, watch=watch, same_model=same_model, removed=removed, failed=failed
+    )
     return run_stage(DISTILL, out, settings, work)
 
 
@@ -57,6 +60,7 @@ async def distill_async(
     watch: TaskWatch | None = None,
     same_model: bool = False,
     removed: Removed = "keep",
+    failed: Failed = "keep",
     **settings: Unpack[DistillKeywords],
 ) -> DistillRun:
     """As `distill`, awaited in a running event loop.
@@ -69,7 +73,9 @@ async def distill_async(
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    work = partial(work_on_outputs, watch=watch, same_model=same_model, removed=removed)
+    work = partial(
+        work_on_outputs, watch=watch, same_model=same_model, removed=removed, failed=failed
+    )
     return await run_stage_async(DISTILL, out, settings, work)
 
 
@@ -80,9 +86,12 @@ async def work_on_outputs(
     *,
     same_model: bool = False,
     removed: Removed = "keep",
+    failed: Failed = "keep",
 ) -> TaskProgress:
     """Do the work of `distill`, and return the progress that was made."""
-    with Run.start(DISTILL, out, asked, same_model=same_model, removed=removed) as run:
+    with Run.start(
+        DISTILL, out, asked, same_model=same_model, removed=removed, failed=failed
+    ) as run:
         return await work_on_tasks(run, outputs_work(run), watch)
 
 

@@ -59,7 +59,7 @@ from seedstep.llm import Engine, Preview, Spent
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import JudgeKeywords
 from seedstep.recipes.tasks import StageWork, TaskProgress, TaskWatch, work_on_tasks
-from seedstep.runs import JudgeRun, Removed, Run, keep_scores
+from seedstep.runs import Failed, JudgeRun, Removed, Run, keep_scores
 from seedstep.stages import JUDGE, judged_inputs
 
 __all__ = [
@@ -135,6 +135,7 @@ def judge(
     watch: TaskWatch | None = None,
     same_model: bool = False,
     removed: Removed = "keep",
+    failed: Failed = "keep",
     **settings: Unpack[JudgeKeywords],
 ) -> JudgeRun:
     """Have a model judge answers, and return the run, opened for reading.
@@ -149,7 +150,9 @@ def judge(
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    work = partial(work_on_verdicts, watch=watch, same_model=same_model, removed=removed)
+    work = partial(
+        work_on_verdicts, watch=watch, same_model=same_model, removed=removed, failed=failed
+    )
     return run_stage(JUDGE, out, settings, work)
 
 
@@ -159,6 +162,7 @@ async def judge_async(
     watch: TaskWatch | None = None,
     same_model: bool = False,
     removed: Removed = "keep",
+    failed: Failed = "keep",
     **settings: Unpack[JudgeKeywords],
 ) -> JudgeRun:
     """As `judge`, awaited in a running event loop.
@@ -170,7 +174,9 @@ async def judge_async(
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    work = partial(work_on_verdicts, watch=watch, same_model=same_model, removed=removed)
+    work = partial(
+        work_on_verdicts, watch=watch, same_model=same_model, removed=removed, failed=failed
+    )
     return await run_stage_async(JUDGE, out, settings, work)
 
 
@@ -181,9 +187,10 @@ async def work_on_verdicts(
     *,
     same_model: bool = False,
     removed: Removed = "keep",
+    failed: Failed = "keep",
 ) -> TaskProgress:
     """Do the work of `judge`, and return the progress that was made."""
-    with Run.start(JUDGE, out, asked, same_model=same_model, removed=removed) as run:
+    with Run.start(JUDGE, out, asked, same_model=same_model, removed=removed, failed=failed) as run:
         return await work_on_tasks(run, verdicts_work(run), watch)
 
 

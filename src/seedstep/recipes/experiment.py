@@ -44,10 +44,12 @@ from seedstep.recipes.experiment_stages import (
 from seedstep.recipes.jobs import MOST_DEPTH, Processes, depth_of_this, run_side_by_side
 from seedstep.runs.experiments import (
     KeptExperiment,
+    PlannedStage,
     TableRequest,
     finished_stages,
     keep_experiment,
     keep_finished,
+    keep_plan,
 )
 
 __all__ = [
@@ -311,6 +313,11 @@ def run_experiment(
     make_folder(out)
     done = finished_stages(out)
     prints = _fingerprints(experiment.stages)
+    plan = (
+        (stage.name, PlannedStage(stage.command[0], stage.out or "", prints[stage.name]))
+        for stage in experiment.stages
+    )
+    keep_plan(out, plan)
     if experiment.table:
         values, systems = dict(experiment.values), experiment.systems
         needed = {name: prints[name] for name in experiment.answering}

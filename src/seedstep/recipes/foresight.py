@@ -33,7 +33,8 @@ from seedstep.recipes.predictions import (
 from seedstep.recipes.self_instruct import entries_of
 from seedstep.recipes.steps import examples_work, instructions_work
 from seedstep.recipes.tasks import StageWork, closed_engine, finish, still_asked, unfit
-from seedstep.runs import ChosenSystem, PredictionsRun, Removed, Run, Stage
+from seedstep.runs import ChosenSystem, Failed, PredictionsRun, Removed, Run, Stage
+from seedstep.runs.again import FailedPredictions, failed_predictions
 from seedstep.runs.batches import RunLedger
 from seedstep.runs.foresight import (
     FORESEEN,
@@ -104,6 +105,7 @@ def foresee_work(
     asked: Mapping[str, Any],
     removed: Removed = "keep",
     *,
+    failed: Failed = "keep",
     same_model: bool = False,
 ) -> ForeseenWork:
     """Return what a stage of `WORK` would do to begin or go on with a run; nothing is changed.
@@ -113,7 +115,8 @@ def foresee_work(
     Raises:
         SeedstepError: as the stage.
     """
-    with foresee(stage, out, asked, removed=removed, same_model=same_model) as run:
+    how: dict[str, Any] = {"removed": removed, "failed": failed, "same_model": same_model}
+    with foresee(stage, out, asked, **how) as run:
         settings, work = run.settings, WORK[stage.name](run)
         model = (settings.model.name, settings.model.base_url, run.identity_url)
         engine = closed_engine(run, model)
@@ -131,6 +134,7 @@ def foresee_predictions(
     asked: Mapping[str, Any],
     name: str | None = None,
     *,
+    failed: Failed = "keep",
     same_model: bool = False,
 ) -> ForeseenWork:
     """Return what `predict` would do to begin or go on with a system; nothing is changed.
@@ -150,21 +154,24 @@ def foresee_predictions(
         system, fit = plan_begin(
             run, listed, name, other, defaults, same_model=same_model, plan=plan
         )
-        work = work_without(system, fit.done)
+        again = failed_predictions(run.database, system, failed)
+        work = work_without(system, fit.done - again.places)
         spent, _ = spent_by_model(run, system.settings)
-        view = preview_answers(system.settings, work, _answers_of(run, system))
-        told = (*plan.changes.told, *system.changes.told, *notes, *more)
+        view = preview_answers(system.settings, work, _answers_of(run, system, again))
+        told = (*plan.changes.told, *system.changes.told, *again.told, *notes, *more)
         told += (*_about_budget(system.settings, spent, view),)
         return ForeseenWork(system.settings, told, view, sum(len(each.instances) for each in work))
 
 
-def _answers_of(run: PredictionsRun, system: ChosenSystem) -> KeptAnswers | None:
+def _answers_of(
+    run: PredictionsRun, system: ChosenSystem, again: FailedPredictions
+) -> KeptAnswers | None:
     """Return the answers that a run has of a system; None if its model is not served."""
     if system.settings.kind != "server":
         return None
     model = system.settings.model
     endpoint = known_model(model.name, model.base_url, system.identity_url)
-    ledger = RunLedger(run.database, model.name)
+    ledger = RunLedger(run.database, model.name, again.passed_over)
     return KeptAnswers(Engine(endpoint, ledger, 1, reasoning=model.manner))
 
 

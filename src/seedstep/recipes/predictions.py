@@ -28,7 +28,8 @@ from seedstep.llm import EngineStats, ModelRef, Price, Pricing, Spent, known_mod
 from seedstep.recipes.doors import run_stage, run_stage_async
 from seedstep.recipes.keywords import PredictKeywords
 from seedstep.recipes.tasks import Watcher, share_notes, ticking
-from seedstep.runs import TUNE_CONFIG, ChosenSystem, PredictionsRun, Run, stored_settings
+from seedstep.runs import TUNE_CONFIG, ChosenSystem, Failed, PredictionsRun, Run, stored_settings
+from seedstep.runs.again import failed_predictions
 from seedstep.runs.batches import RunLedger, has_open_batches
 from seedstep.runs.places import CONFIG
 from seedstep.runs.spending import read_spent_by_model
@@ -118,6 +119,7 @@ def predict(
     name: str | None = None,
     watch: PredictWatch | None = None,
     same_model: bool = False,
+    failed: Failed = "keep",
     **settings: Unpack[PredictKeywords],
 ) -> PredictionsRun:
     """Predict with a system, or continue to, and return the run, opened for reading.
@@ -133,7 +135,8 @@ def predict(
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    work = partial(work_on_predictions, name=name, watch=watch, same_model=same_model)
+    how: dict[str, Any] = {"name": name, "watch": watch, "same_model": same_model, "failed": failed}
+    work = partial(work_on_predictions, **how)
     return run_stage(PREDICT, out, settings, work)
 
 
@@ -143,6 +146,7 @@ async def predict_async(
     name: str | None = None,
     watch: PredictWatch | None = None,
     same_model: bool = False,
+    failed: Failed = "keep",
     **settings: Unpack[PredictKeywords],
 ) -> PredictionsRun:
     """As `predict`, awaited in a running event loop.
@@ -154,7 +158,8 @@ async def predict_async(
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    work = partial(work_on_predictions, name=name, watch=watch, same_model=same_model)
+    how: dict[str, Any] = {"name": name, "watch": watch, "same_model": same_model, "failed": failed}
+    work = partial(work_on_predictions, **how)
     return await run_stage_async(PREDICT, out, settings, work)
 
 
@@ -165,6 +170,7 @@ async def work_on_predictions(
     watch: PredictWatch | None = None,
     *,
     same_model: bool = False,
+    failed: Failed = "keep",
 ) -> PredictProgress:
     """Do the work of `predict`, and return the progress that was made."""
     chosen, other = split_settings(asked, "settings")
@@ -173,12 +179,15 @@ async def work_on_predictions(
         name = name or unnamed(run, other.get("model"))
         defaults, notes = system_defaults(other)
         system = begin_system(run, name, other, defaults, same_model=same_model)
+        again = failed_predictions(run.database, system, failed)
+        if again.statements:
+            run.database.write_together(again.statements)
         counts = run.records.counts(name)
         wanted = sum(len(task.instances) for task in system.tasks)
         progress = PredictProgress(system.settings, name, wanted, counts.predictions)
         progress.problems = run.tasks().problems
-        progress.notes += [*run.changes.told, *system.changes.told]
-        if run.changes.any or system.changes.any:
+        progress.notes += [*run.changes.told, *system.changes.told, *again.told]
+        if run.changes.any or system.changes.any or again.places:
             progress.notes += _about_work(system, progress)
         progress.notes += [*official, *notes, *_about_steps(system), *_about_examples(system)]
         try:

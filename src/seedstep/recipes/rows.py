@@ -15,6 +15,7 @@ import msgspec
 
 from seedstep.data.files import write_in_parts
 from seedstep.data.hub import HUB, load_hub
+from seedstep.data.reading import not_utf8
 from seedstep.data.row_forms import exported_rows
 from seedstep.data.tables import Columns, RowFile, TableRow, Types, open_table
 from seedstep.errors import InputError, unknown_name
@@ -79,6 +80,8 @@ def _listed(path: Path) -> list[dict[str, Any]]:
         rows = msgspec.json.decode(path.read_bytes(), type=list[dict[str, Any]])
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", "check the path") from None
+    except UnicodeDecodeError:
+        raise not_utf8(path) from None
     except (ValueError, RecursionError):
         what = f"{path}: holds no list of JSON objects"
         raise InputError(what, "write one, or JSON lines in a *.jsonl") from None

@@ -32,7 +32,7 @@ from seedstep.recipes.tasks import (
     same_server,
     work_on_tasks,
 )
-from seedstep.runs import ExamplesRun, Removed, Run, StepsRun
+from seedstep.runs import ExamplesRun, Failed, Removed, Run, StepsRun
 from seedstep.settings import make_settings
 from seedstep.stages import EXAMPLES, STEPS
 from seedstep.stages.steps import load_steps_tasks
@@ -77,6 +77,7 @@ def write_instructions(
     watch: TaskWatch | None = None,
     same_model: bool = False,
     removed: Removed = "keep",
+    failed: Failed = "keep",
     **settings: Unpack[StepsKeywords],
 ) -> StepsRun:
     """Have a model write step-by-step instructions, and return the run, opened for reading.
@@ -92,7 +93,12 @@ def write_instructions(
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
     work = partial(
-        work_on_instructions, watch=watch, same_model=same_model, removed=removed, checks=checks
+        work_on_instructions,
+        watch=watch,
+        same_model=same_model,
+        removed=removed,
+        failed=failed,
+        checks=checks,
     )
     return run_stage(STEPS, out, settings, work)
 
@@ -104,6 +110,7 @@ async def write_instructions_async(
     watch: TaskWatch | None = None,
     same_model: bool = False,
     removed: Removed = "keep",
+    failed: Failed = "keep",
     **settings: Unpack[StepsKeywords],
 ) -> StepsRun:
     """As `write_instructions`, awaited in a running event loop.
@@ -116,7 +123,12 @@ async def write_instructions_async(
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
     work = partial(
-        work_on_instructions, watch=watch, same_model=same_model, removed=removed, checks=checks
+        work_on_instructions,
+        watch=watch,
+        same_model=same_model,
+        removed=removed,
+        failed=failed,
+        checks=checks,
     )
     return await run_stage_async(STEPS, out, settings, work)
 
@@ -128,10 +140,11 @@ async def work_on_instructions(
     *,
     same_model: bool = False,
     removed: Removed = "keep",
+    failed: Failed = "keep",
     checks: Mapping[str, Check] = CHECKS,
 ) -> TaskProgress:
     """Do the work of `write_instructions`, and return the progress that was made."""
-    with Run.start(STEPS, out, asked, same_model=same_model, removed=removed) as run:
+    with Run.start(STEPS, out, asked, same_model=same_model, removed=removed, failed=failed) as run:
         return await work_on_tasks(run, instructions_work(run, checks), watch)
 
 
@@ -192,6 +205,7 @@ def make_examples(
     watch: TaskWatch | None = None,
     same_model: bool = False,
     removed: Removed = "keep",
+    failed: Failed = "keep",
     **settings: Unpack[ExamplesKeywords],
 ) -> ExamplesRun:
     """Have a model write examples by the instructions of a run; return the new run, opened.
@@ -205,7 +219,9 @@ def make_examples(
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    work = partial(work_on_examples, watch=watch, same_model=same_model, removed=removed)
+    work = partial(
+        work_on_examples, watch=watch, same_model=same_model, removed=removed, failed=failed
+    )
     return run_stage(EXAMPLES, out, settings, work)
 
 
@@ -215,6 +231,7 @@ async def make_examples_async(
     watch: TaskWatch | None = None,
     same_model: bool = False,
     removed: Removed = "keep",
+    failed: Failed = "keep",
     **settings: Unpack[ExamplesKeywords],
 ) -> ExamplesRun:
     """As `make_examples`, awaited in a running event loop.
@@ -226,7 +243,9 @@ async def make_examples_async(
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
-    work = partial(work_on_examples, watch=watch, same_model=same_model, removed=removed)
+    work = partial(
+        work_on_examples, watch=watch, same_model=same_model, removed=removed, failed=failed
+    )
     return await run_stage_async(EXAMPLES, out, settings, work)
 
 
@@ -237,9 +256,12 @@ async def work_on_examples(
     *,
     same_model: bool = False,
     removed: Removed = "keep",
+    failed: Failed = "keep",
 ) -> TaskProgress:
     """Do the work of `make_examples`, and return the progress that was made."""
-    with Run.start(EXAMPLES, out, asked, same_model=same_model, removed=removed) as run:
+    with Run.start(
+        EXAMPLES, out, asked, same_model=same_model, removed=removed, failed=failed
+    ) as run:
         return await work_on_tasks(run, examples_work(run), watch)
 
 

@@ -199,6 +199,13 @@ def find_form(name: str) -> Form:
     raise unknown_name("form and no .yaml file", name, FORMS)
 
 
+WRITTEN = (
+    "a form has `items` (data, steps, rating or pairs) and `questions`, each with `name`, `text` "
+    "and `kind` (yes/no; choice, with `choices`; scale, with `low` and `high`; text)"
+)
+"""What a user's own form consists of, for messages."""
+
+
 def read_form(path: Path) -> Form:
     """Read a form from a YAML file::
 
@@ -218,7 +225,8 @@ def read_form(path: Path) -> Form:
     try:
         written = msgspec.convert(values, _WrittenForm, strict=False)
     except msgspec.ValidationError as error:
-        raise InputError(f"{path}: {error}", "correct the file; the docs show a form") from None
+        said = str(error)
+        raise InputError(f"{path}: {said[:1].lower()}{said[1:]}", WRITTEN) from None
     if not written.questions:
         raise InputError(f"{path}: the form asks nothing", "add a question under `questions`")
     names = Counter(question.name for question in written.questions)

@@ -1,6 +1,7 @@
 """Run directories, their databases, and the records that each kind of stage stores there."""
 
 from seedstep.data import read_yaml
+from seedstep.runs.again import Failed
 from seedstep.runs.directory import digest, open_database, stage_of
 from seedstep.runs.grown import (
     FILTERS_ENTRY,
@@ -56,6 +57,7 @@ __all__ = [
     "Entry",
     "ExamplesInputs",
     "ExamplesRun",
+    "Failed",
     "GrownTasks",
     "JudgeInputs",
     "JudgeRun",

@@ -12,7 +12,7 @@ import re
 import secrets
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from contextlib import AbstractAsyncContextManager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,9 +69,11 @@ _MISS = "UPDATE batched_requests SET batch = NULL, tries = tries + ? WHERE batch
 class RunLedger(RequestLedger):
     """A ledger of answers that also stores the batches by which requests are sent."""
 
-    def __init__(self, database: Database, model: str = "") -> None:
-        """Store answers in `database`; of a run that asks several models, with this one's name."""
-        super().__init__(database, model)
+    def __init__(
+        self, database: Database, model: str = "", passed_over: Set[str] = frozenset()
+    ) -> None:
+        """Store answers in `database`; the arguments are those of `RequestLedger`."""
+        super().__init__(database, model, passed_over)
         self._named = 0  # the number of the last batch: engines of several models share a ledger
         self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 

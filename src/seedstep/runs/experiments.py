@@ -1,6 +1,7 @@
 """What the directory of an experiment keeps of it: which stages are finished, and how it was begun.
 
     stages.json       the finished stages, with a fingerprint of each one's commands
+    plan.json         all stages, with their places and the fingerprints they were run with last
     experiments.json  the experiments with a table of a paper: their sizes, values and stages
 
 Several experiments may run in one directory. Stages that they share then run once.
@@ -11,7 +12,7 @@ Example::
     unfinished_stages(Path("runs/ss-table-2"), kept)
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,17 +23,22 @@ from seedstep.errors import RunError
 
 __all__ = [
     "KeptExperiment",
+    "PlannedStage",
     "TableRequest",
     "finished_stages",
+    "is_experiment",
     "keep_experiment",
     "keep_finished",
+    "keep_plan",
     "kept_experiments",
+    "planned_stages",
     "unfinished_stages",
 ]
 
 T = TypeVar("T")
 
 FINISHED = "stages.json"
+PLAN = "plan.json"
 EXPERIMENTS = "experiments.json"
 
 
@@ -60,6 +66,48 @@ class KeptExperiment(msgspec.Struct, frozen=True):
     stages: dict[str, str]
     table: TableRequest
     systems: tuple[str, ...] = ()
+
+
+class PlannedStage(msgspec.Struct, frozen=True):
+    """A stage of an experiment: its command's name, where it writes, a fingerprint of the command.
+
+    `out` is seen from the directory of the experiment. It is empty if the command has no `--out`.
+    """
+
+    command: str
+    out: str
+    fingerprint: str
+
+
+def is_experiment(directory: Path) -> bool:
+    """Return whether an experiment was begun in a directory."""
+    return any((directory / name).is_file() for name in (PLAN, FINISHED))
+
+
+def planned_stages(directory: Path) -> dict[str, PlannedStage]:
+    """Return the stages of the experiments that were begun in a directory, by name.
+
+    Those of an experiment that version 0.1.0 ran are only known if they were finished; they have
+    neither a command nor a place.
+
+    Raises:
+        RunError: a file can't be read.
+    """
+    found = _kept(directory / PLAN, PlannedStage, "remove it, and run the experiment again")
+    unplanned = finished_stages(directory).items() if not found else ()
+    return found | {name: PlannedStage("", "", stamp) for name, stamp in unplanned}
+
+
+def keep_plan(directory: Path, stages: Iterable[tuple[str, PlannedStage]]) -> None:
+    """Write the stages of an experiment that begins, before those of others in its directory.
+
+    Raises:
+        RunError: the file can't be written.
+    """
+    new = dict(stages)
+    others = _kept(directory / PLAN, PlannedStage, "remove it, and run the experiment again")
+    whole = new | {name: stage for name, stage in others.items() if name not in new}
+    write_atomically(directory / PLAN, msgspec.json.encode(whole))
 
 
 def finished_stages(directory: Path) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from seedstep.data import Task
 from seedstep.llm import Preview
+from seedstep.runs.again import Failed, ask_again
 from seedstep.runs.database import Database
 from seedstep.runs.directory import (
     DATABASE,
@@ -67,6 +68,7 @@ def foresee(
     asked: Mapping[str, Any],
     *,
     removed: Removed = "keep",
+    failed: Failed = "keep",
     same_model: bool = False,
     entries: Mapping[str, Any] = NO_ENTRIES,
 ) -> Run[S, Inputs, R]:
@@ -101,6 +103,8 @@ def foresee(
                     if stage.contents is not None
                     else stage.reconcile(run, before, removed)
                 )
+                if failed == "again":
+                    run.changes = ask_again(run, run.changes, write=False)
     except BaseException:
         run.close()
         raise
@@ -117,7 +121,8 @@ def config_before(run: Run[Any, Any, Any]) -> dict[str, Any]:
 def tasks_left(run: Run[Any, Any, Any]) -> tuple[Task, ...]:
     """Return the tasks of a run that was foreseen for which there would be no record."""
     changes = run.changes
-    done = run.records.done() - {*changes.changed, *changes.touched} | {*changes.restored}
+    again = {*changes.changed, *changes.touched, *changes.failed}
+    done = run.records.done() - again | {*changes.restored}
     return tuple(task for task in run.tasks().tasks if task.id not in done)
 
 

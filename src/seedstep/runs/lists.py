@@ -52,7 +52,8 @@ class ListChanges:
     `changed` have another content, `touched` were asked in another way, `removed` are not in the
     list and `restored` are as they were earlier. `unsure` have a record of version 0.1.0, of which
     it is not known whether it fits. `list_changed` says that the list is another one. With
-    `dropped`, the records of the removed ones are set aside. `noun` says what they are. `notes` are
+    `dropped`, the records of the removed ones are set aside. `failed` had no result and are asked
+    again, and `passed_over` has the keys of their requests. `noun` says what they are. `notes` are
     told, too.
     """
 
@@ -63,6 +64,8 @@ class ListChanges:
     unsure: tuple[str, ...] = ()
     list_changed: bool = False
     dropped: bool = False
+    failed: tuple[str, ...] = ()
+    passed_over: frozenset[str] = frozenset()
     noun: str = "task"
     notes: tuple[str, ...] = ()
 
@@ -77,6 +80,7 @@ class ListChanges:
             (self.touched, f"asked in another way before: {anew}"),
             (self.restored, "back as before: the results of then are used again"),
             (self.removed, f"no longer in the list: {gone}"),
+            (self.failed, "without a result: asked again"),
         )
         told = [f"{_many(tasks, self.noun)} {what}" for tasks, what in lines if tasks]
         return [*told, *self.notes]
@@ -84,7 +88,8 @@ class ListChanges:
     @property
     def any(self) -> bool:
         """Whether there may be something to do that was not to be done before."""
-        return bool(self.changed or self.touched or self.unsure or self.list_changed)
+        left = (self.changed, self.touched, self.unsure, self.list_changed, self.failed)
+        return any(map(bool, left))
 
 
 NO_CHANGES = ListChanges()

@@ -8,8 +8,9 @@ Example::
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -58,11 +59,26 @@ _PUT_MODEL = "INSERT OR IGNORE INTO request_models VALUES (?, ?)"
 class RequestLedger:
     """A ledger of answers by key. An answer is on the disk when `put` returns."""
 
-    def __init__(self, database: Database, model: str = "") -> None:
-        """Store answers in `database`; of a run that asks several models, with this one's name."""
+    def __init__(
+        self, database: Database, model: str = "", passed_over: Set[str] = frozenset()
+    ) -> None:
+        """Store answers in `database`; of a run that asks several models, with this one's name.
+
+        The answers to the requests with the keys `passed_over`, and to those that are stored as
+        such, are not used.
+        """
         self._database = database
         self._model = model
+        self._passed_over = passed_over
         self._frames = Frames(database)
+
+    @cached_property
+    def passed_over(self) -> Set[str]:
+        """The keys of the requests that are asked again, with another draw."""
+        if not self._database.has_rows("passed_over"):
+            return self._passed_over
+        stored = self._database.rows("SELECT key FROM passed_over")
+        return self._passed_over | {row[0] for row in stored}
 
     def get(self, key: str) -> Answer | None:
         """Return the answer stored under a key, or None."""

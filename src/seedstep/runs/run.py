@@ -25,6 +25,7 @@ import msgspec
 from seedstep.data.records import as_html
 from seedstep.errors import MissingExtraError, RunBusyError, RunError, SeedstepError
 from seedstep.llm import Spent
+from seedstep.runs.again import Failed, ask_again
 from seedstep.runs.batches import RunLedger, batch_notes
 from seedstep.runs.database import Database
 from seedstep.runs.directory import (
@@ -120,6 +121,7 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
         inputs: Inputs | None = None,
         entries: Mapping[str, Any] = NO_ENTRIES,
         removed: Removed = "keep",
+        failed: Failed = "keep",
     ) -> Self:
         """Create a run, or continue one, and open it for writing.
 
@@ -128,7 +130,8 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
         stored for the earlier URL are used. `inputs` are the inputs of the run, if they were read
         already. `entries` are stored in the configuration, unless they are None, and must not
         change. `removed` says what becomes of the records of tasks that are not in the list any
-        more. `changes` of the run then has what changed since it was worked on last.
+        more, and `failed` of those of tasks without a result. `changes` of the run then has what
+        changed since it was worked on last.
 
         Raises:
             RunBusyError: another process works on the run.
@@ -158,6 +161,7 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
         try:
             stage.check(run)
             changes = stage.reconcile(run, before, removed)
+            changes = ask_again(run, changes) if failed == "again" else changes
             if not fresh:  # after the records: with the list of before, they come back
                 notes = about_addresses(map(config.get, addresses_in(stage)), asked)
                 changes = replace(changes, notes=(*notes, *changes.notes))
@@ -214,7 +218,7 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
     @cached_property
     def ledger(self) -> RunLedger:
         """The ledger in which all request engines of the run store answers."""
-        return RunLedger(self.database)
+        return RunLedger(self.database, passed_over=self.changes.passed_over)
 
     @property
     def identity_url(self) -> str | None:

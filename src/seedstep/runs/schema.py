@@ -371,5 +371,9 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         "cells of generations",
         "ALTER TABLE generations ADD COLUMN cell TEXT NOT NULL DEFAULT ''",  # JSON: what was asked
     ),
+    (
+        "requests passed over",
+        "CREATE TABLE passed_over (key TEXT PRIMARY KEY)",  # whose answers are asked for again
+    ),
 )
 """All migrations, in order: a name, and a statement of SQL."""

@@ -204,6 +204,10 @@ def _no_asking(settings: Any, config: Mapping[str, Any]) -> str:
     return "-"
 
 
+def _answered(record: Any) -> tuple[str, ...]:
+    return ()
+
+
 def _no_rows(run: Any) -> tuple[dict[str, Any], ...]:
     return ()
 
@@ -282,6 +286,9 @@ class Stage(Generic[S, Inputs, R]):
 
     Settings and stamps that it contains may be `changeable`: tasks are done anew if it changes.
     """
+
+    unanswered: Callable[[Any], tuple[str, ...]] = _answered
+    """Returns the keys of the requests that are asked again where a record lacks a result."""
 
     reconcile: "Callable[[Run[S, Inputs, R], Mapping[str, Any], Removed], ListChanges]" = reconcile
     """Lets the records follow the list and the settings, given the configuration of before."""

@@ -26,6 +26,7 @@ from seedstep.runs.database import Database, Statement, decode_value
 from seedstep.runs.directory import open_database, stage_of
 from seedstep.runs.grown import read_grown_tasks
 from seedstep.runs.lists import ASIDE, GONE, UNSURE, Fingerprint
+from seedstep.runs.places import CONFIG, stored_values
 from seedstep.runs.run import Run
 from seedstep.steps import ExampleSet, ExamplesSettings, StepsSettings, WrittenSteps
 
@@ -230,6 +231,18 @@ READERS: Mapping[str, Callable[[Database], Iterable[Task]]] = MappingProxyType(
 """How the tasks of a run are read, by its stage; runs of other stages have no instances."""
 
 
+MAKES: Mapping[str, str] = MappingProxyType(
+    {
+        "steps": "instructions",
+        "examples": "generated examples",
+        "predict": "answers of systems",
+        "judge": "verdicts",
+        "review": "labels",
+    }
+)
+"""What a run of a stage has that makes no tasks."""
+
+
 def read_run_tasks(path: Path) -> tuple[Task, ...] | None:
     """Return the finished tasks of a run with their instances; None if `path` is no run.
 
@@ -241,10 +254,11 @@ def read_run_tasks(path: Path) -> tuple[Task, ...] | None:
     if not stage:
         return None
     if stage not in READERS:
-        what = f"{path} is a run of `seedstep {stage}`, which has no examples"
-        raise InputError(
-            what, "name the run of a bootstrap, or the tasks that this one was made for"
-        )
+        made = MAKES.get(stage, "other records")
+        what = f"{path} is a run of `seedstep {stage}`: it has {made}, and no tasks with instances"
+        of = stored_values(path, CONFIG).get("tasks")
+        its = f", such as its own: {of}" if isinstance(of, str) else ""
+        raise InputError(what, f"name a bootstrap's run, one of `distill`, or task files{its}")
     with open_database(path, stage) as database:
         tasks = tuple(READERS[stage](database))
     if not tasks:

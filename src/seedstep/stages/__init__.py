@@ -11,15 +11,23 @@ Example::
         run.tasks()
 """
 
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from seedstep.data import StrPath
-from seedstep.errors import InputError, RunError
+from seedstep.errors import InputError, RunError, SeedstepError
 from seedstep.runs import Run, Stage, stage_of
+from seedstep.runs.experiments import (
+    PlannedStage,
+    finished_stages,
+    is_experiment,
+    planned_stages,
+)
 from seedstep.runs.lists import aside_notes
 from seedstep.runs.places import CONFIG
-from seedstep.runs.stage import Block, line
+from seedstep.runs.stage import Block, Rows, line
 from seedstep.stages.bootstrap import BOOTSTRAP
 from seedstep.stages.distill import DISTILL
 from seedstep.stages.judge import JUDGE, JudgedInputs, judged_inputs
@@ -46,6 +54,7 @@ __all__ = [
     "add_stage",
     "judged_inputs",
     "open_run",
+    "tell_experiment",
     "tell_item",
     "tell_list",
     "tell_status",
@@ -96,6 +105,66 @@ def tell_item(run: Run[Any, Any, Any], name: str) -> tuple[Block, ...]:
         return tuple(run.stage.shown(run, name))
 
 
+NAMED_RUNS = 5
+"""How many runs in a directory a message names."""
+
+
+def _no_run(path: Path) -> RunError:
+    """Return the error that a directory is no run, which names the runs in it."""
+    below = [str(path / name) for name in _runs_in(path)]
+    if not below:
+        made = ", ".join(STAGES)
+        return RunError(f"{path} is not a run", f"name the --out of a stage: seedstep {made}")
+    more = ", ..." if len(below) > NAMED_RUNS else ""
+    remedy = f"name one of them: {', '.join(below[:NAMED_RUNS])}{more}"
+    if is_experiment(path):
+        what = f"{path} is an experiment, which has several runs"
+        return RunError(what, f"{remedy}; `seedstep status {path}` lists all")
+    return RunError(f"{path} is not a run, but has some", remedy)
+
+
+def _runs_in(path: Path) -> list[str]:
+    """Return the directories in a directory that are runs: those of an experiment in its order."""
+    configs = {stage.config for stage in STAGES.values()}
+    outs = [stage.out for stage in planned_stages(path).values()] if is_experiment(path) else []
+    with suppress(OSError):
+        outs += sorted(child.name for child in path.iterdir() if child.is_dir())
+    names = dict.fromkeys(filter(None, outs))
+    return [name for name in names if any((path / name / config).is_file() for config in configs)]
+
+
+def tell_experiment(path: Path) -> Iterator[Block]:
+    """Yield blocks that say how far each stage of an experiment is.
+
+    Raises:
+        RunError: a file of the experiment can't be read.
+    """
+    stages, done = planned_stages(path), finished_stages(path)
+    states = {
+        name: "finished" if done.get(name) == stage.fingerprint else _state(path, stage)
+        for name, stage in stages.items()
+    }
+    count = sum(state == "finished" for state in states.values())
+    yield line(f"{count:,} of {len(stages):,} stages finished")
+    yield line("")
+    rows = ((name, states[name], stage.command, stage.out) for name, stage in stages.items())
+    yield Rows(tuple(rows), ("stage", "state", "command", "writes to"))
+    if runs := _runs_in(path):
+        yield line("")
+        yield line(f"See one: seedstep status {path / runs[0]}")
+
+
+def _state(path: Path, stage: PlannedStage) -> str:
+    """Return the state of a stage that is not finished, or not with its command as it is now."""
+    if not stage.out or not (path / stage.out).exists():
+        return "not begun"
+    try:
+        with open_run(path / stage.out) as run:
+            return "running" if run.is_running() else "begun"
+    except SeedstepError:  # it writes something else, or has only now begun
+        return "begun"
+
+
 @overload
 def open_run(path: StrPath) -> Run[Any, Any, Any]: ...
 @overload
@@ -115,8 +184,7 @@ def _stage_of(path: Path) -> Stage[Any, Any, Any]:
         if stage.config != CONFIG and (path / stage.config).is_file():
             return stage
     if not (path / CONFIG).is_file():
-        made = ", ".join(STAGES)
-        raise RunError(f"{path} is not a run", f"name the --out of a stage: seedstep {made}")
+        raise _no_run(path)
     name = stage_of(path) or BOOTSTRAP.name
     if name not in STAGES:
         what = f"{path} is a run of `seedstep {name}`, which this seedstep does not know"

@@ -132,6 +132,10 @@ def _rows(run: DistillRun) -> Iterator[dict[str, Any]]:
             }
 
 
+def _unwritten(found: DistilledTask) -> tuple[str, ...]:
+    return tuple(left.request for left in found.left_out if left.request)
+
+
 DISTILL: Stage[DistillSettings, TaskFiles, TaskRecords[DistilledTask]] = Stage(
     name="distill",
     settings=DistillSettings,
@@ -142,6 +146,7 @@ DISTILL: Stage[DistillSettings, TaskFiles, TaskRecords[DistilledTask]] = Stage(
     made=has_rows("requests", "results"),
     contents=_contents,
     asking=asking_of,
+    unanswered=_unwritten,
     places=("source",),
     changeable=(*TASKS_CHANGEABLE, *GROWING, "source", "limit_instances"),
     asks_model=True,

@@ -250,6 +250,11 @@ def _rows(run: JudgeRun) -> Iterator[dict[str, Any]]:
         yield asdict(entry.result)
 
 
+def _unanswered(judged: Judged) -> tuple[str, ...]:
+    missing = (verdict for verdict in judged.verdicts if not verdict.label)
+    return tuple(key for verdict in missing for key in verdict.requests)
+
+
 JUDGE: Stage[JudgeSettings, JudgeInputs, TaskRecords[Judged]] = Stage(
     name="judge",
     noun="instance",
@@ -261,6 +266,7 @@ JUDGE: Stage[JudgeSettings, JudgeInputs, TaskRecords[Judged]] = Stage(
     made=has_rows("requests", "results"),
     contents=_contents,
     asking=asking_of,
+    unanswered=_unanswered,
     changeable=(
         *TASKS_CHANGEABLE,
         *GROWING,

@@ -1,6 +1,6 @@
 """The stages `steps` and `examples` (the second paper, sections 3.1 and 3.2)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -194,6 +194,19 @@ def _rows(run: StepsRun) -> Iterator[dict[str, Any]]:
         }
 
 
+def _turns_to_ask(turns: Sequence[Turn], failure: str) -> list[str]:
+    """Return the keys of the turns without a reply; if there is none, and no result, of all."""
+    failed = [turn.request for turn in turns if turn.failure]
+    return failed or [turn.request for turn in turns if failure]
+
+
+def _unwritten(written: WrittenSteps) -> tuple[str, ...]:
+    keys = _turns_to_ask(written.turns, written.failure) if written.failure else []
+    if written.judgement and written.judgement.reason:
+        keys.append(written.judgement.request)
+    return tuple(filter(None, keys))
+
+
 STEPS: Stage[StepsSettings, TaskFiles, TaskRecords[WrittenSteps]] = Stage(
     name="steps",
     settings=StepsSettings,
@@ -204,6 +217,7 @@ STEPS: Stage[StepsSettings, TaskFiles, TaskRecords[WrittenSteps]] = Stage(
     made=has_rows("requests", "results"),
     contents=contents_of,
     asking=asking_of,
+    unanswered=_unwritten,
     places=PLACES,
     changeable=(*TASKS_CHANGEABLE, *GROWING, *PLACES, "language"),
     asks_model=True,
@@ -299,6 +313,13 @@ def _example_rows(run: ExamplesRun) -> Iterator[dict[str, Any]]:
         }
 
 
+def _unmade(made: ExampleSet) -> tuple[str, ...]:
+    keys = _turns_to_ask(made.turns, made.failure)
+    if made.ranking_failure and not keys:
+        keys.append(made.turns[-1].request)
+    return tuple(filter(None, keys))
+
+
 EXAMPLES: Stage[ExamplesSettings, ExamplesInputs, TaskRecords[ExampleSet]] = Stage(
     name="examples",
     settings=ExamplesSettings,
@@ -309,6 +330,7 @@ EXAMPLES: Stage[ExamplesSettings, ExamplesInputs, TaskRecords[ExampleSet]] = Sta
     made=has_rows("requests", "results"),
     contents=_contents,
     asking=asking_of,
+    unanswered=_unmade,
     places=("steps",),
     changeable=(*TASKS_CHANGEABLE, *GROWING, "steps"),
     asks_model=True,
