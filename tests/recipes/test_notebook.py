@@ -162,6 +162,20 @@ class TestProgress:
         judge("run", sources=[answers], tasks=tasks, model="openai:scripted").close()
         assert "2 of 2" in jupyter.pages[-1]
 
+    def test_at_the_end_nothing_is_under_way_and_notes_are_told(
+        self, jupyter: Display, server: ScriptedServer
+    ) -> None:
+        server.script = lambda number, body: chat(numbered(*STEPS))
+        tasks = [Task(f"t{n}", f"Write a title for boat {n}.", ()) for n in range(3)]
+        write_instructions("run", tasks=tasks[:1], model="openai:scripted").close()
+        assert "in flight" in jupyter.pages[0]
+        assert "in flight" not in jupyter.pages[-1]
+        most = server.requests + 1
+        grown = write_instructions("run", tasks=tasks, model="openai:scripted", max_requests=most)
+        grown.close()
+        assert "to do: 2 tasks" in jupyter.pages[-1]
+        assert "stopped: " in jupyter.pages[-1]
+
     def test_a_watcher_of_the_users_own_stays(
         self, jupyter: Display, server: ScriptedServer
     ) -> None:

@@ -58,7 +58,7 @@ def run_stage(
     """Do the work of a stage, and return its run opened for reading."""
     path = Path(out)
     with kept_inputs(path, settings) as asked:
-        finish(_watched(work)(path, asked))
+        finish(_watched(work, path, asked))
     return Run.read(stage, path)
 
 
@@ -68,15 +68,21 @@ async def run_stage_async(
     """As `run_stage`, in a running event loop."""
     path = Path(out)
     with kept_inputs(path, settings) as asked:
-        await _watched(work)(path, asked)
+        await _watched(work, path, asked)
     return Run.read(stage, path)
 
 
-def _watched(work: StageWork) -> StageWork:
-    """Return the work with a watcher that shows progress, if this is a notebook and it has none."""
+async def _watched(work: StageWork, path: Path, asked: Mapping[str, Any]) -> None:
+    """Do the work, with a watcher that shows progress if this is a notebook and it has none."""
+    watch = None
     if isinstance(work, partial) and work.keywords.get("watch", ()) is None:
-        return partial(work, watch=notebook_watch())
-    return work
+        watch = notebook_watch()
+        work = partial(work, watch=watch)
+    try:
+        await work(path, asked)
+    finally:
+        if watch:
+            watch.ended()
 
 
 @contextmanager
@@ -208,6 +214,7 @@ class NotebookWatch:
         self._display = display
         self._handle: _Handle | None = None
         self._last: list[tuple[str, str]] = []
+        self._progress: Any = None
 
     def began(self, progress: Any) -> None:
         """Show the bar."""
@@ -222,27 +229,38 @@ class NotebookWatch:
         """Show the new state."""
         self._draw(progress)
 
-    def _draw(self, progress: Any) -> None:
-        page = _Page(_html(progress, self._last))
+    def ended(self) -> None:
+        """Show the last state, without what was under way."""
+        if self._progress is not None:
+            self._draw(self._progress, is_under_way=False)
+
+    def _draw(self, progress: Any, *, is_under_way: bool = True) -> None:
+        self._progress = progress
+        page = _Page(_html(progress, self._last, is_under_way=is_under_way))
         if self._handle is None:
             self._handle = self._display(page, display_id=True)
         else:
             self._handle.update(page)
 
 
-def _html(progress: Any, last: list[tuple[str, str]]) -> str:
+def _html(progress: Any, last: list[tuple[str, str]], *, is_under_way: bool) -> str:
+    """Return the bar, the figures, the notes of the progress and the last records as HTML."""
     done = getattr(progress, "finished", None)
     done = progress.done if done is None else done
     wanted = progress.settings.tasks if hasattr(progress, "finished") else progress.wanted
     parts = [f"{done:,} of {wanted:,}", duration(progress.seconds)]
     left = getattr(progress, "seconds_left", None)
-    if left is not None and done < wanted:
+    if left is not None and done < wanted and is_under_way:
         parts.append(f"{duration(left)} left")
     if stats := progress.stats:
-        parts.append(stats.under_way)
+        parts += [stats.under_way] if is_under_way else []
         parts.append(f"{stats.completion_tokens:,} tokens")
     bar = f'<progress value="{done}" max="{max(wanted, 1)}"></progress>'
-    return f"{bar} {as_html(' · '.join(parts))}{html_table((), last) if last else ''}"
+    notes = [*getattr(progress, "notes", ())]
+    if stopped := getattr(progress, "stopped", None):
+        notes.append(f"stopped: {stopped}")
+    told = "".join(f"<div>{as_html(note)}</div>" for note in notes)
+    return f"{bar} {as_html(' · '.join(parts))}{told}{html_table((), last) if last else ''}"
 
 
 def _told(progress: Any, record: Any) -> list[tuple[str, str]]:
