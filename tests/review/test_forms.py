@@ -100,6 +100,6 @@ def test_no_such_form() -> None:
 
 def test_a_form_with_a_wrong_field_is_told_what_a_form_has(tmp_path: Path) -> None:
     path = tmp_path / "form.yaml"
-    path.write_text("items: rating\nsubject: rating\nquestions:\n  - {name: a, text: A?}\n")
+    path.write_text("items: rating\nsubject: rating\nquestions:\n  - {name: a, text: 'A?'}\n")
     with pytest.raises(InputError, match=r"unknown field `subject`. A form has `items`"):
         find_form(str(path))

@@ -404,6 +404,44 @@ def test_views_have_no_fault_of_accessibility(
             assert [(one["id"], one["nodes"][0]["html"]) for one in faults] == [], where
 
 
+BROKEN = """() => {
+    const found = []
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+    while (walker.nextNode()) {
+        const node = walker.currentNode
+        for (const word of node.data.matchAll(/(?<![^\\s(])[\\p{L}_]+(?=[.,:;)]*(\\s|$))/gu)) {
+            const range = document.createRange()
+            range.setStart(node, word.index)
+            range.setEnd(node, word.index + word[0].length)
+            const lines = new Set([...range.getClientRects()].map(box => Math.round(box.top)))
+            if (word[0].length <= 16 && lines.size > 1) found.push(word[0])
+        }
+    }
+    return found
+}"""
+"""Finds the words of usual length, but those of paths, of which a part is on another line."""
+
+
+def test_on_a_phone_no_word_is_broken(tmp_path: Path, predicted: Path, browser: Any) -> None:
+    with ScriptedServer() as server:
+        grown = grow(tmp_path / "grown", server, tasks=2).path
+    with (
+        serving(tmp_path, "view", str(predicted), str(grown)) as started,
+        watched(browser, viewport={"width": 390, "height": 844}) as seen,
+    ):
+        for where in (
+            "",
+            "0/",
+            "0/predictions",
+            "0/results",
+            "1/tasks",
+            "1/rejected",
+            "1/requests",
+        ):
+            seen.page.goto(f"{started.addresses['view']}{where}")
+            assert seen.page.evaluate(BROKEN) == [], where
+
+
 def test_an_address_with_a_huge_number_is_no_page(predicted: Path) -> None:
     with viewing(predicted) as client:
         assert client.get(f"{'9' * 5000}/").status_code == 404

@@ -225,8 +225,7 @@ def read_form(path: Path) -> Form:
     try:
         written = msgspec.convert(values, _WrittenForm, strict=False)
     except msgspec.ValidationError as error:
-        said = str(error)
-        raise InputError(f"{path}: {said[:1].lower()}{said[1:]}", WRITTEN) from None
+        raise InputError(f"{path}: {error}", WRITTEN) from None
     if not written.questions:
         raise InputError(f"{path}: the form asks nothing", "add a question under `questions`")
     names = Counter(question.name for question in written.questions)
