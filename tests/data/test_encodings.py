@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from seedstep.data import load_tasks, read_seeds, read_yaml
+from seedstep.data.reading import read_text
 from seedstep.data.tables import open_table
 from seedstep.errors import InputError
-from seedstep.evaluate.judge import read_rubric
 from seedstep.inputs.labels import read_labels
 
 GERMAN = "Erkläre, warum die Bienen im Frühjahr größere Völker bilden."
@@ -33,7 +33,7 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "task1.json": ('{{"Definition": "{}"}}', load_tasks),
     "tasks.csv": ("definition,input\n{},x", load_tasks),
     "settings.yaml": ("topic: {}", read_yaml),
-    "rubric.txt": ("{}\nA: a\nB: b\nC: c\nD: d", lambda path: read_rubric(path, "rating")),
+    "rubric.txt": ("{}\nA: a\nB: b\nC: c\nD: d", read_text),
     "texts.csv": ("text\n{}", _texts),
     "labels.jsonl": ('{{"id": "{}", "system": "a", "label": "A"}}', read_labels),
 }
