@@ -163,8 +163,8 @@ def test_a_report_opens_on_the_differences_and_draws_the_sizes(tmp_path: Path) -
     assert seedstep("report", predictions, "--table", tmp_path, "--out", out).code == 0
     page = (out / "index.html").read_text("utf-8")
     first = page.partition("Self-Instruct, Figure 7 (section 4.5)")[0]
-    assert "Does “9 generated instructions” do better than “the 175 seed tasks”?" in first
-    assert "Figure 7 prints +: the other sign." in " ".join(page.split())
+    assert "Does grown-9 do better than seeds?" in first
+    assert "prints +, for “9 generated instructions” against “the 175 seed tasks”: the other sign." in " ".join(page.split())
     assert (out / "figures" / "1-sizes.svg").exists()
     assert (out / "figures" / "first-paper.svg").exists()
 
@@ -178,9 +178,8 @@ def test_the_report_asks_each_comparison_once(made: Path, tmp_path: Path) -> Non
         return re.findall("Does (.*) do better than (.*)[?]<", page)
 
     shown = asked("tk-instruct")
-    assert ("“Step-by-Step Instruction Tuning”", "“Tk-Instruct”") in shown
-    assert ("copy-input", "tk-instruct") in shown
-    assert ("tuned-steps", "tk-instruct") not in shown
+    assert shown.count(("tuned-steps", "tk-instruct")) == 1
+    assert shown.count(("copy-input", "tk-instruct")) == 1
     for name in ("tk-instruct", "tuned-steps"):  # other systems of the same names
         model = "baseline:copy-input"
         predict(tmp_path / "other", name=name, model=model, tasks=made / "tasks")

@@ -230,13 +230,13 @@ def _headlines(table: PaperTable) -> Iterator[Headline]:
         if found.ours and found.printed:
             certainty = certainty_of(found.ours)
             printed = printed_text(table, found.printed, "{:+.1f}")
+            first, second = (row.method.removeprefix("+ ") for row in (found.row, found.other))
             told = (
                 f"{CERTAIN[certainty]}: {shown(found.ours, sign='+')} points "
-                f"({table.printed.measure}). {table.printed.table} prints {printed}: "
-                f"{verdict(found)}."
+                f"({table.printed.measure}). {table.printed.table} prints {printed}, for "
+                f"“{first}” against “{second}”: {verdict(found)}."
             )
-            first, second = (row.method.removeprefix("+ ") for row in (found.row, found.other))
-            asked = f"Does “{first}” do better than “{second}”?"
+            asked = f"Does {found.row.system} do better than {found.other.system}?"
             yield Headline(asked, told, certainty, _compares(table, found))
 
 
