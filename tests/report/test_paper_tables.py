@@ -164,7 +164,10 @@ def test_a_report_opens_on_the_differences_and_draws_the_sizes(tmp_path: Path) -
     page = (out / "index.html").read_text("utf-8")
     first = page.partition("Self-Instruct, Figure 7 (section 4.5)")[0]
     assert "Does grown-9 do better than seeds?" in first
-    assert "prints +, for “9 generated instructions” against “the 175 seed tasks”: the other sign." in " ".join(page.split())
+    assert (
+        "prints +, for “9 generated instructions” against “the 175 seed tasks”: the other sign."
+        in " ".join(page.split())
+    )
     assert (out / "figures" / "1-sizes.svg").exists()
     assert (out / "figures" / "first-paper.svg").exists()
 
