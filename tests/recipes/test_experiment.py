@@ -121,8 +121,11 @@ def test_stages_that_write_to_one_run_are_not_independent(tmp_path: Path) -> Non
         ("stages: [{novelty: {}, after: [b]}]", "no earlier stage 'b'"),
         ("stages: [{novelty: {}}, {novelty: {}}]", "a second 'novelty'"),
         ("stages: [{novelty: {out: '{x}'}}]", "no value 'x'"),
-        ("values: {x: '{x}'}\nstages: [{novelty: {out: a}}]", "value of 'x' is made of itself"),
-        ("values: {x: 'a{y}', y: '{x}'}\nstages: [{novelty: {}}]", "'y' and 'x' is made of itself"),
+        ("values: {x: '{x}'}\nstages: [{novelty: {out: a}}]", "the value 'x' names itself"),
+        (
+            "values: {x: 'a{y}', y: '{x}'}\nstages: [{novelty: {}}]",
+            "the value 'x' names itself through 'y'",
+        ),
     ],
 )
 def test_a_file_that_is_no_experiment_is_refused(text: str, what: str, tmp_path: Path) -> None:

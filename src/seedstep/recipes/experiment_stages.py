@@ -88,9 +88,10 @@ def resolved(where: str, values: Values) -> Values:
             if named[name]:
                 found[name] = filled_with(where, values[name] or "", found)
     except CycleError as error:
-        each_other = " and ".join(f"'{name}'" for name in dict.fromkeys(error.args[1]))
-        what = f"{where}: the value of {each_other} is made of itself"
-        raise InputError(what, "write it without its name in braces") from None
+        first, *others = (f"'{name}'" for name in sorted(set(error.args[1])))
+        through = f" through {', '.join(others)}" if others else ""
+        what = f"{where}: the value {first} names itself{through}"
+        raise InputError(what, "write it out") from None
     return found
 
 
