@@ -2,7 +2,7 @@
 
 A language is a row of `LANGUAGES`. A text refuses if it begins with an apology, or with what the
 writer is, and says soon that it can't do what models are asked for; or if it says at once what it
-can't do. "I'm afraid I can't swim" is none.
+can't do. "I'm afraid I can't swim" is none. A server's notice in the place of an answer is one.
 
 Example::
 
@@ -16,6 +16,7 @@ import re
 from functools import cache
 
 from seedstep.text.further_refusals import FURTHER
+from seedstep.text.notices import is_notice
 from seedstep.text.refusal_words import LARGER, Wording
 
 __all__ = ["LANGUAGES", "is_refusal", "mentions_refusal"]
@@ -222,7 +223,9 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 
 def is_refusal(text: str) -> bool:
-    """Return whether a text begins as a model's refusal or apology does."""
+    """Return whether a text begins as a model's refusal does, or is a server's notice."""
+    if is_notice(text):
+        return True
     english, others = _patterns()
     start = text[:_LOOKED_AT]
     if found := english.match(start):
