@@ -75,8 +75,8 @@ def is_notice(text: str) -> bool:
     if not said or len(said) > _LONGEST:
         return False
     if said.startswith("{"):
-        held = json_object(said)
-        is_error = bool(held) and bool(held.get("error") or held.get("errors"))
-        names = {name.casefold() for name in held or ()}
+        held = json_object(said) or {}
+        is_error = bool(held.get("error") or held.get("errors"))
+        names = {name.casefold() for name in held}
         return is_error and names <= _NAMES and _ANY_FAULT.search(said) is not None
     return _NOTICE.match(said) is not None
