@@ -48,6 +48,8 @@ from support.scripted_server import Fault, ScriptedServer, completion, error
         ("1 validation error for Request seed Extra inputs are not permitted", "", "seed"),
         ("json: cannot unmarshal array into Go struct field Body.stop of type string", "", "stop"),
         ('Validation failed [{"field": "seed", "message": "not allowed"}]', "", "seed"),
+        ("Malformed input request: #: extraneous key [seed] is not permitted", "", "seed"),
+        ("Json document validation error: top_p should not be present", "", "top_p"),
     ],
 )
 def test_the_parameter_that_an_error_names_is_left_out(message: str, param: str, name: str) -> None:
@@ -56,6 +58,16 @@ def test_the_parameter_that_an_error_names_is_left_out(message: str, param: str,
     parameters = Parameters()
     assert parameters.give_way(request, ServerError(400, message, "", param), body)
     assert parameters.left_out(request) == {name}
+
+
+def test_a_gateway_s_error_tells_that_of_the_provider() -> None:
+    inner = error("Unsupported parameter: 'seed' is not supported with this model.").decode()
+    told = {"message": "Provider returned error", "code": 400, "metadata": {"raw": inner}}
+    read = ServerError.read(400, json.dumps({"error": told}).encode(), "")
+    body = {"model": "m", "temperature": 0.5, "seed": 1}
+    request, parameters = Request("test", "Hi", Sampling(16)), Parameters()
+    assert parameters.give_way(request, read, body)
+    assert set(parameters.adapt(request, body)) == {"model", "temperature"}
 
 
 async def test_the_number_of_a_request_in_an_error_makes_it_no_other() -> None:

@@ -264,7 +264,7 @@ class ServerError:
         error = body.get("error", body) if isinstance(body, dict) else text
         fields = error if isinstance(error, dict) else {"message": str(error)}
         said = str(fields.get("message", fields))
-        further = [fields[name] for name in ("details", "errors") if fields.get(name)]
+        further = [fields[name] for name in ("details", "errors", "metadata") if fields.get(name)]
         if "message" in fields and further:
             said = f"{said} {json.dumps(further[0], ensure_ascii=False)}"
         detail = _clean(" ".join(said.split()) or "no explanation", key)

@@ -50,7 +50,7 @@ _UNSUPPORTED = re.compile(
     r"support|unknown|unrecogni[sz]ed|unexpected|unavailable|not permitted|not allowed|deprecated"
     r"|only \S+ is allowed|must be (?:exactly |set to |equal to )?1(?:\.0)?\b(?! and| to| or)"
     r"|may only|not enabled|disabled|or unset|not a valid|invalid (?:param|arg|temp)|\bboth\b"
-    r"|should not exist|omitted|is fixed|only the default|must not be (?:set|sent|given)"
+    r"|should not (?:exist|be present)|extraneous|omitted|is fixed|only the default|must not be (?:set|sent|given)"
     r"|mutually exclusive|only one of|one or the other|together|at the same time|simultaneous"
     r"|at once|conflict|incompatible|in combination|combined|either .{1,60} or |extra inputs"
     r"|nicht (?:erlaubt|zul\u00e4ssig)|non permis"
@@ -304,7 +304,7 @@ def _distance(error: ServerError, name: str) -> int | None:
     """Return the distance of a parameter from words such as "not supported", or None."""
     camels = re.sub("_(.)", lambda match: match[1].upper(), name)
     forms = [
-        rf"['\"`]{name}['\"`]",
+        rf"['\"`]{name}['\"`]|\[{name}\]",
         rf"(?i:(?:argument|param[eèé]t|parámetro|parâmetro|параметр|property|field)\w*\b[^.]*"
         rf"|参数|參數|パラメータ|매개변수)[:\uff1a ]*+{name}\b",
     ]
