@@ -223,7 +223,6 @@ LISTS: dict[str, str] = {
     "hebrew": "משימה {}: {}",
     "two-signs": "{}]: {}",
     "keys": "{}\ufe0f\u20e3 {}",
-    "bracket-and-dash": "{}) - {}",
     "with-empty-input": "{}. {}\nInput: <noinput>",
     "with-output": "{}. Instruction: {}\nInput: x\nOutput: y",
 }

@@ -239,8 +239,8 @@ async def _work(
         _encoder(run, spent) as encoder,
     ):
         share_notes(progress, engine.stats)
-        await stack.enter_async_context(ticking(progress, watch))
         if is_done:
+            await stack.enter_async_context(ticking(progress, watch))
             return
         retired = run.records.retired
         stage = bootstrap(
