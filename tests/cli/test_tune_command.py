@@ -306,10 +306,14 @@ def test_lora_leaves_its_matrices_and_a_whole_model(
 def test_a_preset_for_several_gpus_says_how_to_launch_it(world: Path, tmp_path: Path) -> None:
     from accelerate.commands import config as accelerate_config
 
-    outcome = tuned(world, tmp_path / "out", "--preset", "step-by-step-3b", "--dry-run")
-    assert outcome.code == 0
     config = tmp_path / "out" / "fsdp.yaml"
+    preset = ("--preset", "step-by-step-3b", "--max-steps", 1)
+    foreseen = tuned(world, tmp_path / "out", *preset, "--dry-run")
+    assert foreseen.code == 0
+    assert f"a tuning that is no dry run writes {config} first" in foreseen.out
+    assert not config.parent.exists()
+    outcome = tuned(world, tmp_path / "out", *preset)
+    assert outcome.code == 0
     assert f"accelerate launch --config_file {config} -m seedstep tune" in outcome.out
     read = accelerate_config.load_config_from_file(str(config))
     assert (read.num_processes, read.distributed_type.value) == (4, "FSDP")
-    assert tuned(world, tmp_path / "out", "--max-steps", 1).code == 0

@@ -234,8 +234,9 @@ def _tuned_here(
         watch.counted(work.settings, work.preflight, work.gathered.left_out)
         if work.is_anew:
             watch.warned(work.is_anew)
-    if not rank:
-        _prepare_launch(path, settings, processes, watch)
+    launch = "" if rank else _launch(path / FSDP, settings.preset, processes, dry_run=dry_run)
+    if watch and launch:
+        watch.warned(launch)
     tuned = TuneResult(work.settings, work.preflight, work.gathered.left_out)
     if dry_run:
         return tuned
@@ -252,19 +253,17 @@ def _tuned_here(
     return replace(tuned, model=files.model, finished_before=before, notes=notes)
 
 
-def _prepare_launch(
-    out: Path, settings: TuneSettings, processes: int, watch: TuningWatch | None
-) -> None:
-    """Write the configuration that launches a preset on several GPUs, and tell the user."""
-    wanted = PRESETS[settings.preset].processes if settings.preset else 1
+def _launch(file: Path, preset: str | None, processes: int, *, dry_run: bool) -> str:
+    """Write the file that launches a preset on several GPUs. Return how to use it, or ""."""
+    wanted = PRESETS[preset].processes if preset else 1
     if processes >= wanted:
-        return
-    write_fsdp(out / FSDP, wanted)
-    if watch:
-        launch = f"accelerate launch --config_file {out / FSDP} -m seedstep tune"
-        watch.warned(
-            f"the second paper used {wanted} GPUs for this size; launch with: {launch} ..."
-        )
+        return ""
+    how = f"launch with: accelerate launch --config_file {file} -m seedstep tune ..."
+    if dry_run:
+        how = f"a tuning that is no dry run writes {file} first, to launch it with"
+    else:
+        write_fsdp(file, wanted)
+    return f"the second paper used {wanted} GPUs for this size; {how}"
 
 
 @dataclass(frozen=True, slots=True)
