@@ -108,6 +108,26 @@ def test_a_tuning_is_made_of_them(folder: Path, run: Path) -> None:
     assert len({theirs, ours, gathered(examples=str(run))[0]}) == 3
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("encode", "--show", NAMES[0], "--tasks"),
+        ("predict", "--model", "baseline:copy-demonstration", "--tasks"),
+        ("tune", "--model", "hf:nowhere", "--limit-instances", "1", "--data"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_choice_among_no_examples_is_refused(
+    folder: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    out = () if command[0] == "encode" else ("--out", tmp_path / "out")
+    refused = seedstep(*command, folder, *out, "--choose", "drawn")
+    assert refused.code == 1
+    assert "choose: there are no examples of which to show those drawn" in refused.error
+    assert "Name a run of `seedstep examples` as `examples`, or leave it out" in refused.error
+    assert not (tmp_path / "out").exists()
+
+
 def test_exports_have_them(folder: Path, run: Path, tmp_path: Path) -> None:
     done = seedstep(
         "examples", "export", run, "--out", tmp_path / "made.jsonl", "--choose", "drawn"

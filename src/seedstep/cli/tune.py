@@ -26,7 +26,7 @@ from seedstep.encode import (
 )
 from seedstep.encode.settings import EncodeSettings
 from seedstep.errors import InputError, unknown_name
-from seedstep.inputs import with_examples, with_steps
+from seedstep.inputs import with_generated, with_steps
 from seedstep.llm.checkpoints import is_decoder_only, load_tokenizer
 from seedstep.recipes import TuneResult, TuningWatch, tune_model
 from seedstep.runs import Rows, load_choice
@@ -71,8 +71,7 @@ def encode_command(
         loaded = (_named(loaded, show, str(choice.path)),)
     if settings.steps:
         loaded = with_steps(loaded, Path(settings.steps))
-    if settings.generated.run:
-        loaded = with_examples(loaded, Path(settings.generated.run), settings.generated.choose)
+    loaded = with_generated(loaded, settings.generated)
     opened = HfTokenizer(load_tokenizer(tokenizer)) if tokenizer else None
     decoder_only = is_decoder_only(tokenizer) if tokenizer else True
     if show:

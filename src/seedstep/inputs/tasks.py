@@ -37,6 +37,7 @@ from seedstep.data.row_forms import RowSource, load_row_forms
 from seedstep.data.seeds import TextOrTexts, steps_of
 from seedstep.data.sources import LONGEST_LINE
 from seedstep.encode import Encoding, make_encoding, named_layout
+from seedstep.encode.settings import ExamplesChoice
 from seedstep.errors import InputError
 from seedstep.inputs.labels import accepted_tasks
 from seedstep.runs import (
@@ -63,6 +64,7 @@ __all__ = [
     "judgements_of",
     "load_source",
     "with_examples",
+    "with_generated",
     "with_steps",
 ]
 
@@ -313,10 +315,9 @@ def _joined(
     notes = []
     if settings.steps is not None:
         tasks = with_steps(tasks, Path(settings.steps))
-    generated = settings.generated
-    if generated.run is not None:
-        tasks = with_examples(tasks, Path(generated.run), generated.choose)
-        notes = list(filter(None, [about_examples(tasks, generated.choose)]))
+    tasks = with_generated(tasks, settings.generated)
+    if settings.generated.run is not None:
+        notes = list(filter(None, [about_examples(tasks, settings.generated.choose)]))
     accepted, rejected = accepted_tasks(tasks, settings.reviewed, "steps")
     kept, following = set(map(id, accepted)), iter(tasks)
     joined = [
@@ -329,6 +330,21 @@ def _joined(
 
 Choose = Literal["ranked", "drawn"]
 """Which two of a task's generated examples are used."""
+
+
+def with_generated(tasks: Iterable[Task], generated: ExamplesChoice) -> tuple[Task, ...]:
+    """Return the tasks with the generated examples that settings name, or as they are without any.
+
+    Raises:
+        InputError: the settings choose among examples and name none, or as of `with_examples`.
+        RunError: as there.
+    """
+    if generated.run is not None:
+        return with_examples(tasks, Path(generated.run), generated.choose)
+    if generated.choose != ExamplesChoice().choose:
+        what = f"choose: there are no examples of which to show those {generated.choose}"
+        raise InputError(what, "name a run of `seedstep examples` as `examples`, or leave it out")
+    return tuple(tasks)
 
 
 def with_examples(tasks: Iterable[Task], run: Path, choose: Choose) -> tuple[Task, ...]:

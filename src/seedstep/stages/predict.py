@@ -19,7 +19,7 @@ from seedstep.encode import make_encoding
 from seedstep.errors import InputError
 from seedstep.evaluate.tables import kept_remarks, kept_table
 from seedstep.infer.settings import SystemSettings
-from seedstep.inputs import with_examples, with_steps
+from seedstep.inputs import with_generated, with_steps
 from seedstep.inputs.systems import overlap, training_of
 from seedstep.llm import Header, first_address, resolve_base_url
 from seedstep.llm.checkpoints import fingerprint_of, gguf_fingerprint
@@ -186,16 +186,14 @@ def _chosen(listed: tuple[Task, ...], name: str, settings: SystemSettings) -> Ch
     tasks = listed
     if settings.steps:
         tasks = with_steps(tasks, Path(settings.steps))
-    generated = settings.generated
-    if generated.run:
-        tasks = with_examples(tasks, Path(generated.run), generated.choose)
+    tasks = with_generated(tasks, settings.generated)
     is_here = settings.kind == "checkpoint"
     stamps: dict[str, Any] = {
         "stop_texts": list(settings.stop_texts),
         "steps_fingerprint": digest([task.steps, task.unrefined_steps] for task in tasks),
         "model_fingerprint": fingerprint_of(settings.model.name) if is_here else "",
     }
-    if generated.run:
+    if settings.generated.run:
         stamps["examples_fingerprint"] = digest(task.positive_examples for task in tasks)
     return ChosenSystem(
         name,
