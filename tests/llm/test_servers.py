@@ -102,10 +102,22 @@ async def test_requests_that_begin_alike_go_to_the_same_server() -> None:
 
 
 async def test_a_slow_server_gets_fewer_requests() -> None:
+    """The slow one answers after 40 requests to the quick one, however fast this machine is."""
+    whole, in_flight = 150, 8
+
+    def slowly(number: int, body: dict[str, Any]) -> Fault:
+        enough = quick.requests + 40
+
+        def is_time() -> bool:
+            is_last = quick.requests + slow.requests == whole or slow.in_flight == in_flight
+            return is_last or quick.requests >= enough
+
+        return Fault(until=is_time)
+
     with ExitStack() as stack:
-        quick, slow = served(stack, *(lambda n, b, s=s: Fault(delay=s) for s in (0.005, 0.1)))
-        async with engine_on_all([quick, slow], in_flight=8) as engine:
-            await asyncio.gather(*(engine.ask(asked(f"{number}")) for number in range(150)))
+        quick, slow = served(stack, None, slowly)
+        async with engine_on_all([quick, slow], in_flight) as engine:
+            await asyncio.gather(*(engine.ask(asked(f"{number}")) for number in range(whole)))
     assert quick.requests > 3 * slow.requests > 0
 
 
