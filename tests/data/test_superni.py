@@ -83,6 +83,7 @@ def encoded(record: Any) -> bytes:
     return json.dumps(record).encode()
 
 
+A_LIST = "write one object, a task; or a list of objects, in a file that is named by itself"
 ONE = {"id": "a", "input": "x", "output": ["y"]}
 
 BAD = {
@@ -99,7 +100,10 @@ BAD = {
         "missing",
         "add the field",
     ),
-    "list": (b"[]", "", "expected `object`, got `array`", IN_THE_FILE),
+    "empty-list": (b"[]", "", "an empty list", A_LIST),
+    "list-of-numbers": (b"[1, 2.5]", "", "a list of numbers", A_LIST),
+    "list-of-texts-and-lists": (b' ["a", [1]]', "", "a list of lists and texts", A_LIST),
+    "cut-list": (b"[1, 2", "", NO_JSON, IN_THE_FILE),
     "no-definition": (encoded(changed(Definition=...)), "Definition", "missing", "add the field"),
     "definition-number": (
         encoded(changed(Definition=3)),
@@ -339,10 +343,10 @@ def test_bad_files_can_be_skipped_and_are_told(tmp_path: Path) -> None:
 
 
 def test_when_no_task_is_good_skipping_does_not_help(tmp_path: Path) -> None:
-    write_task(tmp_path / "task1_a.json", [])
-    with pytest.raises(InputError) as caught:
+    write_task(tmp_path / "task1_a.json", [{}])
+    with pytest.raises(InputError, match=r"task1_a\.json: a list of objects") as caught:
         load_tasks(tmp_path, skip_bad=True)
-    assert caught.value.remedy == IN_THE_FILE
+    assert caught.value.remedy == A_LIST
 
 
 def test_a_file_name_that_is_no_text_is_a_problem(tmp_path: Path) -> None:

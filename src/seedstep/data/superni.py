@@ -200,7 +200,24 @@ def load_file(path: Path, *, any_steps: bool = False) -> tuple[bytes, WrittenTas
         data = path.read_bytes().removeprefix(BOM_UTF8)
     except OSError as error:
         return b"", BadLine("", str(error.strerror), "check the path and its rights")
-    return data, decode_json(data, _AnySteps if any_steps else _TaskFile, "in the file", path)
+    found = decode_json(data, _AnySteps if any_steps else _TaskFile, "in the file", path)
+    if isinstance(found, BadLine) and data.lstrip().startswith(b"["):
+        found = _about_list(data)
+    return data, found
+
+
+_KINDS = {dict: "objects", str: "texts", list: "lists", int: "numbers", float: "numbers"}
+
+
+def _about_list(data: bytes) -> BadLine:
+    """Return what is wrong with a file that holds a list where a task was expected."""
+    listed = decode_json(data, list[Any], "in the file")
+    if isinstance(listed, BadLine):
+        return listed
+    kinds = sorted({_KINDS.get(type(each), "other values") for each in listed})
+    message = f"a list of {' and '.join(kinds)}" if kinds else "an empty list"
+    remedy = "write one object, a task; or a list of objects, in a file that is named by itself"
+    return BadLine("", message, remedy)
 
 
 def _paths(path: Path, split: str | None, track: str) -> Iterable[Path | Problem]:
