@@ -125,7 +125,6 @@ def test_a_choice_among_no_examples_is_refused(
     assert refused.code == 1
     assert "choose: there are no examples of which to show those drawn" in refused.error
     assert "Name a run of `seedstep examples` as `examples`, or leave it out" in refused.error
-    assert not (tmp_path / "out").exists()
 
 
 def test_exports_have_them(folder: Path, run: Path, tmp_path: Path) -> None:
