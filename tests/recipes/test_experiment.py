@@ -149,6 +149,35 @@ def test_values_that_are_not_known_are_refused(experiment: Path) -> None:
     assert "no value" in seedstep("run", experiment, "--set", "tokens").error
 
 
+MODELS = """
+values: {model: local, judge: local, tokenizer: local}
+stages:
+  - novelty: {arguments: "{cwd}/texts.jsonl", out: first.jsonl}
+  - tune: {model: "{model}", data: first.jsonl, out: tuned}
+  - name: answer
+    predict: {model: "hf:tuned/model", tokenizer: "{tokenizer}", tasks: tasks, out: answers}
+  - steps: {model: "hf:tuned/model", judge: "{judge}", tasks: tasks, out: steps}
+"""
+
+
+@pytest.mark.parametrize(
+    "value, said",
+    [
+        ("model=nosuch:x", "stage 'tune': model 'nosuch:x' can't be tuned. Use local"),
+        ("model=baseline:copy-input", "stage 'tune': model 'baseline:copy-input' can't be tuned"),
+        ("judge=nosuch:x", "stage 'steps': model 'nosuch:x' is not of a known kind. Use local"),
+        ("tokenizer=gpt2", "stage 'answer': model 'gpt2' is not of a known kind. Use "),
+    ],
+)
+def test_a_model_of_no_known_kind_is_refused_before_the_first_stage(
+    experiment: Path, value: str, said: str
+) -> None:
+    experiment.write_text(MODELS)
+    assert said in seedstep("run", experiment, "--set", value).error
+    assert not Path("runs").exists()
+    assert seedstep("run", experiment, "--list").code == 0  # hf:tuned/model is made by a stage
+
+
 def interrupt(process: subprocess.Popen[bytes]) -> None:
     """As a terminal does: the experiment and its stage are told."""
     os.killpg(process.pid, signal.SIGINT)

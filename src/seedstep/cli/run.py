@@ -26,7 +26,7 @@ from seedstep.recipes import (
     run_experiment,
     shipped_experiments,
 )
-from seedstep.recipes.experiment import USUAL
+from seedstep.recipes.experiment import USUAL, require_models
 from seedstep.recipes.jobs import CLUSTERS, job_script
 from seedstep.report.paper_layout import (
     LEGEND,
@@ -224,7 +224,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _require_commands(experiment: Experiment, root: Any) -> None:
-    """Check that the commands of all stages exist, and take the flags that they are given.
+    """Check that the commands of all stages exist, and take the flags and models they are given.
 
     Raises:
         InputError: one does not.
@@ -236,11 +236,15 @@ def _require_commands(experiment: Experiment, root: Any) -> None:
             while words and hasattr(context.command, "resolve_command"):
                 name, found, rest = context.command.resolve_command(context, words)
                 context = found.make_context(name, rest, parent=context)
+                require_models(stage.command[0], context.params)
                 words = [*context._protected_args, *context.args]
         except UsageError as error:
             what = f"{experiment.path}, stage '{stage.name}': {error.format_message()}"
             remedy = f"correct it; `seedstep {stage.command[0]} --help` has what there is"
             raise InputError(what.rstrip("."), remedy) from None
+        except InputError as error:
+            what = f"{experiment.path}, stage '{stage.name}': {error.what}"
+            raise InputError(what, error.remedy) from None
 
 
 def _print_stages(experiment: Experiment) -> None:

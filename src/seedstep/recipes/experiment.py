@@ -28,12 +28,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from seedstep.data import make_folder, read_yaml
 from seedstep.errors import InputError, RunError, SeedstepError, unknown_name
+from seedstep.llm.embeddings import require_encoder
+from seedstep.llm.models import ModelRef, asked_model, tuned_model
 from seedstep.recipes.experiment_stages import (
     MOST_STAGES,
     ExperimentStage,
@@ -57,6 +60,7 @@ __all__ = [
     "StageFailed",
     "find_experiment",
     "read_experiment",
+    "require_models",
     "run_experiment",
     "shipped_experiments",
 ]
@@ -272,6 +276,34 @@ def _table(path: Path, written: object) -> TableRequest | None:
         if name not in known:
             raise unknown_name("part of a table", str(name), known, str(path))
     return TableRequest(**{name: str(value) for name, value in written.items()})
+
+
+_REFERENCES: Mapping[str, Callable[[str], object]] = MappingProxyType(
+    {
+        "model": asked_model,
+        "judge": asked_model,
+        "semantic": partial(require_encoder, where="--semantic"),
+        "tune model": tuned_model,
+        "predict model": ModelRef.parse,
+        "predict tokenizer": ModelRef.parse,
+        "encode tokenizer": ModelRef.parse,
+    }
+)
+"""Checks of the flags that name a model, which read no file; a command may have its own."""
+
+
+def require_models(command: str, given: Mapping[str, Any]) -> None:
+    """Check that the flags that a command is given name models of known kinds.
+
+    Models need not be there yet: an earlier stage may make them.
+
+    Raises:
+        InputError: one does not.
+    """
+    for name, value in given.items():
+        check = _REFERENCES.get(f"{command} {name}") or _REFERENCES.get(name)
+        if check and value:
+            check(str(value))
 
 
 class StageFailed(SeedstepError):  # noqa: N818 - the stage's own error was told already
