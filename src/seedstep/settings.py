@@ -27,7 +27,7 @@ from typing import Annotated, Any, Self, TypeVar, get_type_hints
 
 import msgspec
 
-from seedstep.errors import InputError, unknown_name
+from seedstep.errors import InputError, short_line, unknown_name
 
 __all__ = [
     "SEED",
@@ -249,9 +249,11 @@ def make_settings(kind: type[T], values: Mapping[str, Any], source: str) -> T:
     if is_record:
         values = kind.complete(values, source)  # type: ignore[attr-defined]  # mypy loses the class
     known = table(kind)
-    for name in values:
+    for name, value in values.items():
         if name not in known:
-            raise unknown_name("setting", name, known, source)
+            raise _of_a_flag(name, value, known, source) or unknown_name(
+                "setting", name, known, source
+            )
     nested: dict[str, Any] = {}
     for name, value in values.items():
         found = known[name]
@@ -267,6 +269,18 @@ def make_settings(kind: type[T], values: Mapping[str, Any], source: str) -> T:
     if isinstance(settings, SettingsRecord):
         settings.check(source)
     return settings
+
+
+def _of_a_flag(
+    name: str, value: object, known: Mapping[str, Setting], source: str
+) -> InputError | None:
+    """Return the error for the name of a flag that only stands for a part of a setting, or None."""
+    for each in known.values():
+        if each.keys and each.combine and name in table(each.keys):
+            part = short_line(str(each.combine(None, {name: value})))
+            what = f"{source}: '{name}' is a flag of the command line, not a setting"
+            return InputError(what, f"write {each.name}: {part}")
+    return None
 
 
 def _check_each(check: Callable[[str], object], value: object, where: str) -> None:

@@ -176,6 +176,16 @@ class TestProgress:
         assert "to do: 2 tasks" in jupyter.pages[-1]
         assert "stopped: " in jupyter.pages[-1]
 
+    def test_notes_name_keywords_where_commands_name_flags(
+        self, jupyter: Display, server: ScriptedServer
+    ) -> None:
+        server.script = lambda number, body: chat(numbered(*STEPS))
+        definition = "Schreibe eine kurze Überschrift für den Bericht über das Boot {}."
+        tasks = [Task(f"t{n}", definition.format(n), ()) for n in range(3)]
+        write_instructions("run", tasks=tasks, model="openai:scripted").close()
+        assert "language=&#x27;German&#x27;" in jupyter.pages[-1]
+        assert "--language" not in jupyter.pages[-1]
+
     def test_a_watcher_of_the_users_own_stays(
         self, jupyter: Display, server: ScriptedServer
     ) -> None:

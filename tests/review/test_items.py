@@ -236,3 +236,17 @@ def test_a_prediction_that_is_not_there_is_told_and_is_no_empty_answer(
     assert "tuned has no prediction for 2 of 16 instances, such as t7-0" in done.error
     assert "seedstep predict" in done.error
     assert not (tmp_path / "review").exists()
+
+
+def test_the_directory_may_be_named_as_that_of_other_commands(tmp_path: Path, tasks: Path) -> None:
+    flags = ("--form", "data", "--run", tasks, "--raters", "ann")
+    done = seedstep("review", "new", "--out", tmp_path / "made", *flags)
+    assert done.code == 0, done.err
+    assert f"review serve {tmp_path / 'made'}" in done.words
+    neither = seedstep("review", "new", *flags)
+    assert neither.code == 1
+    assert "no directory" in neither.err
+    both = seedstep("review", "new", tmp_path / "a", "--out", tmp_path / "b", *flags)
+    assert both.code == 1
+    assert "two directories" in both.err
+    assert not (tmp_path / "a").exists()

@@ -18,6 +18,7 @@ from seedstep.settings import (
     setting,
     table,
 )
+from seedstep.stages.steps import StepsSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,3 +177,15 @@ def test_two_settings_of_one_name_are_a_mistake_of_the_record() -> None:
 def test_a_place_for_a_field_that_there_is_not_is_a_mistake_of_the_record() -> None:
     with pytest.raises(TypeError, match="Choice has no field tracks"):
         part(Choice, tracks=None)
+
+
+def test_what_is_only_a_flag_is_written_as_the_setting_that_it_changes() -> None:
+    with pytest.raises(InputError) as caught:
+        StepsSettings.of(tasks="x", model="local", max_new_tokens=900)
+    told = str(caught.value)
+    assert "'max_new_tokens' is a flag of the command line" in told
+    assert "Write sampling: {" in told
+    assert "{'max_tokens': 900}" in told
+    assert "'max_tokens'. " not in told
+    sampling = {"conversation": {"max_tokens": 900}}
+    StepsSettings.of(tasks="x", model="local", sampling=sampling)  # as the remedy has it

@@ -10,6 +10,7 @@ import typer
 
 from seedstep.cli.options import COMMAND_LINE, Asked, with_settings
 from seedstep.cli.terminal import console, duration, plain
+from seedstep.errors import InputError
 from seedstep.review.forms import FORMS
 from seedstep.review.pages import require_extra
 from seedstep.runs.reviews import OWNER, Review
@@ -24,7 +25,11 @@ app = typer.Typer(
 )
 
 Out = Annotated[Path, typer.Argument(help="The review's directory.", metavar="REVIEW")]
-
+NewReview = Annotated[
+    Path | None,
+    typer.Argument(help="The review's directory; --out does the same.", metavar="REVIEW"),
+]
+NewOut = Annotated[Path | None, typer.Option("--out", help="The review's directory.")]
 
 LOCAL = "127.0.0.1"
 TOKEN_BYTES = 24
@@ -41,10 +46,15 @@ Port = Annotated[int, typer.Option(help="Port. 0: one that is free.")]
 
 @app.command("new")
 @with_settings(ReviewSettings)
-def new(out: Out, asked: Asked) -> None:
+def new(asked: Asked, review: NewReview = None, out: NewOut = None) -> None:
     """Draw items from runs, and deal them out to raters. This is written once."""
     from seedstep.review.items import make_review
 
+    if (review is None) == (out is None):
+        what = "the review has no directory" if out is None else "the review has two directories"
+        raise InputError(what, "name one, as in `seedstep review new REVIEW` or with --out REVIEW")
+    out = review or out
+    assert out is not None
     drawn = make_review(out, make_settings(ReviewSettings, asked, COMMAND_LINE))
     shared_items = sum(item.shared for item in drawn.items)
     console.print(

@@ -19,6 +19,7 @@ Example::
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -259,8 +260,34 @@ def _html(progress: Any, last: list[tuple[str, str]], *, is_under_way: bool) -> 
     notes = [*getattr(progress, "notes", ())]
     if stopped := getattr(progress, "stopped", None):
         notes.append(f"stopped: {stopped}")
-    told = "".join(f"<div>{as_html(note)}</div>" for note in notes)
+    told = "".join(f"<div>{as_html(as_keywords(str(note)))}</div>" for note in notes)
     return f"{bar} {as_html(' · '.join(parts))}{told}{html_table((), last) if last else ''}"
+
+
+_FLAG = re.compile(r"(`[^`]*`)|(?<![\w-])--([a-z]+(?:-[a-z]+)*)(?: ([A-Z0-9]\w*|drop|again)\b)?")
+"""A command, which stays as it is; or a flag, with a value if it looks like one."""
+
+
+def as_keywords(note: str) -> str:
+    """Return a note with keywords in place of the flags that it names.
+
+    Example::
+
+        >>> as_keywords("--language German asks for it; `show RUN --rejected` lists them")
+        "language='German' asks for it; `show RUN --rejected` lists them"
+    """
+
+    def keyword(found: re.Match[str]) -> str:
+        command, flag, value = found.groups()
+        if command:
+            return str(command)
+        name = flag.replace("-", "_")
+        if not value:
+            return name
+        is_name = value.isupper() or value.isdecimal()
+        return f"{name}={value}" if is_name else f"{name}='{value}'"
+
+    return _FLAG.sub(keyword, note)
 
 
 def _told(progress: Any, record: Any) -> list[tuple[str, str]]:
