@@ -106,3 +106,18 @@ def test_labels_of_yes_and_no_in_files(tmp_path: Path) -> None:
 def test_a_review_that_nobody_labelled(tmp_path: Path) -> None:
     path = make(tmp_path / "steps", [an_item(0)], raters=("ann", "bob"))
     assert "no labels" in seedstep("agreement", path).error
+
+
+def test_why_there_are_no_intervals_is_told_once(tmp_path: Path) -> None:
+    paths = [
+        write_lines(
+            tmp_path / f"{name}.jsonl",
+            [{"id": f"i{n}", "system": "s", "label": said} for n, said in enumerate(labels)],
+        )
+        for name, labels in {"x": "ABC", "y": "ABD", "z": "AAA"}.items()
+    ]
+    said = seedstep("agreement", *paths[:2]).words
+    assert said.count("3 items: an interval needs 6 or more") == 1
+    assert "correlation: 3 items" not in said  # it is so of all
+    of_some = seedstep("agreement", paths[0], paths[2]).words
+    assert "Spearman's correlation: " in of_some

@@ -201,10 +201,20 @@ def _measures(found: Agreement) -> list[dict[str, Value]]:
 
 
 def _reasons(found: Agreement) -> list[str]:
-    """Return the reasons for which values or intervals are missing, each once."""
+    """Return the reasons for which values or intervals are missing, each once, and of what.
+
+    One that holds for all is told without their names.
+    """
     named = [item for measures in _measures(found) for item in measures.items()]
     named.append(("Fleiss's kappa", found.fleiss))
-    return list(dict.fromkeys(f"{name}: {value.reason}" for name, value in named if value.reason))
+    of_reason: dict[str, list[str]] = {}
+    for name, value in named:
+        if value.reason:
+            of_reason.setdefault(value.reason, []).append(name)
+    return [
+        reason if len(names) == len(named) else f"{', '.join(dict.fromkeys(names))}: {reason}"
+        for reason, names in of_reason.items()
+    ]
 
 
 def _record(found: Agreement) -> dict[str, Any]:
