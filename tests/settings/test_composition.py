@@ -18,7 +18,7 @@ from seedstep.settings import (
     setting,
     table,
 )
-from seedstep.stages.steps import StepsSettings
+from seedstep.steps.settings import StepsSettings
 
 
 @dataclass(frozen=True, slots=True)
