@@ -2,7 +2,8 @@
 
 import pytest
 
-from seedstep.steps import TaskText, check, parse, render, repair_request
+from seedstep.steps import Finding, TaskText, check, parse, render, repair_request
+from seedstep.steps.conversation import repair_prompt
 
 TITLE = TaskText(
     "Write a title for the given poem. The title must have at most four words. Do not use words"
@@ -164,7 +165,7 @@ def test_a_repair_quotes_the_whole_sentence_of_the_definition(definition: str) -
     found = check(parse("1. Read the report.\n2. Think about it."), TaskText(definition))
     (missing,) = (finding for finding in found if finding.name == "missing_constraint")
     demand = definition.removeprefix("Write a title. ")
-    assert f'"{demand}"' in repair_request(missing)
+    assert f'"{demand}"' in repair_prompt([repair_request(missing)])
 
 
 def test_sentences_that_begin_alike_are_each_quoted() -> None:
@@ -180,6 +181,49 @@ def test_an_item_of_a_list_is_quoted_with_its_heading() -> None:
     (missing,) = (finding for finding in found if finding.name == "missing_constraint")
     assert '"Not allowed are: - more than 8 words"' in missing.detail
     assert names(definition, "Read the report.", "Use at most 8 words.") == set()
+
+
+WHOLE: dict[str, tuple[str, str]] = {
+    "numbered": ("Never do this:\n1. Use more than 8 words.\n2. Ask.", "this: 1. Use more than 8"),
+    "heading-marks": ("Sum up.\n## Forbidden\n- More than 8 words", "Forbidden - More than"),
+    "bold": ("Sum up.\n**Not allowed**\n\n* More than 8 words", "**Not allowed** * More than"),
+    "no-colon": ("What I do not want\n- More than 8 words", "I do not want - More than"),
+    "no-bullets": ("Not allowed:\nMore than 8 words\nNames", "Not allowed: More than 8 words"),
+    "chinese-colon": ("不要：\n- More than 8 words", "不要： - More than 8 words"),
+    "inner-list": ("Rules:\n- Never:\n  - More than 8 words\n- Ask.", "Never: - More than 8"),
+    "after-an-inner-list": (
+        "Rules:\n- Never:\n  - Names\n- Use at most 8 words\n",
+        '"Rules: - Use at most 8 words"',
+    ),
+    "abbreviation": ("Do not tell of Dr. Bell in more than 8 words.", '"Do not tell of Dr. Bell'),
+    "marks-in-quotes": ('Do not ask "Why?" in more than 8 words.', '"Do not ask "Why?" in more'),
+    "sentences-in-quotes": (
+        'Do not write "Hi! Welcome here" with more than 8 words.',
+        '"Do not write "Hi! Welcome here" with more than 8 words."',
+    ),
+    "wrapped-line": ("Do not write\nmore than 8 words.", '"Do not write more than 8 words."'),
+    "exception-of-a-rule": (
+        "Use at most 8 words. Except for poems.",
+        '"Use at most 8 words. Except for poems."',
+    ),
+    "rule-of-an-exception": (
+        "You must keep all names. This does not apply to poems of at most 8 words.",
+        '"You must keep all names. This does not apply to poems of at most 8 words."',
+    ),
+}
+
+
+@pytest.mark.parametrize(("definition", "quoted"), WHOLE.values(), ids=WHOLE)
+def test_a_quotation_has_what_it_depends_on(definition: str, quoted: str) -> None:
+    found = check(parse("1. Read the report.\n2. Think."), TaskText(definition))
+    (missing,) = (finding for finding in found if finding.name == "missing_constraint")
+    assert quoted in repair_prompt([repair_request(missing)])
+
+
+def test_a_long_detail_that_is_no_quotation_is_cut_for_the_model() -> None:
+    long = Finding("repeats", "x" * 1000)
+    assert repair_request(long).endswith('x" more than once. Say everything once.')
+    assert len(repair_request(long)) < 700
 
 
 @pytest.mark.parametrize(

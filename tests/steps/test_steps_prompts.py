@@ -92,7 +92,7 @@ def test_prompts_are_those_of_the_golden_files(
 
 
 def test_the_repair_turn_is_that_of_the_golden_file(golden: Callable[[str, str], None]) -> None:
-    faults = ["It has one step only.", 'It says "{{faults}}"\nover two lines.', "x" * 5000]
+    faults = ["It has one step only.", 'It says "{{faults}}"\nover two lines.', "x" * 600]
     golden("steps_repair", repair_prompt(faults) + "\n")
 
 

@@ -62,6 +62,9 @@ COPIED_SHARE = 0.5
 MAX_QUOTED = 450
 """The most characters of the definition that a fault quotes, but for a first sentence."""
 
+LONGEST_DETAIL = 600
+"""The most characters of a detail that a model is told, if it is no quotation."""
+
 MAX_SEEN = 100
 """The most steps that are checked, and the most sentences that are compared with each other."""
 
@@ -94,10 +97,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A check. `find` returns the detail of a fault, or nothing; `fault` tells it to a model."""
+    """A check. `find` returns the detail of a fault, or nothing; `fault` tells it to a model.
+
+    A model is told the first `LONGEST_DETAIL` characters of a detail, and all of it if it is
+    `quoted` from the definition, as an exception may stand at its end.
+    """
 
     find: Callable[[ParsedSteps, TaskText], str]
     fault: str
+    quoted: bool = False
 
 
 def check(
@@ -122,7 +130,9 @@ def check(
 
 def repair_request(finding: Finding, checks: Mapping[str, Check] | None = None) -> str:
     """Return one or two sentences that tell a model about a fault."""
-    return (CHECKS if checks is None else checks)[finding.name].fault.replace("{}", finding.detail)
+    known_check = (CHECKS if checks is None else checks)[finding.name]
+    told = finding.detail if known_check.quoted else finding.detail[:LONGEST_DETAIL]
+    return known_check.fault.replace("{}", told)
 
 
 def _no_steps(parsed: ParsedSteps, task: TaskText) -> str:
@@ -304,6 +314,7 @@ CHECKS = MappingProxyType(
             _missing_constraint,
             "The instruction leaves out what the definition demands in these words: {} Add that,"
             " with all that they rule out, limit or except.",
+            quoted=True,
         ),
     }
 )

@@ -65,9 +65,6 @@ OWN_WORDS = {
 }
 """Where a prompt of the paper's ends in what the task says, the last words before."""
 
-LONGEST_FAULT = 600
-"""The most characters of a fault in the turn that asks to correct it."""
-
 _FIRST_NUMBER = re.compile(r"\s*1[.)]\s")
 
 
@@ -149,7 +146,7 @@ def _with_examples(task: Task) -> str:
 
 def repair_prompt(faults: Sequence[str], language: str = "") -> str:
     """Return the prompt that names the faults of the last version and asks to correct them."""
-    listed = "\n".join(f"- {_one_line(fault)[:LONGEST_FAULT]}" for fault in faults)
+    listed = "\n".join(f"- {_one_line(fault)}" for fault in faults)
     wording = steps_wording(language)
     return render("steps/repair", faults=listed) + (f" {wording.turn}" if wording else "")
 

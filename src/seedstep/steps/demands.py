@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from seedstep.steps.passages import passages
 from seedstep.steps.unfit import NUMBER_WORDS, content, sentences, without_illustrations
 
 __all__ = ["Demand", "demands", "is_met"]
@@ -143,8 +144,6 @@ _ASKED = re.compile(
 )
 """Before a demand in what is asked about the input, as in "whether the form must be signed"."""
 
-_LIST_ITEM = re.compile(r"[-*•–]\s|\(?\w{1,3}[.)]\s")
-
 _NOTHING_ELSE = re.compile(r"\banything (?:else|apart|other)", re.IGNORECASE)
 _CLAUSE_END = re.compile(
     r",?\s*\b(?:because|since|as long as|even if|but|when|unless|if|so that)\b"
@@ -193,7 +192,7 @@ class Demand:
     """A thing that a definition asks for, in its own words.
 
     `words` are the stems of these words, without those that the definition repeats. `sentence` is
-    the definition's whole sentence, with what it negates, limits and excepts.
+    the definition's whole passage, with what it negates, limits and excepts.
     """
 
     kind: str
@@ -208,26 +207,22 @@ def demands(definition: str) -> tuple[Demand, ...]:
     themes = _themes(parts)
     found = [
         replace(demand, sentence=whole)
-        for part, whole in zip(parts, _whole(parts, sentences(definition)), strict=True)
+        for part, whole in zip(parts, _whole(parts, passages(definition)), strict=True)
         if _is_about_output(part)
         for demand in _of_sentence(part, themes)
     ]
     return tuple(dict.fromkeys(found))[:MAX_DEMANDS]
 
 
-def _whole(parts: Iterable[str], known: Sequence[str]) -> Iterator[str]:
-    """Yield the sentence of the definition that each part is from, with the heading of its list."""
-    first, heading = 0, ""
+def _whole(parts: Iterable[str], known: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Yield the passage of the definition that each part is from."""
+    first = 0
     for part in parts:
         begin = part[:SAME_BEGINNING]
         places = range(first, len(known))
-        place = next((at for at in places if known[at].startswith(begin)), None)
-        whole = part if place is None else known[place]
+        place = next((at for at in places if known[at][0].startswith(begin)), None)
+        yield part if place is None else known[place][1]
         first = first if place is None else place + 1
-        is_item = _LIST_ITEM.match(whole)
-        yield f"{heading} {whole}" if is_item and heading else whole
-        if not is_item:
-            heading = whole if whole.endswith(":") else ""
 
 
 def is_met(demand: Demand, steps: str) -> bool:

@@ -25,6 +25,7 @@ __all__ = [
     "invented_example",
     "iteration",
     "sentences",
+    "spaced_sentences",
     "without_illustrations",
 ]
 
@@ -79,7 +80,22 @@ def clip(text: str) -> str:
 
 def sentences(text: str) -> list[str]:
     """Return sentences and lines, without white space around them."""
-    return [sentence for part in _SENTENCE.split(text) if (sentence := part.strip())]
+    return [sentence for _, sentence in spaced_sentences(text)]
+
+
+def spaced_sentences(text: str) -> list[tuple[str, str]]:
+    """Return each sentence or line after the white space, and closing marks, that precede it."""
+    found: list[tuple[str, str]] = []
+    begin = 0
+    gap = ""
+    for end in chain(_SENTENCE.finditer(text), [None]):
+        part = text[begin : end.start() if end else len(text)]
+        if sentence := part.strip():
+            found.append((gap + part[: len(part) - len(part.lstrip())], sentence))
+            gap = ""
+        if end:
+            gap, begin = gap + end[0], end.end()
+    return found
 
 
 def without_illustrations(text: str) -> str:
