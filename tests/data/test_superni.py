@@ -274,6 +274,12 @@ def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
         read_task(path)
 
 
+@pytest.mark.parametrize("name", ["a" * 300, "a/" * 3000])
+def test_a_path_that_is_too_long_is_one_error(name: str) -> None:
+    with pytest.raises(InputError, match="File name too long"):
+        load_tasks(name)
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.json: No such file or directory"):
         read_task(tmp_path / "nowhere.json")

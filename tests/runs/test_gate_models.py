@@ -159,14 +159,16 @@ class TestAJudgeOfKnownErrors:
             better(number, body) if ASKED.search(text_of(body)) else None
         )
         opened: list[Any] = []
-        recipe = sys.modules["seedstep.recipes.self_instruct"]
+        recipe, of_stages = (
+            sys.modules[f"seedstep.recipes.{name}"] for name in ("self_instruct", "tasks")
+        )
 
         def watched(opening: Any, *asked: Any, **named: Any) -> Any:
             opened.append(asked)
             return opening(*asked, **named)
 
-        for name in ("open_asked", "open_model"):
-            monkeypatch.setattr(recipe, name, partial(watched, getattr(recipe, name)))
+        for module, name in ((of_stages, "open_asked"), (recipe, "open_model")):
+            monkeypatch.setattr(module, name, partial(watched, getattr(module, name)))
         grow(Path("named"), model, tasks=3, gates=judged(model, "openai:scripted"))
         assert len(opened) == 1
         grow(Path("plain"), model, tasks=3, gates={"judged": {"judge": {}}})

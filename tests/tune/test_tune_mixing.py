@@ -40,7 +40,7 @@ def test_a_count_takes_so_many_the_same_ones_each_time() -> None:
     some = [mix([part(TuneSource("a", count=5))], seed=seed) for seed in (1, 1, 2)]
     assert [len(one.training) for one in some] == [5, 5, 5]
     assert names(some[0]) == names(some[1]) != names(some[2])
-    with pytest.raises(InputError, match="only 12 examples"):
+    with pytest.raises(InputError, match="has 12 of the 13 examples"):
         mix([part(TuneSource("a", count=13))], seed=1)
 
 

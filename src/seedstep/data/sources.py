@@ -70,8 +70,19 @@ GIVEN = Path("the given tasks")
 
 
 def path_of(source: PathOrTasks) -> Path:
-    """Return the path, or what stands for it where tasks in memory are given."""
-    return Path(source) if isinstance(source, str | os.PathLike) else GIVEN
+    """Return the path, or what stands for it where tasks in memory are given.
+
+    Raises:
+        InputError: the path can't be looked at, as it is too long.
+    """
+    if not isinstance(source, str | os.PathLike):
+        return GIVEN
+    path = Path(source)
+    try:
+        path.is_dir()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}", "check the path and its rights") from None
+    return path
 
 
 NULL = msgspec.Raw(b"null")
