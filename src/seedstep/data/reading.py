@@ -69,12 +69,7 @@ _NOT_NUMBERS = re.compile(
     re.DOTALL,
 )
 _MISSING = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
-
-
 _KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa]")
-_EAST_ASIAN = ("CP932", "EUC-JP")
-"""Encodings of Japanese files, which have kana if they are read as what they are."""
-
 
 SAMPLE = 1 << 16
 """By how many bytes an encoding is guessed."""
@@ -97,7 +92,7 @@ def _encoding_of(data: bytes) -> str:
     """Return the likely encoding of a text, by the name that iconv and Python have for it."""
     if data.startswith(UTF_16):
         return "UTF-16"
-    for name in _EAST_ASIAN:
+    for name in ("CP932", "EUC-JP"):  # a Japanese text has kana if it is read as what it is
         if _KANA.search(data.decode(name, "ignore")):
             return name
     return "CP1252"
