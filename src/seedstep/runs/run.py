@@ -152,29 +152,43 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
             before = {} if fresh else stored_config(stage.name, path, stage.config)
             if fresh:  # before the database: a directory with a database alone is no run
                 write_config(path, stage.config, config)
-            kept = stage.has_database
-            database = Database.open(path / DATABASE) if kept else Database.in_memory()
+            database = (
+                Database.open(path / DATABASE) if stage.has_database else Database.in_memory()
+            )
         except BaseException:
             lock.release()
             raise
         run = cls(stage, path, settings, database, config, loaded, lock)
         try:
-            stage.check(run)
-            changes = stage.reconcile(run, before, removed)
-            changes = ask_again(run, changes) if failed == "again" else changes
-            if not fresh:  # after the records: with the list of before, they come back
-                notes = about_addresses(map(config.get, addresses_in(stage)), asked)
-                changes = replace(changes, notes=(*notes, *changes.notes))
-                write_config(path, stage.config, config)
-            run.changes = changes
-            if not stage.made(path):
-                stage.keep(run)
-            if kept:
-                database.write_now("INSERT INTO starts VALUES (?)", [(time.time(),)])
+            run._go_on(before, asked, removed, failed, fresh=fresh)
         except BaseException as error:
             run.__exit__(type(error), error, error.__traceback__)
             raise
         return run
+
+    def _go_on(
+        self,
+        before: Mapping[str, Any],
+        asked: Mapping[str, Any],
+        removed: Removed,
+        failed: Failed,
+        *,
+        fresh: bool,
+    ) -> None:
+        """Bring the records in line with what is asked; `before` is the configuration until now."""
+        stage = self.stage
+        stage.check(self)
+        changes = stage.reconcile(self, before, removed)
+        changes = ask_again(self, changes) if failed == "again" else changes
+        if not fresh:  # after the records: with the list of before, they come back
+            notes = about_addresses(map(self.config.get, addresses_in(stage)), asked)
+            changes = replace(changes, notes=(*notes, *changes.notes))
+            write_config(self.path, stage.config, self.config)
+        self.changes = changes
+        if not stage.made(self.path):
+            stage.keep(self)
+        if stage.has_database:
+            self.database.write_now("INSERT INTO starts VALUES (?)", [(time.time(),)])
 
     @classmethod
     def read(cls, stage: Stage[S, Inputs, R_co], path: Path) -> Self:
