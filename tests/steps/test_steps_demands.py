@@ -4,6 +4,7 @@ import pytest
 
 from seedstep.steps import Finding, TaskText, check, parse, render, repair_request
 from seedstep.steps.conversation import repair_prompt
+from seedstep.steps.demands import demands
 
 TITLE = TaskText(
     "Write a title for the given poem. The title must have at most four words. Do not use words"
@@ -122,6 +123,61 @@ def test_steps_that_say_the_opposite_do_not_meet_a_demand(
     task = TaskText(f"Do the task. {demand}")
     assert "missing_constraint" not in names(task, "Read the text.", met)
     assert "missing_constraint" in names(task, "Read the text.", opposite)
+
+
+PROHIBITIONS = (
+    "You may not mention the owner's name.",
+    "You can't use the owner's name.",
+    "You cannot mention the owner's name; it is a secret.",
+    "When you write, you can not use the owner's name.",
+    "You must never mention the owner's name.",
+    "You shall not mention the owner's name.",
+    "You are not allowed to mention the owner's name.",
+    "You're not permitted to mention the owner's name.",
+    "It is forbidden to mention the owner's name.",
+    "It is not allowed to mention the owner's name.",
+    "Refrain from mentioning the owner's name.",
+    "Please refrain from mentioning the owner's name.",
+    "You should abstain from mentioning the owner's name.",
+    "Under no circumstances mention the owner's name.",
+    "Under no circumstances should the owner's name be mentioned in it.",
+    "The title may not contain digits, and your answer may not mention the owner's name.",
+    "Neither the owner's name nor the street should be mentioned in the short title.",
+    "No name of an owner should be mentioned in the short title.",
+    "None of the owner's names may appear in the short title.",
+    "Mentions of the owner's name are not allowed.",
+    "The owner's name is strictly forbidden in titles.",
+)
+
+
+@pytest.mark.parametrize("prohibition", PROHIBITIONS)
+def test_a_prohibition_is_found_in_whatever_words(prohibition: str) -> None:
+    task = TaskText(f"Do the task. {prohibition}")
+    assert {demand.kind for demand in demands(task.definition)} == {"prohibition"}
+    assert "missing_constraint" not in names(task, "Read it.", "Leave out the owner's name.")
+    for steps in (("Read it.", "Think."), ("Read it.", "Mention the owner's name.")):
+        (missing,) = [
+            finding
+            for finding in check(parse(render(steps)), task)
+            if finding.name == "missing_constraint"
+        ]
+        assert f'"{prohibition}"' in repair_prompt([repair_request(missing)])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "If you cannot find the owner's name, think of the street.",
+        "You may not find the owner's name in all of them.",
+        "You can not only mention the owner's name.",
+        "The text may not mention the owner's name.",
+        "Tell whether you may not use the owner's name.",
+        "There is neither a name nor a street in most of them.",
+        "No-go areas may be mentioned.",
+    ],
+)
+def test_what_may_be_so_is_no_prohibition(text: str) -> None:
+    assert demands(f"Do the task. {text}") == ()
 
 
 @pytest.mark.parametrize(

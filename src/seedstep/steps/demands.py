@@ -121,11 +121,22 @@ _OPTIONAL = re.compile(
 )
 """What need not be done: no demand."""
 
+_NOT_ALLOWED = r"not (?:allowed|permitted|supposed|acceptable)"
+_FORBIDDEN = r"(?:strictly )?(?:forbidden|prohibited|disallowed|banned)(?: from)?"
+_REFRAIN = r"(?:avoid|(?:refrain|abstain) from)"
+_ABILITY = r"(?:only|always|just|simply|find|tell|see|decide|determine|know|be sure|need)\b"
 _PROHIBITION = re.compile(
-    r"(?:^|[,;:(]\s*|\band |\bbut |\bplease )(?:do not|don['’]t|never|avoid)\b"
-    r"(?! (?:forget|fail|neglect|omit) to\b)(?P<a>[^.;!?]+)"
-    r"|\b(?:must|should)(?: not|n['’]t)\b(?P<b>[^.;!?]+)"
-    r"|\b(?:sure|careful|care|try|remember|ensure)(?: that you do)? not to\b(?P<c>[^.;!?]+)",
+    r"(?:^|[,;:(]\s*|\band |\bbut )(?P<whole>(?:neither|none|no|nothing) [^.;!?,]*?"
+    r"\b(?:may|can|must|shall|should|(?:is|are) (?:allowed|permitted))\b[^.;!?,]*)"
+    rf"|(?:^|[,;:(]\s*|\band |\bbut |\bplease )(?:(?:do not|don['’]t|never|{_REFRAIN}"
+    r"|under no circumstances)\b(?! (?:forget|fail|neglect|omit) to\b)"
+    r"|(?:you|(?:the|your) (?:answer|output|response|reply|result)s?)"
+    rf" (?:may not|can ?not|can['’]t)\b(?! {_ABILITY}))(?P<a>[^.;!?]+)"
+    r"|\b(?:must|shall|should)(?: not| never|n['’]t)\b(?P<b>[^.;!?]+)"
+    r"|\b(?:sure|careful|care|try|remember|ensure)(?: that you do)? not to\b(?P<c>[^.;!?]+)"
+    rf"|\b(?:must|should|have to|need to|sure to|please) {_REFRAIN}\b(?P<d>[^.;!?]+)"
+    rf"|\b(?:you are|you['’]re|it is|it['’]s) (?:{_NOT_ALLOWED}|{_FORBIDDEN})\b(?P<e>[^.;!?]+)"
+    rf"|^(?P<f>[^.;!?,:]+ (?:is|are) (?:{_NOT_ALLOWED}|{_FORBIDDEN}))(?=[.;!?,)]|$| in | at all)",
     re.IGNORECASE,
 )
 _REQUIREMENT = re.compile(
@@ -151,7 +162,7 @@ _CLAUSE_END = re.compile(
 _RESTRICTS = re.compile(
     r"\b(?:not|no|without|avoid\w*|never|only|exclud\w*|leav\w* out|instead|own|unchanged|keep\w*"
     r"|nothing|ignor\w*|rather than|free of|refrain\w*|replac\w*|except|other than|rely|remov\w*"
-    r"|just|fewest|no new|cannot|nor)\b|n['’]t\b",
+    r"|just|fewest|no new|cannot|nor|neither)\b|n['’]t\b",
     re.IGNORECASE,
 )
 _DO_IT = re.compile(
@@ -159,7 +170,8 @@ _DO_IT = re.compile(
 )
 _CLAUSE = re.compile(r"[,;:\n]|\bbut\b|\band\b|\bthen\b", re.IGNORECASE)
 _FORBIDS = re.compile(
-    r"\b(?:do not|never|avoid\w*|not|without|no|refrain|cannot)\b|n['’]t\b", re.IGNORECASE
+    r"\b(?:do not|never|avoid\w*|not|without|no|refrain|cannot|neither|nor)\b|n['’]t\b",
+    re.IGNORECASE,
 )
 _WITH_SIDES = (
     "lower case",
@@ -262,13 +274,24 @@ def _of_sentence(part: str, themes: set[str]) -> Iterator[Demand]:
     part = _OPTIONAL.sub(" ", part)
     found = list(_on_form(part))
     yield from found
+    prohibitions = list(_PROHIBITION.finditer(part))
     for kind, pattern in ((PROHIBITION, _PROHIBITION), (REQUIREMENT, _REQUIREMENT)):
         for match in pattern.finditer(part):
-            if _ASKED.search(part[: match.start()]):
+            place = match.start()
+            forbidden = kind == REQUIREMENT and any(_forbids(each, place) for each in prohibitions)
+            if forbidden or _ASKED.search(part[:place]):
                 continue
             clause = _CLAUSE_END.split(next(filter(None, match.groups())))[0]
             if not any(demand.text in clause for demand in found):
                 yield from _worded(kind, clause, themes)
+
+
+def _forbids(match: re.Match[str], place: int) -> bool:
+    """Return whether a word such as "must" at a place belongs to the words that forbid."""
+    clause = match.start(match.lastgroup or 0)
+    whole = match.lastgroup in ("whole", "f")
+    inside = match.start() <= place < match.end()
+    return inside and (whole or not match.string[clause:place].strip())
 
 
 def _on_form(part: str) -> Iterator[Demand]:
