@@ -66,6 +66,28 @@ OF_THE_LIST = (
 )
 """Lines that speak of the list, or end it."""
 
+SIGN_OFFS = (
+    "Enjoy!",
+    "Good luck!",
+    "Good luck with your work!",
+    "Best of luck!",
+    "Have fun!",
+    "Have a great day!",
+    "Happy writing!",
+    "Enjoy your tasks!",
+    "I wish you the best of luck!",
+    "Take care!",
+    "Good luck! Have fun!",
+    "Viel Erfolg!",
+    "Bon courage !",
+    "¡Mucha suerte!",
+    "Buona fortuna!",
+    "Удачи!",
+    "祝你好运！",
+    "頑張ってください！",
+)
+"""Wishes that end a reply."""
+
 GOOD = (
     "If you need a label, name it.",
     "If you have two cats and buy one, how many are there?",
@@ -113,6 +135,50 @@ def test_talk_on_the_line_of_an_item_is_told(line: str) -> None:
     assert parse(render(steps.steps)).steps == steps.steps
     shown = parse_examples(f"Input: a b\nOutput: c\nExplanation: d.\n{line}")
     assert shown == (Example("a b", "c", "d."),)
+
+
+@pytest.mark.parametrize("line", SIGN_OFFS)
+def test_a_wish_is_no_item_and_no_part_of_one(line: str) -> None:
+    for reply in (
+        f"1. Read the review.\n2. Output good or bad. {line}",
+        f"1. Read the review.\n2. Output good or bad.\n3. {line}",
+        f"- Read the review.\n- Output good or bad.\n- {line}",
+        f"1. Read the review.\n2. Output good or bad.\n{line}",
+    ):
+        steps = parse(reply)
+        assert steps.steps == ("Read the review.", "Output good or bad.")
+        assert line in " ".join(steps.epilogue.split())
+    for reply in (f"9. Sort the words.\n10. {line}", f"9. Sort the words.\n10. Name it. {line}"):
+        assert [item.fault for item in read_instructions(reply)] == ["", "unreadable_list"]
+    assert read_values(f"1. law\n2. art\n3. {line}") == ("law", "art")
+
+
+@pytest.mark.parametrize("line", ["3. {}", "3. (If you like, I can write more.)", "- {}"])
+def test_talk_that_is_the_last_item_is_none(line: str) -> None:
+    line = line.format("Let me know if you need anything else!")
+    bullet = "- " if line.startswith("-") else "2. "
+    reply = f"{bullet.replace('2', '1')}Read the review.\n{bullet}Output good or bad.\n{line}"
+    assert parse(reply).steps == ("Read the review.", "Output good or bad.")
+    assert [item.fault for item in read_instructions(reply)][-1] == "unreadable_list"
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ("Read the letter.", "End it with a wish:\n- Good luck!\n- Have a nice day!"),
+        ("Read the letter.", 'Write "Be well. Good luck!"'),
+        ("Read the letter.", "End with: All is well. Good luck!"),
+        ("Write the last line, which is:", "Good luck!"),
+        ("Write a wish. Good luck! is one.", "Output it."),
+        ("Wish good luck!", "Write it down."),
+        ("Read it.", "If you need more than one label, separate them by commas."),
+        ("Read it.", "If you have any doubts, ask for more."),
+        ("Read it.", "Name the tools at your disposal."),
+        ("Enjoy the silence, and describe it.", "Happy people are named first."),
+    ],
+)
+def test_wishes_that_steps_speak_of_stay(steps: tuple[str, ...]) -> None:
+    assert parse(render(steps)).steps == steps
 
 
 @pytest.mark.parametrize("line", GOOD)

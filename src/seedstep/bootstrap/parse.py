@@ -31,7 +31,7 @@ from seedstep.text import (
     is_refusal,
     plain_text,
 )
-from seedstep.text.closings import closing_sentence, is_closing, is_note, talk_begins
+from seedstep.text.closings import closing_sentence, ends_list, is_closing, is_note, talk_begins
 from seedstep.text.numbering import (
     find_number,
     label_at_line_start,
@@ -101,13 +101,15 @@ def read_instructions(
         return tuple(found)
     items = _listed(on_lines(said), first)
     following = [*(item.number for item in items[1:]), 0]
+    talk = items[-1] if ends_list([item.raw for item in items]) else None
     found = [
         ListedInstruction(_one_line(raw), "unreadable_list")
         if titled
+        or talk is items[place]
         or goes_on_unnumbered(number, raw, after, alone=len(items) == 1)
         or (not after and any(map(is_note, raw.split("\n")[1:])))
         else item
-        for (number, raw, titled), after in zip(items, following, strict=False)
+        for place, ((number, raw, titled), after) in enumerate(zip(items, following, strict=True))
         if (item := _item(number, raw))
     ]
     if cut and items:
@@ -133,7 +135,9 @@ def read_values(text: str, *, cut: bool = False) -> tuple[str, ...]:
             not items or items[0].number > 1
         ):  # it goes on with the first item, and has no words before
             items = _listed(said, 1)
-        items = items[:-1] if cut else items
+        raw = [item.raw.rstrip(" *_") for item in items]
+        talks = ends_list(raw) and raw[-1].endswith(("!", "！"))
+        items = items[:-1] if cut or talks else items
         listed = [
             unbolded(raw.strip())
             for number, raw, _ in items

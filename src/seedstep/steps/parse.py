@@ -42,7 +42,7 @@ from seedstep.steps.layout import (
     split_versions,
 )
 from seedstep.text import answer, mentions_refusal, plain_text, without_marks
-from seedstep.text.closings import closing_sentence
+from seedstep.text.closings import closing_sentence, ends_list
 
 __all__ = [
     "REASONS",
@@ -124,10 +124,10 @@ def parse(reply: str, *, cut: bool = False) -> ParsedSteps:
     after = [line for version in versions[chosen + 1 :] for line in version]
     preamble = _joined([*before, *found.before])
     rest = [*(found.segments[-1] if cut else ()), *found.after, *after]
+    talk = [] if cut else _take_talk(steps)
     kept = canonical(steps[:-1] if cut else steps)
     reason = _reason(kept, preamble, cut=cut)
-    talk = "" if cut else closing_sentence(" ".join(steps[-1].rpartition("\n")[2].split()))
-    epilogue = "\n".join(filter(None, (talk, _joined(rest))))
+    epilogue = "\n".join(filter(None, (*talk, _joined(rest))))
     return ParsedSteps(kept, reason, preamble, _joined(found.between), epilogue)
 
 
@@ -185,8 +185,7 @@ def canonical(steps: Iterable[str]) -> tuple[str, ...]:
     """
     cleaned = [text for step in steps if (text := _canonical_step(step))]
     cleaned = _without_numbers(cleaned)
-    while cleaned and (talk := closing_sentence(cleaned[-1].rpartition("\n")[2])):
-        cleaned[-1] = cleaned[-1].removesuffix(talk).rstrip()
+    _take_talk(cleaned)
     if len(cleaned) == 1:
         first, break_, rest = cleaned[0].partition("\n")
         parts = inline_parts(first, "dot", 2)
@@ -194,6 +193,20 @@ def canonical(steps: Iterable[str]) -> tuple[str, ...]:
             parts[-1] += break_ + rest
             return tuple(parts)
     return tuple(cleaned)
+
+
+def _take_talk(steps: list[str]) -> list[str]:
+    """Remove from the end of steps what speaks to who asked, and return it."""
+    taken: list[str] = []
+    while steps:
+        if ends_list(steps):
+            taken.append(steps.pop())
+        elif talk := closing_sentence(steps[-1].rpartition("\n")[2]):
+            steps[-1] = steps[-1].removesuffix(talk).rstrip()
+            taken.append(talk)
+        else:
+            break
+    return [" ".join(talk.split()) for talk in reversed(taken)]
 
 
 def _without_numbers(steps: list[str]) -> list[str]:

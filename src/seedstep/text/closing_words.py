@@ -13,7 +13,7 @@ Example::
 from collections.abc import Mapping
 from types import MappingProxyType
 
-__all__ = ["ASKER", "LIST", "NOTES", "PARTS"]
+__all__ = ["ASKER", "LIST", "NOTES", "PARTS", "SAYS", "SIGN_OFFS"]
 
 PARTS: Mapping[str, str] = MappingProxyType(
     {
@@ -85,7 +85,6 @@ n{a}hésite(?:z)?\b
 (?:faites|fais|laissez|laisse)[ -]moi savoir
 si (?:vous|tu)\b{any}(?:dites|dis|faites|n{a}hésite|demande)
 (?:souhaitez|voulez|avez)-vous (?:d{a}autres|que je|plus|besoin)\b
-bonne (?:chance|continuation)\b[^\n]{0,20}$
 """,
         "Spanish": r"""
 ¡?(?:espero|ojalá) (?:que )?(?:esto|est[ae]s?|te|le|les|ayude|sirva)\b
@@ -95,7 +94,6 @@ si (?:necesitas?|quier(?:es|e)|deseas?|tienes?)\b{any}(?:d[ií][mg]|av[ií]s|pre
 ¿(?:quier|dese|necesit)\w+ (?:que|más|algo|otr)
 d[ée]ja(?:me|nos|melo) saber
 h[áa]g(?:a|á)melo saber|házmelo saber
-¡?(?:buena suerte|mucha suerte|éxito)\b[^\n]{0,20}$
 """,
         "Portuguese": r"""
 espero (?:que )?(?:isto|isso|ess[ae]s?|est[ae]s?|ajude|tenha)\b
@@ -104,7 +102,6 @@ se (?:precis\w+|quiser\w*|tiver\w*|deseja\w*)\b{any}(?:mais|pedir|avis|diga|perg
 fique à vontade (?:para (?:perguntar|pedir|entrar)|$)
 não hesite
 (?:gostaria|quer|deseja|precisa) (?:de )?(?:mais|que eu|algo|outr)
-boa sorte\b[^\n]{0,20}$
 """,
         "Italian": r"""
 spero che (?:questo|questi|queste|ti|vi|sia|siano)\b
@@ -187,20 +184,14 @@ feel free to (?:modify|adapt|adjust|use|change) (?:them|these|those|any of)\b
 these (?:are|were) (?:just |only )?(?:a few|some)\b
 I(?:{a}ve| have)? (?:tried|aimed|attempted) to (?:make|keep|be|include|write|cover|provide|vary)\b
 I(?:{a}ve| have)? (?:made sure|ensured|kept|written|listed)\b{any}\b{things}\b
-(?:done|enjoy|cheers|thanks?(?: you)?(?: for [^\n]{1,30})?|you{a}re welcome|the end|good luck|have fun|happy \w+|all the best)(?:[^\w\n]{0,3}$|,)
+(?:(?:all )?done|(?:many )?thanks?(?: you)?(?: (?:so|very) much)?(?: for [^\n]{1,30})?|you{a}re (?:\w+ )?welcome|the end)(?:[^\w\n]{0,3}$|,)
 best (?:regards|wishes)|yours (?:sincerely|truly)
-that{a}?s (?:it|all)(?: for now| the \w+)?[^\w\n]{0,3}$
+that(?:{a}?s| is) (?:it|all)(?: for now| the \w+)?[^\w\n]{0,3}$
 (?:[-*=]{2,} ?)?end(?: of (?:the |my )?(?:{things}|response|reply|answer|output))?[^\w\n]{0,6}$
 (?:disclaimer|p\.?s\.?):
 as an AI\b
 """,
         "other languages": r"""
-viel (?:erfolg|spaß|glück)\b[^\n]{0,20}$
-buon (?:lavoro|divertimento)\b[^\n]{0,20}$
-удачи\b[^\n]{0,20}$
-powodzenia\b[^\n]{0,20}$
-祝(?:你|您)
-頑張ってください|화이팅
 以上(?:是|就是|为|為|です|が|の)
 이상(?:입니다|으로)
 (?:вот|это) (?:и )?вс[её]\b[^\w\n]{0,3}$
@@ -208,6 +199,38 @@ powodzenia\b[^\n]{0,20}$
     }
 )
 """Openings that speak of the list above them, or end it."""
+
+SIGN_OFFS: Mapping[str, str] = MappingProxyType(
+    {
+        "English": r"""
+(?:enjoy|cheers|good luck|best of luck|have fun|happy \w+|all the best|(?:good)?bye|see you|stay safe|take care)(?:[^\w\n]{0,6}$|,)
+(?:good luck|best of luck|all the best|have fun|happy \w+ing) (?:with|on|in|to|and|for) [^.,:;!?\n]{1,30}[!.]{0,3}$
+enjoy (?:your|the|these|this|them|it|\w+ing)(?: \w+){0,3}[!]{1,3}$
+have an? (?:\w+ ){1,2}(?:day|time|week|weekend|evening|one)\b[^\w\n]{0,6}$
+(?:I wish|wishing) you (?:\w+ ){0,4}(?:luck|success|fun|best)\b[^.,:;?\n]{0,20}$
+""",
+        "other languages": r"""
+viel (?:erfolg|spaß|glück)\b[^\n]{0,20}$
+veel (?:succes|plezier)\b[^\n]{0,20}$
+(?:lycka till|held og lykke|lykke til)\b[^\n]{0,20}$
+bonne (?:chance|continuation)\b[^\n]{0,20}$
+(?:bon courage|amusez-vous bien|profitez-en)\b[^\n]{0,20}$
+¡?(?:(?:buena |mucha )?suerte|éxito|a disfrutar|que (?:te|le|les) vaya bien)\b[^\n]{0,20}$
+(?:boa sorte|bom trabalho|divirta-se)\b[^\n]{0,20}$
+(?:buon (?:lavoro|divertimento)|buona fortuna|in bocca al lupo)\b[^\n]{0,20}$
+(?:удачи|успехов)\b[^\n]{0,20}$
+(?:powodzenia|hodně štěstí)\b[^\n]{0,20}$
+(?:iyi şanslar|başarılar|kolay gelsin)\b[^\n]{0,20}$
+chúc (?:bạn|may mắn)\b[^\n]{0,30}$
+(?:semoga (?:sukses|berhasil)|selamat (?:mencoba|mengerjakan))\b[^\n]{0,20}$
+祝(?:你|您)|加油[！!]
+頑張ってください|(?:화이팅|행운을)
+(?:حظ(?:ا|ًا) (?:سعيد|موفق)|بالتوفيق)[^\n]{0,20}$
+शुभकामना
+""",
+    }
+)
+"""Wishes and farewells, which are the whole of a sentence."""
 
 SAYS = (
     r"(?:are|is|were|covers?|should|can|will|var(?:y|ies)|ranges?|aims?|includes?|provides?|helps?"
