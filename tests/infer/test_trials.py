@@ -90,6 +90,22 @@ def test_what_is_no_noise_is_a_reason_in_every_type(dtype: torch.dtype, left_out
     assert_unchanged(model, before)
 
 
+@pytest.mark.parametrize("family", SHARING)
+@pytest.mark.parametrize("spread", [0.02, 0.05])
+def test_small_weights_hide_no_shifted_positions(family: str, spread: float) -> None:
+    """The logits of models with small weights hardly depend on positions."""
+
+    def shifted(forward: Any, named: dict[str, Any]) -> Any:
+        if named["position_ids"] is not None:
+            named |= {"position_ids": named["position_ids"] + 1}
+        return forward(**named)
+
+    model = answering_model(family, initializer_range=spread)
+    assert why_not_shared(model) == ""
+    assert takes_padding(model)
+    assert why_not_shared(changed(model, shifted)) == OTHERWISE
+
+
 def test_without_room_for_32_bits_a_doubt_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     def without(forward: Any, named: dict[str, Any]) -> Any:
         return forward(**{**named, "position_ids": None})

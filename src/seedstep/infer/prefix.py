@@ -12,10 +12,10 @@ Example::
     batch.take(tokens)
 
 Before a model predicts, trials test whether it can share a prefix and whether it supports padding.
-Short prompts are computed together and alone, and must have the same logits up to a tolerance. With
-16-bit weights, sums in another order differ, by an amount that depends on the processor. So the
-difference is compared with that between computations that differ only in the order of sums. If it
-is larger, the weights are converted to 32 bits for the test, and that result counts.
+Short prompts are computed together and alone, and must have the same logits up to rounding noise.
+Its amount depends on the type, the weights and the processor. So the difference is compared with
+that between computations that differ only in the order of sums. If it is larger with 16-bit
+weights, they are converted to 32 bits for the test, and that result counts.
 
 Example::
 
@@ -127,14 +127,14 @@ def _with_room(states: torch.Tensor, rows: int, room: int) -> torch.Tensor:
     return whole
 
 
-TOLERANCE = 1e-3
-"""The largest difference of 32-bit logits, relative to their spread."""
+ALIKE = 1e-4
+"""The difference of 32-bit logits, relative to their spread, that is noise without doubt."""
+
+TOLERANCE, TOLERANCE_OF_16_BITS = 1e-3, 0.1
+"""The largest difference of logits, relative to their spread, whatever the noise."""
 
 NOISE = 2.0
-"""The largest difference of 16-bit logits, as a multiple of that between orders of sums."""
-
-UNDOUBTED = 0.1
-"""The largest difference of 16-bit logits, relative to their spread, in any case."""
+"""The largest difference of logits, as a multiple of that between orders of sums."""
 
 LENGTHS = (9, 11, 8, 2)
 """The numbers of tokens of the prefix, and of the rests of three prompts."""
@@ -225,13 +225,14 @@ def _is_near(model: Any, prompts: Prompts, together: torch.Tensor) -> bool:
     for prompt, logits in zip(prompts, together.float(), strict=True):
         alone = _first_logits(model, [prompt], len(prompt))
         spread = float((alone - alone.mean()).norm())
-        most = TOLERANCE * spread
-        if model.dtype != torch.float32:
-            orders = _other_orders(prompt, prompts, ModelSizes.of_model(model).room(len(prompt), 5))
-            others = (_first_logits(model, rows, len(prompt)) for rows in orders)
-            noise = max(float((other - alone).norm()) for other in others)
-            most = min(NOISE * noise, UNDOUBTED * spread)
-        if not float((logits - alone).norm()) <= most:
+        difference = float((logits - alone).norm())
+        if model.dtype == torch.float32 and difference <= ALIKE * spread:
+            continue
+        orders = _other_orders(prompt, prompts, ModelSizes.of_model(model).room(len(prompt), 5))
+        others = (_first_logits(model, rows, len(prompt)) for rows in orders)
+        noise = max(float((other - alone).norm()) for other in others)
+        most = TOLERANCE if model.dtype == torch.float32 else TOLERANCE_OF_16_BITS
+        if not difference <= min(NOISE * noise, most * spread):
             return False
     return True
 
