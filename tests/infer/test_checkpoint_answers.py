@@ -150,6 +150,20 @@ def test_an_answer_ends_where_the_template_ends_turns(
         assert run.records.counts(run.records.names()[0]).cut == 0
 
 
+@pytest.mark.parametrize("kind", ["special", "plain"])
+def test_an_answer_ends_where_the_next_user_s_message_begins(kind: str, tmp_path: Path) -> None:
+    """GLM-4 closes no turn: the next one begins with the token of its role."""
+    template = (
+        "{% for message in messages %}<|{{ message['role'] }}|> {{ message['content'] }}"
+        "{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    made: dict[str, Any] = {"template": template, kind: ["<|user|>", "<|assistant|>"]}
+    chain = "SUN <|user|> again </s>"
+    starts = {"<|assistant|>": "SUN"}
+    found, _ = answer_of(tmp_path, chain, starts=starts, asked={"encoding": "chat"}, **made)
+    assert (found.text, found.failed) == ("SUN", "")
+
+
 def test_an_end_that_is_no_token_is_a_stop_text(tmp_path: Path) -> None:
     found, _ = answer_of(
         tmp_path,

@@ -90,21 +90,28 @@ class HfTokenizer:
         end = next((token for place, _, token in self._marks(whole) if place >= answered), None)
         stop = whole[answered:].strip() if end is None else ""
         if end is None and not stop:
-            end = self._closed_before_next([user, assistant], before)
+            end = self._closed_before_next([user, assistant])
         return ChatFrame(before, after, end, stop)
 
-    def _closed_before_next(self, messages: list[dict[str, str]], before: str) -> int | None:
-        """Return the token that closes an answer if another message follows; None without one.
+    def _closed_before_next(self, messages: list[dict[str, str]]) -> int | None:
+        """Return the token that ends an answer if another message follows; None without one.
 
-        A token that begins messages is none.
+        It may be the one that begins a user's message, as in GLM-4, but none that begins answers
+        or texts, too.
         """
         try:
             whole = self._templated([*messages, {"role": "user", "content": NEXT}], prompt=False)
         except InputError:
             return None
-        marks = self._marks(whole.partition(ANSWER)[2].partition(NEXT)[0])
-        opening = {token for _, _, token in self._marks(before)}
-        return marks[0][2] if marks and marks[0][2] not in opening else None
+        begin, _, rest = whole.partition(MESSAGE)
+        between, _, rest = rest.partition(ANSWER)
+        opening, shared, found = (
+            [token for _, _, token in self._marks(text)]
+            for text in (begin, between, rest.partition(NEXT)[0])
+        )
+        if not found or (found[0] in opening and found[0] in [*shared, self._outer.bos_token_id]):
+            return None
+        return found[0]
 
     @property
     def frame(self) -> ChatFrame:
