@@ -19,7 +19,14 @@ from itertools import pairwise
 
 from seedstep.text.closing_words import ASKER, LIST, NOTES, PARTS, SAYS, SIGN_OFFS
 
-__all__ = ["closing_sentence", "ends_list", "is_closing", "is_note", "speaks_to_asker", "talk_begins"]
+__all__ = [
+    "closing_sentence",
+    "ends_list",
+    "is_closing",
+    "is_note",
+    "speaks_to_asker",
+    "talk_begins",
+]
 
 _LONGEST = 300
 """How many characters of a line, or of the end of a text, are looked at."""
