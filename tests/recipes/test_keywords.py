@@ -120,6 +120,7 @@ def test_all_names_are_there_once() -> None:
 
 
 def test_all_errors_are_exported() -> None:
+    assert all(hasattr(seedstep, name) for name in seedstep.__all__)  # so that they are loaded
     kinds = [errors.SeedstepError]
     for kind in kinds:
         kinds += [below for below in kind.__subclasses__() if below.__module__[:8] == "seedstep"]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from campaigns.batches import QUICKLY, STEPS, Moment, disturbed, live, quick
-from seedstep.bootstrap.preview import preview
+from seedstep.bootstrap.previews import preview
 from seedstep.bootstrap.settings import BootstrapSettings
 from seedstep.data import seed_tasks
 from seedstep.errors import InputError

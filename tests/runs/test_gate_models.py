@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -20,6 +19,8 @@ from seedstep.bootstrap import Generation
 from seedstep.bootstrap.gate_kinds import VALID
 from seedstep.errors import BudgetReached, InputError, RunMismatchError
 from seedstep.recipes import BootstrapProgress
+from seedstep.recipes import bootstrap as of_bootstrap
+from seedstep.recipes import tasks as of_tasks
 from seedstep.stages import BOOTSTRAP, open_run
 from support.command_line import chat_reply, seedstep
 from support.growing import Recorder, asked_of, exported, grow, grow_again, text_of, times_asked
@@ -159,15 +160,12 @@ class TestAJudgeOfKnownErrors:
             better(number, body) if ASKED.search(text_of(body)) else None
         )
         opened: list[Any] = []
-        recipe, of_stages = (
-            sys.modules[f"seedstep.recipes.{name}"] for name in ("self_instruct", "tasks")
-        )
 
         def watched(opening: Any, *asked: Any, **named: Any) -> Any:
             opened.append(asked)
             return opening(*asked, **named)
 
-        for module, name in ((of_stages, "open_asked"), (recipe, "open_model")):
+        for module, name in ((of_tasks, "open_asked"), (of_bootstrap, "open_model")):
             monkeypatch.setattr(module, name, partial(watched, getattr(module, name)))
         grow(Path("named"), model, tasks=3, gates=judged(model, "openai:scripted"))
         assert len(opened) == 1

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from seedstep.steps import CHECKS, canonical, labelled, measure, parse, render
-from seedstep.steps.measure import Part
+from seedstep.steps.measuring import Part
 
 PARTS: tuple[Part, ...] = ("tune", "held_out")
 ALL = [one for part in PARTS for one in labelled(part)]

@@ -20,11 +20,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
+from seedstep.cli import COMMANDS
+
 __all__ = ["command_server"]
 
 LOADED = (
-    "seedstep",
-    "seedstep.cli",
+    *(f"seedstep.cli.{entry.module or entry.name}" for entry in COMMANDS),
     "matplotlib.pyplot",
     "spacy",
     "torch",

@@ -14,9 +14,9 @@ from seedstep.bootstrap.parse import read_instructions
 from seedstep.data import Instance, Task
 from seedstep.evaluate.judge import preference_question, rating_question, read_verdict
 from seedstep.llm.replies import read_body
-from seedstep.steps.check import TaskText, check
+from seedstep.steps.checks import TaskText, check
 from seedstep.steps.examples import parse_examples
-from seedstep.steps.parse import parse
+from seedstep.steps.parsing import parse
 from seedstep.steps.pipeline import parse_judgement
 from seedstep.text import answer, is_refusal, loops, one_line, plain_text, visible, without_marks
 

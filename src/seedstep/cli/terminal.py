@@ -36,7 +36,7 @@ from rich.console import Console
 from rich.text import Text
 
 from seedstep.runs import Blocks, Line, Rows, Rule, Words
-from seedstep.runs.stage import Look, duration
+from seedstep.runs.blocks import Look, duration
 from seedstep.text import visible
 
 __all__ = [

@@ -3,27 +3,6 @@
 The module `generate`, which needs torch, generates texts with checkpoints.
 """
 
-from seedstep.infer.predict import (
-    PURPOSE,
-    Answer,
-    Opened,
-    TaskWork,
-    answer_tasks,
-    ask_checkpoint,
-    ask_server,
-    copy_answers,
-)
-from seedstep.infer.settings import SystemKind, SystemSettings
+from seedstep.lazy import public_names
 
-__all__ = [
-    "PURPOSE",
-    "Answer",
-    "Opened",
-    "SystemKind",
-    "SystemSettings",
-    "TaskWork",
-    "answer_tasks",
-    "ask_checkpoint",
-    "ask_server",
-    "copy_answers",
-]
+__getattr__, __dir__, __all__ = public_names(__name__)

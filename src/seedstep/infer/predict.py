@@ -53,7 +53,7 @@ from seedstep.llm import (
 from seedstep.llm.checkpoints import checkpoint_of, computing_type, load_tokenizer
 from seedstep.llm.pacing import in_order
 from seedstep.llm.wire import THINKING
-from seedstep.text.cleaning import plain_text
+from seedstep.text.characters import plain_text
 
 __all__ = [
     "PURPOSE",

@@ -33,8 +33,8 @@ from seedstep.data import StrPath, Task, load_tasks, task_record
 from seedstep.data.records import as_html, html_table
 from seedstep.recipes.tasks import finish
 from seedstep.runs import TUNE_CONFIG, Run, Stage
+from seedstep.runs.blocks import duration
 from seedstep.runs.places import CONFIG, GIVEN, keep_given
-from seedstep.runs.stage import duration
 
 __all__ = ["NotebookWatch", "kept_inputs", "notebook_watch", "run_stage", "run_stage_async"]
 

@@ -16,11 +16,12 @@ from types import MappingProxyType
 from typing import Any
 
 from seedstep.bootstrap import preview
-from seedstep.bootstrap.preview import assumed_yields
+from seedstep.bootstrap.previews import assumed_yields
 from seedstep.bootstrap.settings import WINDOW_BY_BATCH
 from seedstep.infer.predict import preview_answers
 from seedstep.llm import Engine, KeptAnswers, Preview, Spent, known_model
 from seedstep.llm.settings import AskingSettings
+from seedstep.recipes.bootstrap import entries_of
 from seedstep.recipes.distilling import outputs_work
 from seedstep.recipes.evaluation import verdicts_work
 from seedstep.recipes.predictions import (
@@ -30,7 +31,6 @@ from seedstep.recipes.predictions import (
     unnamed,
     with_official_limit,
 )
-from seedstep.recipes.self_instruct import entries_of
 from seedstep.recipes.steps import examples_work, instructions_work
 from seedstep.recipes.tasks import StageWork, closed_engine, finish, still_asked, unfit
 from seedstep.runs import ChosenSystem, Failed, PredictionsRun, Removed, Run, Stage

@@ -1,16 +1,5 @@
 """Statistics, figures, and the HTML report."""
 
-from seedstep.report.contents import SECTIONS, ReportContext, ReportSection
-from seedstep.report.page import Report, write_report
-from seedstep.report.records import Paragraph, Section, Table
+from seedstep.lazy import public_names
 
-__all__ = [
-    "SECTIONS",
-    "Paragraph",
-    "Report",
-    "ReportContext",
-    "ReportSection",
-    "Section",
-    "Table",
-    "write_report",
-]
+__getattr__, __dir__, __all__ = public_names(__name__)

@@ -19,10 +19,11 @@ from seedstep.errors import InputError, SeedstepError, StoreError, first_line
 from seedstep.review.predicted import ComparedAnswers, Counting
 from seedstep.review.verdicts import FoundPage, Wanted, find_verdicts, outcomes_of, page_of
 from seedstep.runs import Run
+from seedstep.runs.blocks import Block
 from seedstep.runs.database import RECOVER, decode_value
 from seedstep.runs.directory import DATABASE
 from seedstep.runs.frames import COLUMNS, searched_requests, whole_requests
-from seedstep.runs.stage import Block, request_in
+from seedstep.runs.stage import request_in
 from seedstep.stages import (
     BOOTSTRAP,
     JUDGE,

@@ -1,7 +1,7 @@
-"""The record that describes a stage, and the blocks in which a stage describes its runs.
+"""The record that describes a stage, and the blocks that describe a request.
 
-`seedstep.stages` has a `Stage` for each stage. Its functions return blocks of text (`Line`, `Rows`,
-`Rule`), which the command line prints and the report and the review app show.
+`seedstep.stages` has a `Stage` for each stage. Its functions return blocks of text
+(`seedstep.runs.blocks`).
 
 Example::
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
@@ -20,6 +20,7 @@ from seedstep.data.records import as_html, html_table
 from seedstep.errors import InputError
 from seedstep.llm import Header, first_address
 from seedstep.llm.replay import RecordedRequest
+from seedstep.runs.blocks import Block, Blocks, Line, Rows, Rule, Words, line
 from seedstep.runs.database import Database, decode_value
 from seedstep.runs.directory import DATABASE
 from seedstep.runs.lists import ListChanges, Removed, reconcile
@@ -31,60 +32,11 @@ if TYPE_CHECKING:
     from seedstep.runs.run import Run
 
 __all__ = [
-    "Block",
-    "Blocks",
-    "Line",
-    "Look",
-    "Rows",
-    "Rule",
     "Stage",
-    "Words",
     "blocks_html",
-    "duration",
     "has_rows",
-    "labelled",
-    "line",
     "request_blocks",
 ]
-
-Look = Literal["", "bold", "dim", "good", "warning", "error", "added", "removed"]
-"""The style of a text. Where there are no colours, `added` and `removed` are marked by signs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """A part of a line, and its style."""
-
-    text: str
-    look: Look = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A text of several parts. It may contain line breaks."""
-
-    parts: tuple[Words, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A horizontal line with a title. A `light` rule divides the text below another rule."""
-
-    title: str
-    light: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """A table of texts. Without a `head` it is a list of names and values."""
-
-    rows: tuple[tuple[str, ...], ...]
-    head: tuple[str, ...] = ()
-    title: str = ""
-
-
-Block = Line | Rule | Rows
-Blocks = Iterable[Block]
 
 
 def blocks_html(blocks: Blocks) -> str:
@@ -100,16 +52,6 @@ def _block_html(block: Block) -> str:
             return f"<h4>{as_html(title)}</h4>"
         case Rows(rows, head, title):
             return html_table(head, rows, title)
-
-
-def line(text: str, look: Look = "") -> Line:
-    """Return a line of one part."""
-    return Line((Words(text, look),))
-
-
-def labelled(label: str, text: str, look: Look = "bold") -> Line:
-    """Return a line of a label and a text."""
-    return Line((Words(f"{label}: ", look), Words(text)))
 
 
 def request_in(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,13 +105,6 @@ def _turn(message: dict[str, Any]) -> str:
 def _tokens(row: dict[str, Any]) -> str:
     mark = " estimated" if row["estimated"] else ""
     return f"{row['prompt_tokens']} + {row['completion_tokens']}{mark}"
-
-
-def duration(seconds: float) -> str:
-    """Format seconds as 0:42, 12:05 or 1:02:03."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 S = TypeVar("S", bound="DataclassInstance")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from seedstep.data import StrPath
 from seedstep.errors import InputError, RunError, SeedstepError
 from seedstep.runs import Run, Stage, stage_of
+from seedstep.runs.blocks import Block, Rows, line
 from seedstep.runs.experiments import (
     PlannedStage,
     finished_stages,
@@ -27,7 +28,6 @@ from seedstep.runs.experiments import (
 )
 from seedstep.runs.lists import aside_notes
 from seedstep.runs.places import CONFIG
-from seedstep.runs.stage import Block, Rows, line
 from seedstep.stages.bootstrap import BOOTSTRAP
 from seedstep.stages.distill import DISTILL
 from seedstep.stages.judge import JUDGE, JudgedInputs, judged_inputs

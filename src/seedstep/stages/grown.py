@@ -23,8 +23,9 @@ from seedstep.runs import (
     labelled,
     line,
 )
+from seedstep.runs.blocks import duration
 from seedstep.runs.merges import Merge, merge_of
-from seedstep.runs.stage import duration, request_blocks
+from seedstep.runs.stage import request_blocks
 from seedstep.text import script_of
 
 __all__ = [

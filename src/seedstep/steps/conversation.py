@@ -26,7 +26,7 @@ from dataclasses import dataclass, field, replace
 from seedstep.data import Task
 from seedstep.llm import Engine, Failure, Message, Request, Sampling, Schema
 from seedstep.prompts import render, steps_wording
-from seedstep.steps.parse import ParsedSteps, parse
+from seedstep.steps.parsing import ParsedSteps, parse
 from seedstep.steps.records import Turn
 from seedstep.steps.settings import StepsSettings
 from seedstep.text import is_refusal, script_of, split_thoughts

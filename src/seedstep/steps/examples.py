@@ -26,7 +26,7 @@ from seedstep.llm import Engine
 from seedstep.llm.pacing import in_order
 from seedstep.prompts import render, steps_wording
 from seedstep.steps.conversation import Chat, ScriptTurn, language_of, named_category
-from seedstep.steps.parse import render as render_steps
+from seedstep.steps.parsing import render as render_steps
 from seedstep.steps.records import FAILURES, ExampleSet, Turn
 from seedstep.steps.settings import ExamplesSettings
 from seedstep.text import answer, is_refusal, plain_text

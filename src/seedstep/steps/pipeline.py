@@ -31,7 +31,7 @@ from seedstep.data import Example, Task
 from seedstep.llm import Engine, Message, Preview, Request, Sampling, Schema, Spent, tokens_of
 from seedstep.llm.pacing import in_order
 from seedstep.prompts import render
-from seedstep.steps.check import CHECKS, Check, Finding, TaskText, check, repair_request
+from seedstep.steps.checks import CHECKS, Check, Finding, TaskText, check, repair_request
 from seedstep.steps.conversation import (
     CANDIDATE,
     EXAMPLES,
@@ -45,8 +45,8 @@ from seedstep.steps.conversation import (
     paper_script,
 )
 from seedstep.steps.examples import generate_prompt, rank_prompt
-from seedstep.steps.parse import ParsedSteps
-from seedstep.steps.parse import render as render_steps
+from seedstep.steps.parsing import ParsedSteps
+from seedstep.steps.parsing import render as render_steps
 from seedstep.steps.records import FAILURES, CandidateSteps, Judgement, Turn, WrittenSteps
 from seedstep.steps.settings import ExamplesSettings, StepsSettings
 from seedstep.text import answer, json_object

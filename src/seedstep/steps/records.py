@@ -22,8 +22,8 @@ import msgspec
 
 from seedstep.data import Example
 from seedstep.data.choice import draw_from
-from seedstep.steps.check import Finding
-from seedstep.steps.parse import REASONS
+from seedstep.steps.checks import Finding
+from seedstep.steps.parsing import REASONS
 from seedstep.text import count_words
 
 __all__ = [

@@ -1,17 +1,7 @@
-r"""Clean texts of users, models and servers, read what a reply contains, and write Markdown.
+r"""Read what a reply contains, and write Markdown.
 
-One table says which characters are removed. `plain_text` cleans data that is kept, `visible` what
-terminals and pages show, `one_line` cells, titles and names. `answer` separates a reply from the
-model's thoughts and fences, `loops` finds those that repeat themselves.
-
-Example::
-
-    >>> visible("red\x1b[31m")
-    'red�[31m'
-    >>> one_line("first\nsecond\u202e")
-    'first second '
-    >>> plain_text("first\r\nsecond\x00")
-    'first\nsecond'
+`answer` separates a reply from the model's thoughts and fences, `loops` finds those that repeat
+themselves.
 
 Example::
 
@@ -26,6 +16,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
+from seedstep.text.characters import one_line, plain_text
 from seedstep.text.thoughts import split_thoughts
 from seedstep.text.tokens import unicode_tokens
 
@@ -37,60 +28,7 @@ __all__ = [
     "json_object",
     "loops",
     "markdown_table",
-    "one_line",
-    "plain_text",
-    "visible",
 ]
-
-
-CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f"
-"""The control characters but tab and line feed. Some drive terminals."""
-
-SURROGATES = "\ud800-\udfff"
-"""Halves of characters, which can't be written to a file."""
-
-MARKS = "\u061c\u200e\u200f"
-"""Marks of direction, which act on the characters beside them."""
-
-OVERRIDES = "\u202a-\u202e\u2066-\u2069"
-"""Embeddings, overrides and isolates, which turn the text that follows them around."""
-
-DIRECTION = MARKS + OVERRIDES
-"""Unicode's property Bidi_Control."""
-
-NONCHARACTERS = "\ufffe\uffff"
-"""Code points that stand for no character and are not allowed in XML."""
-
-LINE_BREAKS = "\t\n\u2028\u2029"
-"""White space that ends a line or a cell."""
-
-_NOT_TEXT = re.compile(f"[{CONTROL}{SURROGATES}]")
-_NOT_SHOWN = re.compile(f"[{CONTROL}{SURROGATES}{DIRECTION}{NONCHARACTERS}]")
-_NOT_SHOWN_TO_RATERS = re.compile(f"[{CONTROL}{SURROGATES}{OVERRIDES}{NONCHARACTERS}]")
-_NOT_ON_A_LINE = re.compile(f"[{CONTROL}{SURROGATES}{DIRECTION}{NONCHARACTERS}{LINE_BREAKS}]+")
-
-
-def plain_text(text: str) -> str:
-    """Return a text without control characters and surrogates; lines end with a line feed.
-
-    Marks of direction stay, since texts in Arabic and Hebrew need them.
-    """
-    return _NOT_TEXT.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def visible(text: str, *, keep_marks: bool = False) -> str:
-    """Return a text to show on several lines, a replacement character for each harmful one.
-
-    `keep_marks` is for people who judge the text itself: marks of direction stay, which texts in
-    Arabic and Hebrew need.
-    """
-    harmful = _NOT_SHOWN_TO_RATERS if keep_marks else _NOT_SHOWN
-    return harmful.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
-def one_line(text: str) -> str:
-    """Return a text to show on one line, a space for harmful characters and line breaks."""
-    return _NOT_ON_A_LINE.sub(" ", text)
 
 
 _FENCE = re.compile(r"\A\s*```\w*\n(?P<body>.*?)\n?(?:```\s*)?\Z", re.DOTALL)

@@ -17,8 +17,8 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from seedstep.steps.check import CHECKS, TaskText, check
-from seedstep.steps.parse import parse
+from seedstep.steps.checks import CHECKS, TaskText, check
+from seedstep.steps.parsing import parse
 
 __all__ = ["CheckAccuracy", "Labelled", "Part", "labelled", "measure"]
 

@@ -9,7 +9,7 @@ Length, repetition and copies are found in every language, the other faults in E
 
 Example::
 
-    >>> from seedstep.steps.parse import parse
+    >>> from seedstep.steps.parsing import parse
     >>> task = TaskText('Classify the review as "good" or "bad".', (("Tasty soup!", "good"),))
     >>> steps = parse("1. Read the review.\\n2. Output good if it praises the food.")
     >>> [(finding.name, finding.detail) for finding in check(steps, task)]
@@ -26,7 +26,7 @@ from types import MappingProxyType
 from seedstep.data import Task
 from seedstep.steps.demands import demands, is_met
 from seedstep.steps.labels import labels, names, promised, same_answer
-from seedstep.steps.parse import REASONS, ParsedSteps
+from seedstep.steps.parsing import REASONS, ParsedSteps
 from seedstep.steps.unfit import (
     clip,
     content,

@@ -1,0 +1,60 @@
+from seedstep.data.choice import TaskChoice as TaskChoice
+from seedstep.data.evaluation import (
+    PredictionFile as PredictionFile,
+    evaluation_items as evaluation_items,
+    read_predictions as read_predictions,
+)
+from seedstep.data.files import (
+    files_in as files_in,
+    folder_with as folder_with,
+    make_folder as make_folder,
+    new_folder as new_folder,
+    read_marker as read_marker,
+    require_ours as require_ours,
+    whole_folder as whole_folder,
+    write_atomically as write_atomically,
+    write_in_parts as write_in_parts,
+)
+from seedstep.data.reading import (
+    BadLine as BadLine,
+    parse_yaml as parse_yaml,
+    read_jsonl as read_jsonl,
+    read_yaml as read_yaml,
+    write_yaml as write_yaml,
+)
+from seedstep.data.records import (
+    Example as Example,
+    Instance as Instance,
+    Prediction as Prediction,
+    Problem as Problem,
+    Task as Task,
+    instance_id as instance_id,
+    instances_of as instances_of,
+)
+from seedstep.data.seeds import (
+    SeedFile as SeedFile,
+    read_seeds as read_seeds,
+    require_seeds as require_seeds,
+    seed_tasks as seed_tasks,
+)
+from seedstep.data.sources import (
+    PathOrTasks as PathOrTasks,
+    StrPath as StrPath,
+    has_rows as has_rows,
+    load_rows as load_rows,
+    load_tasks as load_tasks,
+    scan_tasks as scan_tasks,
+    task_record as task_record,
+)
+from seedstep.data.superni import (
+    STEPS_FIELD as STEPS_FIELD,
+    TaskFiles as TaskFiles,
+    read_task as read_task,
+    task_file as task_file,
+)
+from seedstep.data.tables import (
+    Columns as Columns,
+    RowFile as RowFile,
+    TableRow as TableRow,
+    open_table as open_table,
+)

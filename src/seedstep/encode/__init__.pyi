@@ -1,0 +1,32 @@
+from seedstep.encode.budget import ModelSizes as ModelSizes
+from seedstep.encode.encoder import (
+    TaskEncoder as TaskEncoder,
+    TokenLengths as TokenLengths,
+    Totals as Totals,
+    encode_task as encode_task,
+    measure as measure,
+)
+from seedstep.encode.encodings import (
+    ChatFrame as ChatFrame,
+    Dropped as Dropped,
+    Encoded as Encoded,
+    Encoding as Encoding,
+    StepsKind as StepsKind,
+    TextTokenizer as TextTokenizer,
+    TokenPair as TokenPair,
+)
+from seedstep.encode.layouts import (
+    LAYOUTS as LAYOUTS,
+    Elements as Elements,
+    Layout as Layout,
+    Pair as Pair,
+    add_layout as add_layout,
+    encode_pair as encode_pair,
+    named_layout as named_layout,
+)
+from seedstep.encode.settings import ENCODINGS as ENCODINGS, make_encoding as make_encoding
+from seedstep.encode.tokenizers import (
+    HfTokenizer as HfTokenizer,
+    decoder_texts as decoder_texts,
+    tokenize as tokenize,
+)

@@ -1,0 +1,20 @@
+from seedstep.data import Prediction as Prediction
+from seedstep.evaluate.metrics import (
+    METRICS as METRICS,
+    Marks as Marks,
+    Metric as Metric,
+    PredictionMarker as PredictionMarker,
+    PreparedText as PreparedText,
+    ScoredPair as ScoredPair,
+    category_metric as category_metric,
+    stemmed_tokens as stemmed_tokens,
+    without_space_marks as without_space_marks,
+)
+from seedstep.evaluate.scores import (
+    InstanceResult as InstanceResult,
+    Means as Means,
+    Reference as Reference,
+    Scores as Scores,
+    references_of as references_of,
+    score as score,
+)

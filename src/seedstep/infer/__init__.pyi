@@ -1,0 +1,11 @@
+from seedstep.infer.predict import (
+    PURPOSE as PURPOSE,
+    Answer as Answer,
+    Opened as Opened,
+    TaskWork as TaskWork,
+    answer_tasks as answer_tasks,
+    ask_checkpoint as ask_checkpoint,
+    ask_server as ask_server,
+    copy_answers as copy_answers,
+)
+from seedstep.infer.settings import SystemKind as SystemKind, SystemSettings as SystemSettings

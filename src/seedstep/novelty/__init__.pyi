@@ -1,0 +1,26 @@
+from seedstep.novelty.bulk import (
+    Decisions as Decisions,
+    Nearest as Nearest,
+    TellSettled as TellSettled,
+    decide as decide,
+    decide_on_ray as decide_on_ray,
+    nearest_known as nearest_known,
+    ray_cluster as ray_cluster,
+)
+from seedstep.novelty.contamination import Contamination as Contamination, Overlap as Overlap
+from seedstep.novelty.index import Neighbor as Neighbor, NoveltyIndex as NoveltyIndex
+from seedstep.novelty.meaning import (
+    MEANING_THRESHOLD as MEANING_THRESHOLD,
+    MeaningContamination as MeaningContamination,
+    MeaningIndex as MeaningIndex,
+    Vector as Vector,
+    decide_by_meaning as decide_by_meaning,
+    nearest_by_meaning as nearest_by_meaning,
+    unit_rows as unit_rows,
+)
+from seedstep.novelty.texts import (
+    Texts as Texts,
+    TokenNumbers as TokenNumbers,
+    encode as encode,
+    ranks as ranks,
+)

@@ -1,0 +1,76 @@
+from seedstep.recipes.bootstrap import (
+    BootstrapProgress as BootstrapProgress,
+    BootstrapWatch as BootstrapWatch,
+    self_instruct as self_instruct,
+    self_instruct_async as self_instruct_async,
+    work_on_bootstrap as work_on_bootstrap,
+)
+from seedstep.recipes.distilling import (
+    distill as distill,
+    distill_async as distill_async,
+    work_on_outputs as work_on_outputs,
+)
+from seedstep.recipes.evaluation import (
+    Agreement as Agreement,
+    Evaluation as Evaluation,
+    agreement as agreement,
+    evaluate_systems as evaluate_systems,
+    judge as judge,
+    judge_async as judge_async,
+    work_on_verdicts as work_on_verdicts,
+)
+from seedstep.recipes.experiment import (
+    Experiment as Experiment,
+    StageFailed as StageFailed,
+    find_experiment as find_experiment,
+    read_experiment as read_experiment,
+    run_experiment as run_experiment,
+    shipped_experiments as shipped_experiments,
+)
+from seedstep.recipes.experiment_stages import ExperimentStage as ExperimentStage
+from seedstep.recipes.foresight import (
+    foresee_predictions as foresee_predictions,
+    foresee_tasks as foresee_tasks,
+    foresee_work as foresee_work,
+)
+from seedstep.recipes.growing import prepare_growth as prepare_growth, read_growth as read_growth
+from seedstep.recipes.meaning import (
+    Calibration as Calibration,
+    Semantic as Semantic,
+    calibrate as calibrate,
+)
+from seedstep.recipes.merging import MergeReport as MergeReport, merge_runs as merge_runs
+from seedstep.recipes.novelty import (
+    COLUMNS as COLUMNS,
+    SEMANTIC_COLUMNS as SEMANTIC_COLUMNS,
+    NoveltyDecision as NoveltyDecision,
+    NoveltyFilter as NoveltyFilter,
+    NoveltyReport as NoveltyReport,
+    Rejection as Rejection,
+    filter_file as filter_file,
+)
+from seedstep.recipes.predictions import (
+    PredictProgress as PredictProgress,
+    PredictWatch as PredictWatch,
+    encodings_beside as encodings_beside,
+    predict as predict,
+    predict_async as predict_async,
+    work_on_predictions as work_on_predictions,
+)
+from seedstep.recipes.steps import (
+    import_instructions as import_instructions,
+    make_examples as make_examples,
+    make_examples_async as make_examples_async,
+    take_superni as take_superni,
+    work_on_examples as work_on_examples,
+    work_on_instructions as work_on_instructions,
+    write_instructions as write_instructions,
+    write_instructions_async as write_instructions_async,
+)
+from seedstep.recipes.tasks import TaskProgress as TaskProgress, TaskWatch as TaskWatch
+from seedstep.recipes.tuning import (
+    TuneResult as TuneResult,
+    TuningWatch as TuningWatch,
+    tune_model as tune_model,
+    tune_model_async as tune_model_async,
+)

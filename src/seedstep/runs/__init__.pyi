@@ -1,0 +1,65 @@
+from seedstep.runs.blocks import (
+    Blocks as Blocks,
+    Line as Line,
+    Rows as Rows,
+    Rule as Rule,
+    Words as Words,
+    labelled as labelled,
+    line as line,
+)
+from seedstep.data import read_yaml as read_yaml
+from seedstep.runs.again import Failed as Failed
+from seedstep.runs.directory import (
+    digest as digest,
+    open_database as open_database,
+    stage_of as stage_of,
+)
+from seedstep.runs.grown import (
+    FILTERS_ENTRY as FILTERS_ENTRY,
+    GATES_ENTRY as GATES_ENTRY,
+    BootstrapRun as BootstrapRun,
+    GrownTasks as GrownTasks,
+    RejectedInstruction as RejectedInstruction,
+    RejectedPair as RejectedPair,
+    RunStatus as RunStatus,
+    TaskDetails as TaskDetails,
+    Usage as Usage,
+    read_grown_tasks as read_grown_tasks,
+)
+from seedstep.runs.lists import ListChanges as ListChanges, Removed as Removed
+from seedstep.runs.predictions import (
+    ChosenSystem as ChosenSystem,
+    KeptSystem as KeptSystem,
+    PredictionCounts as PredictionCounts,
+    PredictionRecords as PredictionRecords,
+    PredictionsRun as PredictionsRun,
+    keep_scores as keep_scores,
+    kept_scores as kept_scores,
+)
+from seedstep.runs.requests import RequestLine as RequestLine
+from seedstep.runs.run import Run as Run
+from seedstep.runs.spending import ReplyUsage as ReplyUsage
+from seedstep.runs.stage import (
+    Stage as Stage,
+    has_rows as has_rows,
+)
+from seedstep.runs.tasks import (
+    DistillRun as DistillRun,
+    Entry as Entry,
+    ExamplesInputs as ExamplesInputs,
+    ExamplesRun as ExamplesRun,
+    JudgeInputs as JudgeInputs,
+    JudgeRun as JudgeRun,
+    StepsRun as StepsRun,
+    TaskRecords as TaskRecords,
+    TaskResult as TaskResult,
+    load_choice as load_choice,
+    read_distilled_tasks as read_distilled_tasks,
+    read_entries as read_entries,
+    read_run_tasks as read_run_tasks,
+)
+from seedstep.runs.tune import (
+    TUNE_CONFIG as TUNE_CONFIG,
+    TuningFiles as TuningFiles,
+    stored_settings as stored_settings,
+)

@@ -1,0 +1,84 @@
+"""The blocks of text in which a stage describes its runs: lines, tables, and rules between them.
+
+The command line prints them, and the report and the review app show them.
+
+Example::
+
+    >>> labelled("tasks", "12").parts[1].text
+    '12'
+    >>> duration(725)
+    '12:05'
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = [
+    "Block",
+    "Blocks",
+    "Line",
+    "Look",
+    "Rows",
+    "Rule",
+    "Words",
+    "duration",
+    "labelled",
+    "line",
+]
+
+Look = Literal["", "bold", "dim", "good", "warning", "error", "added", "removed"]
+"""The style of a text. Where there are no colours, `added` and `removed` are marked by signs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A part of a line, and its style."""
+
+    text: str
+    look: Look = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A text of several parts. It may contain line breaks."""
+
+    parts: tuple[Words, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A horizontal line with a title. A `light` rule divides the text below another rule."""
+
+    title: str
+    light: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A table of texts. Without a `head` it is a list of names and values."""
+
+    rows: tuple[tuple[str, ...], ...]
+    head: tuple[str, ...] = ()
+    title: str = ""
+
+
+Block = Line | Rule | Rows
+Blocks = Iterable[Block]
+
+
+def line(text: str, look: Look = "") -> Line:
+    """Return a line of one part."""
+    return Line((Words(text, look),))
+
+
+def labelled(label: str, text: str, look: Look = "bold") -> Line:
+    """Return a line of a label and a text."""
+    return Line((Words(f"{label}: ", look), Words(text)))
+
+
+def duration(seconds: float) -> str:
+    """Format seconds as 0:42, 12:05 or 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,74 @@
+"""Importing the package, and starting the command, load only what is needed."""
+
+import ast
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import seedstep
+
+SOURCE = Path(seedstep.__path__[0])
+STUBS = sorted(SOURCE.rglob("__init__.pyi"))
+
+
+def package_of(stub: Path) -> str:
+    return ".".join(("seedstep", *stub.parent.relative_to(SOURCE).parts))
+
+
+def loaded_by(code: str) -> set[str]:
+    """The modules that a new process has loaded when it has run the code."""
+    told = "import sys\ntry:\n    {}\nfinally:\n    print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", told.format(code.replace("\n", "\n    "))],
+        capture_output=True,
+        check=True,
+    )
+    return set(done.stderr.decode().split())
+
+
+def test_the_package_loads_nothing_until_it_is_asked() -> None:
+    ours = {name for name in loaded_by("import seedstep") if name.partition(".")[0] == "seedstep"}
+    assert ours == {"seedstep", "seedstep.interruption", "seedstep.lazy"}
+
+
+def test_a_name_loads_its_module() -> None:
+    loaded = loaded_by("from seedstep import InputError, Task")
+    assert {"seedstep.errors", "seedstep.data.records"} < loaded
+    assert not {"aiohttp", "numpy", "seedstep.recipes"} & loaded
+
+
+@pytest.mark.parametrize("words", ["--version"])
+def test_a_command_loads_what_it_needs(words: str) -> None:
+    code = f"from seedstep.cli import main\nsys.argv = ['seedstep', *{words.split()}]\nmain()"
+    loaded = loaded_by(code)
+    unneeded = {"aiohttp", "jinja2", "matplotlib", "numpy", "torch", "typer.rich_utils"}
+    rooms = {f"seedstep.{room}" for room in ("llm", "recipes", "report", "review", "stages")}
+    assert not (unneeded | rooms) & loaded
+
+
+@pytest.mark.parametrize("stub", STUBS, ids=package_of)
+def test_what_a_stub_names_is_there(stub: Path) -> None:
+    package = import_module(package_of(stub))
+    named = [
+        (alias.asname, alias.name, str(statement.module))
+        for statement in ast.parse(stub.read_bytes()).body
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    ]
+    assert {name for name, _, _ in named} == {*package.__all__} - {"__version__"}
+    for name, own_name, module in named:
+        assert name == own_name
+        assert getattr(package, name) is getattr(import_module(module), name)
+    assert set(package.__all__) <= set(dir(package))
+    with pytest.raises(AttributeError, match="has no attribute 'other'"):
+        _ = package.other
+
+
+@pytest.mark.parametrize("stub", STUBS, ids=package_of)
+def test_no_name_is_that_of_a_module(stub: Path) -> None:
+    """Importing the module would put it in the place of what the name stands for."""
+    modules = {path.stem for path in stub.parent.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert not modules & set(import_module(package_of(stub)).__all__)
