@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from seedstep.llm.exchange import exchange
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP
 from support.command_line import UNSAFE, seedstep
