@@ -181,6 +181,17 @@ async def test_a_last_request_that_always_fails_becomes_a_failure_if_the_server_
             reply(await engine.ask(asked("b")))
 
 
+async def test_a_last_request_is_not_asked_for_longer_where_only_pages_answer_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("seedstep.llm.pacing.OUTAGE_SECONDS", 120.0)
+    with ScriptedServer(for_named("bad", Fault(body=b"<html>"))) as server:
+        async with engine_on(server) as engine:
+            reply(await engine.ask(asked("a")))
+            failed = failure(await engine.ask(asked("bad")))
+    assert (failed.reason, failed.attempts) == ("malformed_reply", ATTEMPTS)
+
+
 async def test_a_request_that_always_times_out_becomes_a_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -85,7 +85,7 @@ MIXED = [
 def test_a_passing_fault_costs_repetitions_and_nothing_else(
     fault: Fault, manner: Callable[[Fault], Script], style: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sent = []
+    sent = []  # some of them don't arrive: what breaks off may break off before
 
     def counted(session: Any, endpoint: Any, method: str, *rest: Any) -> Any:
         sent.append(method)
@@ -101,8 +101,6 @@ def test_a_passing_fault_costs_repetitions_and_nothing_else(
     tries = [row["attempts"] for row in rows()]
     assert max(tries) >= (6 if manner is five_times_each else 2)
     assert len(tries) < sum(tries) <= sent.count("POST")
-    # a request into a connection that is being reset does not arrive
-    assert sum(tries) <= server.requests or fault.reset
     assert seedstep("export", "run", "--format", "alpaca").code == 0
 
 

@@ -137,7 +137,7 @@ class Patience:
         """Count a fault, and decide. `last_success` is the time of the last reply to a request.
 
         While only a `few_wait`, no other reply may come that shows that the server is well: its
-        replies that are paid for do.
+        replies with status 200 that can't be read do.
         """
         now = time.monotonic()
         if error.reason == OVERLOADED:
@@ -154,7 +154,9 @@ class Patience:
             is_lost = is_lost or now - self.failing_since >= LOST_SECONDS
             return FaultAction.GIVE_UP if is_lost else FaultAction.ASK_AGAIN
         late = now - self.failing_since > OUTAGE_SECONDS
-        late = late or (few_wait and last_success > 0 and self.paid >= PAID_ATTEMPTS)
+        if few_wait and last_success > 0:
+            late |= self.paid >= PAID_ATTEMPTS
+            late |= error.status == 200 and self.faults >= ATTEMPTS
         return FaultAction.OUTAGE if late else FaultAction.ASK_AGAIN
 
 
