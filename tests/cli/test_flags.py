@@ -310,6 +310,13 @@ def test_commands_are_listed_in_their_groups(monkeypatch: pytest.MonkeyPatch) ->
         assert any(line.startswith(f"│ {entry.name} ") for line in done.lines), entry.name
 
 
+def test_a_command_is_listed_with_the_beginning_of_its_help() -> None:
+    commands = get_group(app).commands
+    for entry in COMMANDS:
+        first = (commands[entry.name].help or "").partition("\n\n")[0]
+        assert entry.line == " ".join(first.split())
+
+
 @pytest.mark.parametrize("name", ["", "tune", "steps show", "status", "seeds", "push"])
 def test_flags_without_a_value_show_no_type(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")

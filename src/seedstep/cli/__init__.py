@@ -1,21 +1,23 @@
-"""The command line: a table of commands, and the entry point that runs them.
+"""The command line: a group of the commands in `COMMANDS`, and the entry point that runs them.
 
-A command's module is imported when the command is used. An error that users can correct is printed
-as a line. A command that is stopped by Ctrl-C prints how to continue.
+A command's module is imported when the command is used, not when it is listed. An error that users
+can correct is printed as a line. A command that is stopped by Ctrl-C prints how to continue.
 """
 
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
+from seedstep import __version__
+from seedstep.cli.commands import COMMANDS, CommandEntry
 from seedstep.cli.terminal import console, errors, output_status, plain, prepare_streams
 from seedstep.errors import MOST_WHAT, InputError, SeedstepError, short_line
 from seedstep.interruption import let_commands_handle
@@ -25,61 +27,6 @@ __all__ = ["COMMANDS", "UsageError", "app", "main"]
 UsageError: Any = typer.BadParameter.__mro__[1]
 """The error of a command line that is wrong, of the click that typer uses."""
 
-GROW = "Grow"
-STEPS = "Steps"
-TUNE = "Tune"
-EVALUATE = "Evaluate"
-PEOPLE = "People"
-RUNS = "Runs"
-
-
-@dataclass(frozen=True, slots=True)
-class CommandEntry:
-    """A command: its name, the group in which it is listed, and its module in this package.
-
-    A module of the command's name has a function `command`, or an `app` with commands of its own.
-    A module of several commands has `NAME_command` for each.
-    """
-
-    name: str
-    group: str
-    module: str = ""
-
-
-COMMANDS = (
-    CommandEntry("bootstrap", GROW),
-    CommandEntry("merge", GROW, "run"),
-    CommandEntry("grow", GROW, "run"),
-    CommandEntry("distill", GROW, "grow"),
-    CommandEntry("seeds", GROW, "grow"),
-    CommandEntry("init", GROW, "grow"),
-    CommandEntry("novelty", GROW, "grow"),
-    CommandEntry("calibrate", GROW, "grow"),
-    CommandEntry("suite", GROW, "grow"),
-    CommandEntry("steps", STEPS),
-    CommandEntry("examples", STEPS, "steps"),
-    CommandEntry("encode", TUNE, "tune"),
-    CommandEntry("tune", TUNE),
-    CommandEntry("predict", EVALUATE, "evaluate"),
-    CommandEntry("evaluate", EVALUATE),
-    CommandEntry("compare", EVALUATE, "evaluate"),
-    CommandEntry("judge", EVALUATE),
-    CommandEntry("verdicts", EVALUATE, "judge"),
-    CommandEntry("agreement", EVALUATE, "judge"),
-    CommandEntry("review", PEOPLE),
-    CommandEntry("view", RUNS, "review"),
-    CommandEntry("status", RUNS, "runs"),
-    CommandEntry("show", RUNS, "runs"),
-    CommandEntry("requests", RUNS, "runs"),
-    CommandEntry("report", RUNS, "runs"),
-    CommandEntry("export", RUNS, "runs"),
-    CommandEntry("push", RUNS, "runs"),
-    CommandEntry("run", RUNS),
-    CommandEntry("table", RUNS, "run"),
-    CommandEntry("demo", RUNS, "run"),
-)
-"""The commands, as `seedstep --help` lists them."""
-
 
 class _Loaded(Mapping[str, Any]):
     """A mapping of commands by name that imports those of `COMMANDS` at the first use."""
@@ -88,6 +35,10 @@ class _Loaded(Mapping[str, Any]):
         self._entries = {entry.name: entry for entry in COMMANDS}
         self._found: dict[str, Any] = dict(others)
         self._names = list(dict.fromkeys((*self._entries, *others)))
+
+    def listed(self) -> dict[str, Any]:
+        """Return commands that only have a name, a group and a line, for those not imported yet."""
+        return {name: self._found.get(name) or _listed(self._entries[name]) for name in self}
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._found:
@@ -107,8 +58,28 @@ class CommandTable(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         """Take the attributes of a group of typer, with the commands that were added to it."""
         super().__init__(**attributes)
-        self.commands = _Loaded(self.commands)  # type: ignore[assignment]
+        self.commands = self._loaded = _Loaded(self.commands)  # type: ignore[assignment]
         _adapt(self)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help, for which no command is imported."""
+        with self._listing():
+            super().format_help(ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Return the names that complete a text, for which no command is imported."""
+        with self._listing():
+            return super().shell_complete(ctx, incomplete)
+
+    @contextmanager
+    def _listing(self) -> Iterator[None]:
+        self.commands = self._loaded.listed()
+        yield
+        self.commands = self._loaded  # type: ignore[assignment]
+
+
+def _listed(entry: CommandEntry) -> Any:
+    return TyperCommand(entry.name, help=entry.line, rich_help_panel=entry.group)
 
 
 def _load(entry: CommandEntry) -> Any:
@@ -210,7 +181,7 @@ app = typer.Typer(cls=CommandTable, no_args_is_help=True, pretty_exceptions_enab
 
 def _print_version(asked: bool) -> None:
     if asked:
-        console.print(f"seedstep {metadata.version('seedstep')}")
+        console.print(f"seedstep {__version__}")
         raise typer.Exit
 
 

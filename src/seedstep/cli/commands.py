@@ -1,0 +1,192 @@
+"""The table of commands: a command's module is imported when the command is used.
+
+Example::
+
+    >>> next(entry.line for entry in COMMANDS if entry.name == "seeds")
+    'Seed tasks.'
+"""
+
+from dataclasses import dataclass
+
+__all__ = ["COMMANDS", "CommandEntry"]
+
+GROW = "Grow"
+STEPS = "Steps"
+TUNE = "Tune"
+EVALUATE = "Evaluate"
+PEOPLE = "People"
+RUNS = "Runs"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEntry:
+    """A command: its name, the group and the line in which it is listed, and its module.
+
+    The line is the first paragraph of the command's help. A module of the command's name, in
+    this package, has a function `command`, or an `app` with commands of its own. A module of
+    several commands has `NAME_command` for each.
+    """
+
+    name: str
+    group: str
+    line: str
+    module: str = ""
+
+
+COMMANDS = (
+    CommandEntry(
+        "bootstrap",
+        GROW,
+        "Grow tasks from seed tasks (Self-Instruct). Run it again to go on where it stopped.",
+    ),
+    CommandEntry(
+        "merge",
+        GROW,
+        "Merge shards of a bootstrap into one run, in which each task is novel beside all others.",
+        "run",
+    ),
+    CommandEntry(
+        "grow",
+        GROW,
+        "Grow tasks in shards and rounds, and merge them. Run it again to go on where it stopped.",
+        "run",
+    ),
+    CommandEntry(
+        "distill",
+        GROW,
+        "Have another model write the outputs of instances anew. Run it again to go on.",
+        "grow",
+    ),
+    CommandEntry("seeds", GROW, "Seed tasks.", "grow"),
+    CommandEntry(
+        "init", GROW, "Write a commented configuration file for `bootstrap --config`.", "grow"
+    ),
+    CommandEntry(
+        "novelty",
+        GROW,
+        "Keep the texts of a file that are novel: not like one kept before, nor an evaluation set.",
+        "grow",
+    ),
+    CommandEntry(
+        "calibrate",
+        GROW,
+        "Precision and recall of an encoder by threshold, on labelled pairs of instructions.",
+        "grow",
+    ),
+    CommandEntry(
+        "suite",
+        GROW,
+        "Write a small suite of tasks, with step-by-step instructions, to train and test on.",
+        "grow",
+    ),
+    CommandEntry(
+        "steps",
+        STEPS,
+        "Write a step-by-step instruction for each task; show, count, export, import them.",
+    ),
+    CommandEntry(
+        "examples",
+        STEPS,
+        "Generate examples from step-by-step instructions, and choose two of them.",
+        "steps",
+    ),
+    CommandEntry(
+        "encode",
+        TUNE,
+        "Show what a model is given: prompt and target as text and tokens, and what did not fit.",
+        "tune",
+    ),
+    CommandEntry("tune", TUNE, "Tune a model on tasks. Run it again to go on where it stopped."),
+    CommandEntry(
+        "predict",
+        EVALUATE,
+        "Predict the outputs of tasks with a model or a baseline. Run it again to go on.",
+        "evaluate",
+    ),
+    CommandEntry(
+        "evaluate",
+        EVALUATE,
+        "Score predictions: ROUGE-L, ROUGE-1, exact match, with 95% intervals over tasks.",
+    ),
+    CommandEntry(
+        "compare",
+        EVALUATE,
+        "Compare systems, by default the first with each other one: differences, win/lose/tie.",
+        "evaluate",
+    ),
+    CommandEntry(
+        "judge", EVALUATE, "Have a model judge answers. Run it again to go on where it stopped."
+    ),
+    CommandEntry(
+        "verdicts",
+        EVALUATE,
+        "List what a judge said of each answer: `seedstep verdicts RUN --label D`.",
+        "judge",
+    ),
+    CommandEntry(
+        "agreement",
+        EVALUATE,
+        "Agreement of two raters or more on the same answers, with 95% intervals over items.",
+        "judge",
+    ),
+    CommandEntry(
+        "review",
+        PEOPLE,
+        "Let people look at what a run made, and label it: make a review, serve it, export it.",
+    ),
+    CommandEntry(
+        "view",
+        RUNS,
+        "Look at runs in a browser: tasks, steps, predictions and requests, a page at a time.",
+        "review",
+    ),
+    CommandEntry(
+        "status",
+        RUNS,
+        "Show where a run of any stage stands: counts, reasons, tokens, and speed or cost.",
+        "runs",
+    ),
+    CommandEntry(
+        "show",
+        RUNS,
+        "List what a run of any stage has, or show one thing of it with all that led to it.",
+        "runs",
+    ),
+    CommandEntry(
+        "requests",
+        RUNS,
+        "List a run's requests, show one whole, or write them to a recording.",
+        "runs",
+    ),
+    CommandEntry(
+        "report",
+        RUNS,
+        "Write a page with statistics, figures and examples of one or more runs, or of data.",
+        "runs",
+    ),
+    CommandEntry(
+        "export", RUNS, "Write the finished tasks in a format that tuning tools read.", "runs"
+    ),
+    CommandEntry(
+        "push",
+        RUNS,
+        "Publish a data set on the Hugging Face hub. Shows first what, and asks.",
+        "runs",
+    ),
+    CommandEntry(
+        "run", RUNS, "Run the stages of an experiment. Run it again to go on where it stopped."
+    ),
+    CommandEntry(
+        "table",
+        RUNS,
+        "Show a table of a paper as an experiment made it: ours beside the printed values.",
+        "run",
+    ),
+    CommandEntry(
+        "demo",
+        RUNS,
+        "A small model teaches itself, is tuned, measured and reported on. Nothing is asked.",
+        "run",
+    ),
+)
+"""The commands, as `seedstep --help` lists them."""
