@@ -140,6 +140,7 @@ def test_answers_that_are_empty_or_cut_are_counted_at_the_figure(tmp_path: Path)
                 answers[6] = Answer(6, "R", cut=True)
             asyncio.run(opened.records.record(system, answers))
     said = "untuned: of 16 answers 5 are empty and 1 is cut at the length limit"
+    assert "worded as" not in seedstep("status", run).out
     for command in ("evaluate", "compare"):
         for form in ("table", "markdown"):
             words = seedstep(command, run, "--format", form).words
@@ -159,3 +160,22 @@ def test_answers_that_are_empty_or_cut_are_counted_at_the_figure(tmp_path: Path)
     assert done.code == 0, done.err
     page = (tmp_path / "report" / "index.html").read_text()
     assert page.count(said) == 3  # in the headline, at the scores, at the comparison
+
+
+def test_refusals_and_notices_that_are_kept_as_predictions_are_counted(tmp_path: Path) -> None:
+    """They are scored as they are; a refusal that the references ask for is an answer."""
+    outputs = ["I'm sorry, but I can't help with that.", *["yes"] * 5]
+    instances = [{"input": f"i{n}", "output": [output]} for n, output in enumerate(outputs)]
+    task = {"id": "t", "definition": "Reply to it.", "instances": instances}
+    tasks = write_lines(tmp_path / "tasks.jsonl", [task])
+    run = tmp_path / "run"
+    notice = "This response was blocked by our content policy."
+    texts = ["I'm sorry, but I can't do it.", "I'm unable to assist with that.", notice, "no"]
+    with Run.start(PREDICT, run, {"tasks": str(tasks)}) as opened:
+        system = begin_system(opened, "served", {"model": "baseline:copy-input"}, {})
+        answers = [Answer(n, text) for n, text in enumerate([*texts, "yes", ""])]
+        asyncio.run(opened.records.record(system, answers))
+        assert [each.text for each in opened.predictions("served")] == [*texts, "yes", ""]
+    assert "2 worded as a refusal or as a server's notice" in seedstep("status", run).out
+    said = "of 6 answers 1 is empty and 2 are worded as a refusal or as a server's notice"
+    assert said in seedstep("evaluate", run).words

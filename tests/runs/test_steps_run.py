@@ -253,6 +253,7 @@ class TestCommands:
         for turn in ("obtain", "single", "examples", "general", "output", "repair (kept)"):
             assert f"{turn} ──" in shown
         assert f"[-\n5. {LOOP}-]" in shown
+        assert not [row for row in (listed + shown).split("\n") if row != row.rstrip()]
         assert "no task 'x'" in seedstep("steps", "show", tmp_path / "run", "x").error
 
     def test_task_files_with_the_instruction_load_with_it(

@@ -65,4 +65,6 @@ def print_estimate(settings: AskingSettings, what: str, view: Preview, assumed: 
         waves = f"{view.waves:,} wave{'s' * (view.waves != 1)}"
         hours = f"{view.waves * BATCH_HOURS:,} hours at the most"
         console.print(f"by batch (--send batch): {cost}, {waves} of requests, {hours}")
-    console.print(f"Assumed: {assumed}", style="dim")
+    room = settings.model.manner.room
+    thoughts = f"Thoughts add up to {room:,} tokens to a reply." if room else "No thoughts."
+    console.print(f"Assumed: {assumed} {thoughts}", style="dim")

@@ -148,7 +148,7 @@ def predict_command(
     """Predict the outputs of tasks with a model or a baseline. Run it again to go on."""
     if dry_run:
         foreseen = foresee_predictions(out, asked, name, failed=failed, same_model=same_model)
-        assumed = "answers as long as the first references, no thoughts, 4 characters a token."
+        assumed = "answers as long as the first references, 4 characters a token."
         print_foreseen(foreseen, f"{foreseen.left:,} instances", assumed)
         return
     out = required(out)

@@ -17,6 +17,7 @@ from typing import Any
 from seedstep.data import Task, TaskChoice, TaskFiles, instances_of
 from seedstep.encode import make_encoding
 from seedstep.errors import InputError
+from seedstep.evaluate.scores import REFUSED
 from seedstep.evaluate.tables import kept_remarks, kept_table
 from seedstep.infer.settings import SystemSettings
 from seedstep.inputs import with_generated, with_steps
@@ -277,18 +278,19 @@ def system_blocks(run: PredictionsRun, name: str, wanted: int) -> Iterator[Line]
     """Show how many instances a system has predicted, and how many failed or were cut."""
     counts, failures = run.records.counts(name), run.records.failures(name)
     yield line(f"{name}: {counts.predictions:,} of {wanted:,} instances predicted")
-    yield from _matters(counts)
+    yield from _matters(counts, run.records.refusals(name))
     for reason, count in list(failures.items())[:SHOWN_FAILURES]:
         yield line(f"    {count:,}: {reason[:LONGEST_REASON]}", "dim")
     if len(failures) > SHOWN_FAILURES:
         yield line(f"    {len(failures) - SHOWN_FAILURES} more reasons", "dim")
 
 
-def _matters(counts: PredictionCounts) -> Iterator[Line]:
+def _matters(counts: PredictionCounts, refusals: int) -> Iterator[Line]:
     for what, count in (
         ("failed, which count as empty", counts.failed),
         ("empty", counts.empty),
         ("cut short at their length limit", counts.cut),
+        (REFUSED, refusals),
         ("after prompts of which max_source left something out", counts.shortened),
     ):
         if count:

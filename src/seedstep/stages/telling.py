@@ -149,10 +149,11 @@ def row_of(entry: Entry[Any]) -> dict[str, Any]:
 
 def entry_line(head: str, state: str) -> Line:
     """Return the line of a task in a list, with its state."""
-    return Line((Words(head), Words(f"  {state}", "warning")))
+    words = (Words(f"  {state}", "warning"),) if state else ()
+    return Line((Words(head), *words))
 
 
 def entry_title(task: str, category: str, definition: str) -> Iterator[Line]:
     """Yield the lines with the name, the category and the definition of a task."""
-    yield line(f"{task}  {category}", "bold")
+    yield line(f"{task}  {category}".rstrip(), "bold")
     yield line(definition)
