@@ -20,10 +20,12 @@ from seedstep.llm import Answer, Engine, MemoryLedger, Message, Reply, Request, 
 from seedstep.recipes import (
     distill,
     import_instructions,
+    judge,
     make_examples,
     self_instruct,
     write_instructions,
 )
+from support.answer_files import right, write_predictions, write_tasks
 from support.answering_models import save_model
 from support.step_server import boat_task
 
@@ -195,6 +197,23 @@ def test_a_bootstrap_asks_a_checkpoint_and_goes_on(models: Path, tmp_path: Path)
     assert before >= 2
     with self_instruct(tmp_path / "run", **how, in_flight=2) as again:
         assert again.spent().requests == before
+
+
+def test_a_judge_in_workers_says_what_one_process_says(models: Path, tmp_path: Path) -> None:
+    tasks = write_tasks(tmp_path / "tasks.jsonl")
+    answers = write_predictions(tmp_path / "answers.jsonl", right())
+    how: dict[str, Any] = {"sources": [str(answers)], "tasks": str(tasks)}
+    how |= {"model": f"hf:{models / 'Llama'}", "limit": 6}
+    how["sampling"] = {"verdict": {"max_tokens": 4}, "again": {"max_tokens": 4}}
+    with judge(tmp_path / "one", **how) as one:
+        alone = [entry.result for entry in one.entries()]
+        asked = one.spent().requests
+    assert len(alone) == 6
+    assert asked == 12, "what can't be read is asked once more"
+    with judge(tmp_path / "two", **how, workers=2) as two:
+        assert [entry.result for entry in two.entries()] == alone
+    with judge(tmp_path / "two", **how, workers=1) as again:
+        assert again.spent().requests == asked
 
 
 def test_only_checkpoints_have_workers_and_no_effort(tmp_path: Path) -> None:
