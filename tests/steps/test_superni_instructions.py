@@ -1,6 +1,7 @@
 """The instructions for SUPER-NATURALINSTRUCTIONS that come with seedstep."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,9 @@ def test_each_was_read_and_faults_have_a_note() -> None:
     assert all(reading.note for reading in readings if not (reading.correct and reading.complete))
     shared = [reading for reading in readings if reading.version == "unrefined"]
     assert len(shared) == 60
+    again = Counter(reading.task for reading in readings if reading.version == "mended")
+    assert set(again.values()) == {2}
+    assert set(again) == set(superni_instructions())
 
 
 def test_the_name_stands_for_them_wherever_steps_are_named(

@@ -293,10 +293,14 @@ class SuperniInstruction:
 
 @dataclass(frozen=True, slots=True)
 class SuperniReading:
-    """A reader's judgement of an instruction as first written, before faults were corrected."""
+    """A reader's judgement of an instruction before the faults that were found were corrected.
+
+    `refined` and `unrefined` are the versions as first written, `mended` the refined one after the
+    faults of the first readings were corrected.
+    """
 
     task: str
-    version: Literal["refined", "unrefined"]
+    version: Literal["refined", "unrefined", "mended"]
     reader: str
     correct: bool
     complete: bool
@@ -311,7 +315,7 @@ def superni_instructions() -> Mapping[str, SuperniInstruction]:
 
 
 def superni_readings() -> tuple[SuperniReading, ...]:
-    """Return the readers' judgements by task; some instructions have three readers."""
+    """Return the readers' judgements; each instruction was read by three readers or more."""
     return tuple(_read("superni_readings.jsonl", SuperniReading))
 
 
