@@ -1,6 +1,7 @@
 """Importing the package, and starting the command, load only what is needed."""
 
 import ast
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import seedstep
+from seedstep.lazy import late_pattern, late_regex
 
 SOURCE = Path(seedstep.__path__[0])
 STUBS = sorted(SOURCE.rglob("__init__.pyi"))
@@ -71,3 +73,18 @@ def test_no_name_is_that_of_a_module(stub: Path) -> None:
     """Importing the module would put it in the place of what the name stands for."""
     modules = {path.stem for path in stub.parent.iterdir() if path.suffix == ".py" or path.is_dir()}
     assert not modules & set(import_module(package_of(stub)).__all__)
+
+
+def test_a_pattern_is_compiled_when_it_is_used() -> None:
+    unused = late_pattern("(")
+    with pytest.raises(re.error):
+        unused.search("")
+    late = late_pattern(r"(?P<word>[a-z]+)\W*", re.IGNORECASE)
+    text = "Two words"
+    compiled = re.compile(late.pattern, re.IGNORECASE)
+    assert [found["word"] for found in late.finditer(text)] == ["Two", "words"]
+    assert late.findall(text) == compiled.findall(text)
+    assert late.split(text) == compiled.split(text)
+    assert late.sub("_", text, count=1) == compiled.sub("_", text, count=1)
+    assert (late.groups, late.flags) == (compiled.groups, compiled.flags)
+    assert late_regex(r"\p{Lu}").findall(text) == ["T"]

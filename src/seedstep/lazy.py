@@ -1,12 +1,17 @@
-"""Import what a package offers at its first use: its stub says which module has which name.
+"""Import names, and compile patterns, at their first use.
 
-So the command line, and programs that use little of seedstep, start fast. The stub `__init__.pyi`
-is what type checkers read, too. A name in it must not be that of a module of the package, which
-Python would put in its place.
+So the command line, and programs that use little of seedstep, start fast. Which module has which
+name of a package is said in its stub `__init__.pyi`, which type checkers read, too. A name in it
+must not be that of a module of the package, which Python would put in its place.
 
 Example::
 
     __getattr__, __dir__, __all__ = public_names(__name__)
+
+Example::
+
+    >>> late_pattern("[a-z]+").findall("two words")
+    ['two', 'words']
 """
 
 import ast
@@ -14,9 +19,14 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["public_names"]
+if TYPE_CHECKING:
+    import re
+
+    import regex
+
+__all__ = ["late_pattern", "late_regex", "public_names"]
 
 
 def public_names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
@@ -38,3 +48,26 @@ def public_names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[
         return found
 
     return find, lambda: sorted({*vars(module), *homes}), sorted(homes)
+
+
+class _LatePattern:
+    """Stands for a pattern, which it compiles when one of its methods is first used."""
+
+    def __init__(self, library: str, text: str, flags: int) -> None:
+        self._library, self.pattern, self._flags = library, text, flags
+
+    def __getattr__(self, name: str) -> Any:
+        compiled = import_module(self._library).compile(self.pattern, self._flags)
+        for method in ("match", "fullmatch", "search", "sub", "split", "findall", "finditer", name):
+            setattr(self, method, getattr(compiled, method))
+        return getattr(compiled, name)
+
+
+def late_pattern(text: str, flags: int = 0) -> "re.Pattern[str]":
+    """Return a pattern of the module `re` that is compiled when it is first used."""
+    return _LatePattern("re", text, flags)  # type: ignore[return-value]
+
+
+def late_regex(text: str, flags: int = 0) -> "regex.Pattern[str]":
+    """Return a pattern of the module `regex` that is compiled when it is first used."""
+    return _LatePattern("regex", text, flags)  # type: ignore[return-value]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from seedstep.bootstrap import BootstrapSettings
 from seedstep.cli.bootstrap import _PlainWatcher
-from seedstep.cli.progress import QUIET_SECONDS, being_written
-from seedstep.cli.terminal import console
+from seedstep.cli.progress import being_written
+from seedstep.cli.terminal import QUIET_SECONDS, console
 from seedstep.llm import Engine, EngineStats, MemoryLedger, endpoints
 from seedstep.llm.endpoints import threads
 from seedstep.llm.exchange import KEPT_CHARACTERS, Writing

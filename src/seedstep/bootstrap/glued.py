@@ -14,6 +14,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise, takewhile
 
+from seedstep.lazy import late_pattern
 from seedstep.text import count_words
 from seedstep.text.closings import is_closing, is_note
 from seedstep.text.numbering import (
@@ -35,19 +36,19 @@ __all__ = [
     "may_be_several",
 ]
 
-BULLET = re.compile(r"[ \t]*+[-*•][ \t]++")
-_NUMBER_INSIDE = re.compile(r"[.!?。！？][ \t]*+(?P<n>\d{1,3})[.)、．][ \t]*+(?=[^\d\s])")
-_ITEM_TAG = re.compile(r"<(?P<end>/)?(?:li|ol|ul)[ \t]*/?>", re.IGNORECASE)
-_NEXT_LABEL = re.compile(
+BULLET = late_pattern(r"[ \t]*+[-*•][ \t]++")
+_NUMBER_INSIDE = late_pattern(r"[.!?。！？][ \t]*+(?P<n>\d{1,3})[.)、．][ \t]*+(?=[^\d\s])")
+_ITEM_TAG = late_pattern(r"<(?P<end>/)?(?:li|ol|ul)[ \t]*/?>", re.IGNORECASE)
+_NEXT_LABEL = late_pattern(
     rf"[ \t*]*+{words_for('task')}[ \t]*+\d{{1,3}}[ \t*]*+[:：.]", re.IGNORECASE
 )
-UNKNOWN_LABEL = re.compile(
+UNKNOWN_LABEL = late_pattern(
     r"(?P<name>[^\W\d]{2,20})[ \t]{0,3}(?P<n>\d{1,3})?[ \t]{0,3}[:：](?=\s++\S)"
 )
 """A label of a language that is not known, if anything stands behind it."""
 
 
-_FIELDS = re.compile(
+_FIELDS = late_pattern(
     r"[ \t>*•_#-]*+(?:(?:task |question )?(?:type|category|difficulty|level|domain|skills?|tags?)"
     r"|is classification|kategorie|typ|schwierigkeit|catégorie|difficulté|tipo|categoría|dificultad"
     r"|categoria|dificuldade|difficoltà|тип|категория|сложность|类型|類型|难度|難度|種類|カテゴリー?"
@@ -83,10 +84,10 @@ def _numbers_on(lines: Sequence[str], number: int) -> bool:
     )
 
 
-_SAYS_MORE = re.compile(r"[:：,;，；、(\[{\u2013\u2014-]\Z")
+_SAYS_MORE = late_pattern(r"[:：,;，；、(\[{\u2013\u2014-]\Z")
 """The end of a line that announces the next one."""
 
-_OF_ITS_OWN = re.compile(
+_OF_ITS_OWN = late_pattern(
     r"[\"'\u201c\u2018\u00ab`>|(\[{]|[A-Za-z][.)]\s|[^\s:：]+(?: [^\s:：]+){0,3}[ ]?[:：]"
 )
 """The beginning of a line that is material of a task: quoted, an option, or with a label."""
@@ -109,8 +110,8 @@ def goes_on_unnumbered(number: int, raw: str, following: int, *, alone: bool) ->
     return following == number + 1 + items if following else items > (0 if alone else 1)
 
 
-_TITLE_LINE = re.compile(r"[ \t>*•-]*+(?:\#{1,6}[ \t]|.*(?:\*\*|__)[ \t]*+\Z)")
-_TITLE_BEFORE = re.compile(
+_TITLE_LINE = late_pattern(r"[ \t>*•-]*+(?:\#{1,6}[ \t]|.*(?:\*\*|__)[ \t]*+\Z)")
+_TITLE_BEFORE = late_pattern(
     r"(?:\W|[\d_])*(?:\*\*|__)(?P<title>[^*_]+)(?:\*\*|__)[ \t]+(?P<rest>\w)"
 )
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seedstep.bootstrap.parse import json_list
+from seedstep.lazy import late_pattern
 from seedstep.text import answer, json_object, plain_text
 from seedstep.text.numbering import label_at_line_start, label_pattern, value_of, words_for
 from seedstep.text.talk import without_talk_of_examples
@@ -25,14 +26,14 @@ __all__ = ["RawInstance", "labeled_inputs", "worked_examples"]
 _OUTPUT = label_at_line_start("output")
 _INPUT = label_at_line_start("input")
 _CLASS_LABEL = label_at_line_start("class label")
-_NEXT_INPUT = re.compile(
+_NEXT_INPUT = late_pattern(
     rf"{label_pattern('input')}|^Input[ \t]++\d++[ \t]*+-", re.MULTILINE | re.IGNORECASE
 )
-_NUMBER_OF_INPUT = re.compile(
+_NUMBER_OF_INPUT = late_pattern(
     rf"^[ \t]{{0,9}}\d{{1,3}}[.)][ \t]{{1,9}}(?=(?:\*\*)?{words_for('input')}[ \t]{{0,9}}[:：])",
     re.MULTILINE | re.IGNORECASE,
 )
-_HEADING = re.compile(
+_HEADING = late_pattern(
     rf"^(?:[\W_]{{0,6}}{words_for('input', 'output')}(?:[\W_]{{0,6}}$|[ \t]{{1,9}}[-=])"
     r"|[ \t]{0,9}(?:<|\|[ \t]{0,9}|(?:sample|test|given)[ \t]{1,9})\*{0,2}"
     rf"{words_for('input', 'output')}\*{{0,2}}[ \t]{{0,9}}[>|:：])",
@@ -41,12 +42,12 @@ _HEADING = re.compile(
 """A field's name in a form that is not read, so that the text is no bare output."""
 
 _EXAMPLE_END = r"[ \t*]*+[.:：-]?+[ \t*]*+(?:\n|\Z)"
-_EXAMPLE = re.compile(
+_EXAMPLE = late_pattern(
     rf"^[ \t#*]*+{words_for('example')}(?:[ \t]*+\d*+{_EXAMPLE_END}"
     r"|[ \t]*+\d++[ \t]*+[.:：][ \t*]*+)",
     re.MULTILINE | re.IGNORECASE,
 )
-_EMPTY_INPUT = re.compile(
+_EMPTY_INPUT = late_pattern(
     r"\s*+(?:[<(\[{]{0,2}(?:no[ _-]?(?:additional |further |specific )?input"
     r"(?: (?:is )?(?:needed|required|necessary|provided|given))?|none|n/a"
     r"|not (?:applicable|needed|required)|无需输入|无输入|入力なし|입력 없음|aucune entrée"
@@ -58,12 +59,12 @@ _EMPTY_INPUT = re.compile(
 
 _ANSWER = label_at_line_start("answer")
 _NAME = r"[^\W\d_][\w ]{0,24}"
-_BEGINS_WITH_FIELD = re.compile(rf"\s*(?:\*\*)?{_NAME}(?:\*\*)?[:：]")
+_BEGINS_WITH_FIELD = late_pattern(rf"\s*(?:\*\*)?{_NAME}(?:\*\*)?[:：]")
 _KNOWN_FIELD = label_at_line_start("input", "output", "answer")
-_NEXT_TASK = re.compile(rf"\n[ \t]*+\n{label_pattern('task')}", re.MULTILINE | re.IGNORECASE)
+_NEXT_TASK = late_pattern(rf"\n[ \t]*+\n{label_pattern('task')}", re.MULTILINE | re.IGNORECASE)
 _LETTERS = "abcdefgh"
 _SPELT = ("one", "two", "three", "four", "five", "six", "seven", "eight")
-_ANY_HEADING = re.compile(
+_ANY_HEADING = late_pattern(
     r"^[ \t]{0,9}(?:[-*•>][ \t]{1,9})?(?:\#{1,6}[ \t]{1,9})?[*_\[【(（<]{0,4}"
     r"(?P<word>[^\W\d_]{1,20}(?:[ ][^\W\d_]{1,20})?)[ \t]{0,2}"
     r"(?:[#№_-]|no\.|n[°º]\.?)?[ \t]{0,2}"
@@ -73,21 +74,21 @@ _ANY_HEADING = re.compile(
 )
 """A line that may be the heading of an example: a word or two, and a number."""
 
-_LABEL_AND_FIELD = re.compile(
+_LABEL_AND_FIELD = late_pattern(
     r"(?P<label>[^\n:：]{1,60}?)(?:[ \t]{1,9}[-–—|][ \t]{0,9}|[ \t]{0,9}[;,.][ \t]{1,9}"
     rf"|[ \t]{{1,9}}(?={words_for('input')}[ ]?[:：]))(?P<rest>{_NAME}[:：][ \t].*)\Z",
     re.IGNORECASE,
 )
 """A class label with the first field of its input on the same line."""
 
-_PREFACE = re.compile(
+_PREFACE = late_pattern(
     r"(?:(?:sure|certainly|of course|absolutely|ok(?:ay)?|great)\b|here(?:['\u2019]s| is| are)\b"
     r"|below (?:is|are)\b)[^\n]{0,200}[:：][*]{0,2}\s*\n\s*",
     re.IGNORECASE,
 )
 """A line before the first field of an instance that announces it."""
 
-_END = re.compile(r"[-*_#](?:[ \t]*+[-*_#]){2,}+|\[END\]|<END>|\#+[ ]?END[ ]?\#+", re.IGNORECASE)
+_END = late_pattern(r"[-*_#](?:[ \t]*+[-*_#]){2,}+|\[END\]|<END>|\#+[ ]?END[ ]?\#+", re.IGNORECASE)
 """A line across the page below an instance, or a mark of its end."""
 
 

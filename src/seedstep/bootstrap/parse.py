@@ -100,7 +100,7 @@ def read_instructions(
             found.append(ListedInstruction(_one_line(rest), "unreadable_list"))
         return tuple(found)
     items = _listed(on_lines(said), first)
-    following = [*(item.number for item in items[1:]), 0]
+    following = [*(item.number for item in items), 0][1:]
     talk = items[-1] if ends_list([item.raw for item in items]) else None
     found = [
         ListedInstruction(_one_line(raw), "unreadable_list")

@@ -27,6 +27,7 @@ from rich.text import Text
 
 from seedstep.cli.options import required
 from seedstep.cli.terminal import (
+    QUIET_SECONDS,
     console,
     duration,
     errors,
@@ -162,9 +163,6 @@ def stop_flag(notice: str) -> Iterator[Callable[[], bool]]:
 
 SHORTEST_BAR = 10
 """The fewest characters of a bar."""
-
-QUIET_SECONDS = 15
-"""The longest time, in seconds, without a line of output where there is no terminal."""
 
 
 class _Bar(Progress):

@@ -10,8 +10,7 @@ import typer
 from rich.text import Text
 
 from seedstep.cli.options import Against, names_of, option_of
-from seedstep.cli.progress import QUIET_SECONDS
-from seedstep.cli.terminal import console, errors, line_width, plain, print_blocks
+from seedstep.cli.terminal import QUIET_SECONDS, console, errors, line_width, plain, print_blocks
 from seedstep.data.evaluation import EVALUATION_SETS
 from seedstep.data.row_forms import ROWS
 from seedstep.errors import InputError

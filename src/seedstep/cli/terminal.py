@@ -40,6 +40,7 @@ from seedstep.runs.blocks import Look, duration
 from seedstep.text import visible
 
 __all__ = [
+    "QUIET_SECONDS",
     "TableLine",
     "console",
     "duration",
@@ -65,6 +66,9 @@ LONGEST_NAME = 40
 
 LONGEST_TITLE = 13
 """The width at which the title of a column is folded, unless its cells are wider."""
+
+QUIET_SECONDS = 15
+"""The longest time, in seconds, without a line of output where there is no terminal."""
 
 READABLE = 20
 """The width below which texts are folded only after figures and intervals have been."""

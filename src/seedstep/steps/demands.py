@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from seedstep.lazy import late_pattern
 from seedstep.steps.passages import passages
 from seedstep.steps.unfit import NUMBER_WORDS, content, sentences, without_illustrations
 
@@ -84,7 +85,7 @@ _FORMS = {
     ),
 }
 _COMPILED = {
-    kind: (re.compile(asks, re.IGNORECASE), re.compile(meets, re.IGNORECASE))
+    kind: (late_pattern(asks, re.IGNORECASE), late_pattern(meets, re.IGNORECASE))
     for kind, (asks, meets) in _FORMS.items()
 }
 _UNITS = (
@@ -92,25 +93,27 @@ _UNITS = (
     r"|paragraphs?|items?)"
 )
 _AMOUNT = rf"(?:\d{{1,4}}|{'|'.join(NUMBER_WORDS)})"
-_LENGTH = re.compile(
+_LENGTH = late_pattern(
     r"\b(?:at most|at least|more than|fewer than|less than|(?:longer|shorter) than|up to|within"
     rf"|maximum of|minimum of|exactly|between)\s+(?:{_AMOUNT}\s+(?:and|to|or)\s+)?{_AMOUNT}\s+"
     rf"(?:\w+\s+)?{_UNITS}|\b{_AMOUNT}\s+{_UNITS}\s+(?:or (?:less|fewer|more)|at most|long)\b",
     re.IGNORECASE,
 )
-_ONE = re.compile(
+_ONE = late_pattern(
     r"\b(?:only|just|exactly) (?:one |an? )?(?P<unit>word|sentence|question)\b"
     r"|\b(?:one|single)\b (?:\w+ )?(?P<unit2>word|sentence|question)\b",
     re.IGNORECASE,
 )
-_DESCRIBES_INPUT = re.compile(
+_DESCRIBES_INPUT = late_pattern(
     r"\b(?:you (?:are|will be|have been) (?:\w+ )?(?:given|provided|presented|shown)"
     r"|you['’]re given|given (?:an?|two|the)\b|(?:the |each )?input (?:is|consists|contains|has)"
     r"|there are|an? (?:list|set|array) (?:is|contains))\b|^\w+ are (?:\w+ )?separated\b",
     re.IGNORECASE,
 )
-_OUTPUT = re.compile(r"\b(?:output|answer|return|your|write|generate|must|should)\b", re.IGNORECASE)
-_OPTIONAL = re.compile(
+_OUTPUT = late_pattern(
+    r"\b(?:output|answer|return|your|write|generate|must|should)\b", re.IGNORECASE
+)
+_OPTIONAL = late_pattern(
     r"\b(?:you |it |there |we |one |the \w+ |\w+s )?(?:need(?: not|n['’]t)"
     r"|(?:do|does)(?: not|n['’]t) (?:need|have to|want to|wish to)\b"
     r"|(?:is|are|['’]re|['’]s)(?: not|n['’]t) (?:required|necessary|needed|obliged|expected"
@@ -125,7 +128,7 @@ _NOT_ALLOWED = r"not (?:allowed|permitted|supposed|acceptable)"
 _FORBIDDEN = r"(?:strictly )?(?:forbidden|prohibited|disallowed|banned)(?: from)?"
 _REFRAIN = r"(?:avoid|(?:refrain|abstain) from)"
 _ABILITY = r"(?:only|always|just|simply|find|tell|see|decide|determine|know|be sure|need)\b"
-_PROHIBITION = re.compile(
+_PROHIBITION = late_pattern(
     r"(?:^|[,;:(]\s*|\band |\bbut )(?P<whole>(?:neither|none|no|nothing) [^.;!?,]*?"
     r"\b(?:may|can|must|shall|should|(?:is|are) (?:allowed|permitted))\b[^.;!?,]*)"
     rf"|(?:^|[,;:(]\s*|\band |\bbut |\bplease )(?:(?:do not|don['’]t|never|{_REFRAIN}"
@@ -139,7 +142,7 @@ _PROHIBITION = re.compile(
     rf"|^(?P<f>[^.;!?,:]+ (?:is|are) (?:{_NOT_ALLOWED}|{_FORBIDDEN}))(?=[.;!?,)]|$| in | at all)",
     re.IGNORECASE,
 )
-_REQUIREMENT = re.compile(
+_REQUIREMENT = late_pattern(
     r"(?<!not )(?<!n['’]t )\b(?:must|should|ha(?:s|ve) to|needs? to|make sure|ensure|remember)"
     r"\b(?! not)(?! that you do not)(?P<a>[^.;!?]+)"
     r"|\b(?:do not|don['’]t|never) (?:forget|fail|neglect|omit) to\b(?P<d>[^.;!?]+)"
@@ -148,28 +151,28 @@ _REQUIREMENT = re.compile(
     r"|^(?P<c>[^.;!?]+ counts? as [^.;!?]+)",
     re.IGNORECASE,
 )
-_ASKED = re.compile(
+_ASKED = late_pattern(
     r"\bwhether\b(?: it\b)?(?:(?!\b(?:and|but|then|so|your?"
     r"|(?:the|its|each|any) (?:output|answer|reply|response))\b|\bit *$)[^,.;:!?])*$",
     re.IGNORECASE,
 )
 """Before a demand in what is asked about the input, as in "whether the form must be signed"."""
 
-_NOTHING_ELSE = re.compile(r"\banything (?:else|apart|other)", re.IGNORECASE)
-_CLAUSE_END = re.compile(
+_NOTHING_ELSE = late_pattern(r"\banything (?:else|apart|other)", re.IGNORECASE)
+_CLAUSE_END = late_pattern(
     r",?\s*\b(?:because|since|as long as|even if|but|when|unless|if|so that)\b"
 )
-_RESTRICTS = re.compile(
+_RESTRICTS = late_pattern(
     r"\b(?:not|no|without|avoid\w*|never|only|exclud\w*|leav\w* out|instead|own|unchanged|keep\w*"
     r"|nothing|ignor\w*|rather than|free of|refrain\w*|replac\w*|except|other than|rely|remov\w*"
     r"|just|fewest|no new|cannot|nor|neither)\b|n['’]t\b",
     re.IGNORECASE,
 )
-_DO_IT = re.compile(
+_DO_IT = late_pattern(
     r"\b(?:do not|don['’]t|never|not) (?:forget|fail|neglect|omit|hesitate) to\b", re.IGNORECASE
 )
-_CLAUSE = re.compile(r"[,;:\n]|\bbut\b|\band\b|\bthen\b", re.IGNORECASE)
-_FORBIDS = re.compile(
+_CLAUSE = late_pattern(r"[,;:\n]|\bbut\b|\band\b|\bthen\b", re.IGNORECASE)
+_FORBIDS = late_pattern(
     r"\b(?:do not|never|avoid\w*|not|without|no|refrain|cannot|neither|nor)\b|n['’]t\b",
     re.IGNORECASE,
 )
@@ -184,15 +187,15 @@ _WITH_SIDES = (
 )
 """The demands on form of which a prohibition is the opposite."""
 
-_MOST = re.compile(
+_MOST = late_pattern(
     r"\b(?:at most|up to|within|maximum|(?:fewer|less|shorter) than|exceed|limit"
     r"|or (?:less|fewer))\b",
     re.IGNORECASE,
 )
-_LEAST = re.compile(
+_LEAST = late_pattern(
     r"\b(?:at least|minimum|(?:more|longer) than|no (?:fewer|less) than|or more)\b", re.IGNORECASE
 )
-_LOOKS = re.compile(
+_LOOKS = late_pattern(
     r"\b(?:if|when|unless|until|whether|check|count|shorten|cut|trim|remove|delete|reduce)\b",
     re.IGNORECASE,
 )

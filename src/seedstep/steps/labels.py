@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable
 
 import regex
 
+from seedstep.lazy import late_regex
 from seedstep.steps.unfit import sentences, without_illustrations
 
 __all__ = ["labels", "names", "promised", "same_answer"]
@@ -47,59 +48,59 @@ _SORTS = (
     r"|consider(?:ed)?|treat(?:ed)?)"
 )
 _PROMISE = rf"\b(?:{_ANSWERS}|{_SORTS}\b[^.:;\"“‘`]{{0,90}}?\s(?:as|into|in))\s*{_ARTICLES}"
-_QUOTED_ANSWER = regex.compile(rf"{_PROMISE}{_QUOTED}(?:{_LINK}{_QUOTED}){{0,11}}", regex.I)
-_BARE_ANSWER = regex.compile(
+_QUOTED_ANSWER = late_regex(rf"{_PROMISE}{_QUOTED}(?:{_LINK}{_QUOTED}){{0,11}}", regex.I)
+_BARE_ANSWER = late_regex(
     rf"(?i:{_PROMISE})\b(?P<q>{_BARE})(?:{_LINK}(?P<q>{_BARE})){{0,11}}"
     r"(?=\s*(?:[,.;:)]|$)"
     r"|\s+(?:if|when|or|and|otherwise|for|else|in|as|where|depending|to|respectively|correspond)\b)"
 )
-_PROMISES = regex.compile(_PROMISE, regex.I)
-_OTHERWISE = regex.compile(
+_PROMISES = late_regex(_PROMISE, regex.I)
+_OTHERWISE = late_regex(
     rf"(?:[,;]|\b(?:and|or)\b)\s*(?:{_QUOTED}|(?P<q>{_BARE}))\s*(?:,\s*)?otherwise\b"
     rf"|\botherwise,?\s+(?:{_QUOTED}|(?P<q>{_BARE}))(?=\s*[.,;]|$)"
 )
-_LETTERS = regex.compile(
+_LETTERS = late_regex(
     r"(?<![\w'])(?P<q>[A-Z])(?:\s*,\s*(?:(?:or|and)\s+)?(?P<q>[A-Z])|\s+(?:or|and)\s+(?P<q>[A-Z]))++"
     r"(?![\w'])"
 )
-_OPTIONS = regex.compile(r"\b(?:option|letter|choice|candidate|answer)", regex.I)
-_CUE = regex.compile(
+_OPTIONS = late_regex(r"\b(?:option|letter|choice|candidate|answer)", regex.I)
+_CUE = late_regex(
     r"\b(?:answer|output|return|classif|label|categor|class|option|respon|choos|choice|select"
     r"|indicat|generat|predict|determin|decid|say|write|print|provid|identif|mark|tag|either|one of"
     r"|divid|judg|repl|possib|value|sentiment|emotion|topic|type)",
     regex.I,
 )
 _LISTS = (
-    regex.compile(
+    late_regex(
         r"\b(?:labels?|class(?:es|ifications?)?|categor(?:y|ies)|topics?|types?|options?|emotions?"
         r"|sentiments?|intents?|acts?|values?|answers?|relations?|choices?|one of|following)\b"
         r"[^.:]{0,40}?(?::|\bare\b)\s*(?P<list>[^.:?!]+)",
         regex.I,
     ),
-    regex.compile(
+    late_regex(
         rf"\b{_SORTS}\b[^.:;\"“‘`]{{0,90}}?\s(?:as|into)\s+(?P<list>[^.:?!]+)(?!:)", regex.I
     ),
 )
-_ASIDE = regex.compile(r"\([^(),\"']*\)")
-_LIST_ENDS = regex.compile(
+_ASIDE = late_regex(r"\([^(),\"']*\)")
+_LIST_ENDS = late_regex(
     r",?\s*\b(?:depending|based|according|if|where|which|whether|respectively)\b.*"
 )
-_CLAUSE = regex.compile(r"[^.:;?!]+")
-_ITEM_LINK = regex.compile(r"\s*[,;/]\s*(?:(?:or|and)\s+)?|\s+(?:or|and)\s+")
-_ITEM_START = regex.compile(r"^(?:\(?(?:\d{1,2}|[a-z]|[ivx]+)\)|(?:and|or|either|an?)\s)\s*")
-_NO_LABEL = regex.compile(
+_CLAUSE = late_regex(r"[^.:;?!]+")
+_ITEM_LINK = late_regex(r"\s*[,;/]\s*(?:(?:or|and)\s+)?|\s+(?:or|and)\s+")
+_ITEM_START = late_regex(r"^(?:\(?(?:\d{1,2}|[a-z]|[ivx]+)\)|(?:and|or|either|an?)\s)\s*")
+_NO_LABEL = late_regex(
     r"\b(?:separat\w+ (?:by|with)|words?|letters|forms?|format\w*|tokens?|prefix|placeholders?"
     r"|symbols?|characters?|phrases?|begin\w* with|start\w* with|end\w* with|within|between"
     r"|enclosed \w+|marked \w+|called|named|denoted \w+|contain\w*|relation|prompts?|than)"
     r"\s+(?:\w+\s+){0,2}$",
     regex.I,
 )
-_NAMED_THING = regex.compile(
+_NAMED_THING = late_regex(
     r"\s+(?:statement|clause|command|function|operator|keyword|relation|format|tag|token)", regex.I
 )
-_PROHIBITS = regex.compile(r"\b(?:avoid|(?:do|must|should) not|don['’]t|never)\b", regex.I)
+_PROHIBITS = late_regex(r"\b(?:avoid|(?:do|must|should) not|don['’]t|never)\b", regex.I)
 _ONE_ANSWER = rf"(?:{_QUOTED}|{_BARE})"
-_RULED_OUT = regex.compile(
+_RULED_OUT = late_regex(
     r"(?:\b(?:not|never|avoid(?: to)?|cannot)|n['’]t)"
     rf"(?: (?!forget|fail|neglect|omit|hesitate)\w+){{0,2}}? (?:{_ANSWERS}|be|use)\s*{_ARTICLES}"
     rf"{_ONE_ANSWER}(?:{_LINK}{_ONE_ANSWER})*+",
@@ -107,7 +108,7 @@ _RULED_OUT = regex.compile(
 )
 """Answers that a definition rules out. With a condition they are its answers in other cases."""
 
-_CONDITION = regex.compile(
+_CONDITION = late_regex(
     r"\b(?:unless|except|until|if|when|where|only|without|(?:any|every|no)\w* but)\b", regex.I
 )
 

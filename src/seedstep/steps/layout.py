@@ -20,6 +20,7 @@ from itertools import pairwise
 
 import regex
 
+from seedstep.lazy import late_pattern, late_regex
 from seedstep.steps.unfit import NUMBER_WORDS
 from seedstep.text.closings import talk_begins
 from seedstep.text.numbering import HAN_NUMERALS, words_for
@@ -63,22 +64,18 @@ _KINDS = {
 }
 _BEFORE = rf"(?:[-*•] (?={_BOLD}{_STEP}))?+(?:\#{{1,6}}(?!\d) ?)?+(?P<bold>\*\*)?+ ?"
 _MARKERS = {
-    kind: regex.compile(rf"{_BEFORE}{core}{_BOLD} ?", regex.IGNORECASE)
+    kind: late_regex(rf"{_BEFORE}{core}{_BOLD} ?", regex.IGNORECASE)
     for kind, core in _KINDS.items()
 }
-_BULLET = regex.compile(r"(?:[-*–—·+](?: |$)|[•◦▪‣●○] ?)")
+_BULLET = late_regex(r"(?:[-*–—·+](?: |$)|[•◦▪‣●○] ?)")
 _INLINE = {
-    kind: regex.compile(
-        rf"(?<=^|[ ；。]){_KINDS[kind]}(?: |(?<=[、．）：]))(?=\S)", regex.IGNORECASE
-    )
+    kind: late_regex(rf"(?<=^|[ ；。]){_KINDS[kind]}(?: |(?<=[、．）：]))(?=\S)", regex.IGNORECASE)
     for kind in INLINE_KINDS
 }
-_ITEM = regex.compile(
-    r"\(?(?:[a-z]|[ivx]{1,5})[.):] ?\S|\d++(?:\.\d++)++[.):]?+ \S", regex.IGNORECASE
-)
-_LABELS = regex.compile(rf"(?:{_BOLD} ?{_LABEL}{_AFTER_LABEL}{_BOLD} ?)*+", regex.IGNORECASE)
-_BOLD_TITLE = regex.compile(r"\A\*\*([^*\s](?:[^*]*[^*\s])?)\*\*")
-_SIGN_BEFORE = regex.compile(r"\A(?:[-–—:] |、)(?=[^\W\d_])")
+_ITEM = late_regex(r"\(?(?:[a-z]|[ivx]{1,5})[.):] ?\S|\d++(?:\.\d++)++[.):]?+ \S", regex.IGNORECASE)
+_LABELS = late_regex(rf"(?:{_BOLD} ?{_LABEL}{_AFTER_LABEL}{_BOLD} ?)*+", regex.IGNORECASE)
+_BOLD_TITLE = late_regex(r"\A\*\*([^*\s](?:[^*]*[^*\s])?)\*\*")
+_SIGN_BEFORE = late_regex(r"\A(?:[-–—:] |、)(?=[^\W\d_])")
 _SENTENCE_ENDS = ".!?:;)]\"'”’»。！？；）」"
 
 
@@ -176,9 +173,9 @@ MAX_FIRST = 9
 MAX_HEADING_WORDS = 8
 """The most words of a heading, which is a line with a colon."""
 
-_RULE = re.compile(r"([-*_=])\1{2,}")
-_BOLD_LINE = re.compile(r"\*\*[^*]+\*\*:?")
-_NEW_VERSION = re.compile(
+_RULE = late_pattern(r"([-*_=])\1{2,}")
+_BOLD_LINE = late_pattern(r"\*\*[^*]+\*\*:?")
+_NEW_VERSION = late_pattern(
     r"\b(?:refined|revised|updated|improved|corrected|simplified|rewritten|modified|shortened"
     r"|instructions?|versions?|procedure)\b",
     re.IGNORECASE,

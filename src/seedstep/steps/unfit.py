@@ -14,6 +14,7 @@ import re
 from collections.abc import Sequence
 from itertools import chain
 
+from seedstep.lazy import late_pattern
 from seedstep.text import unicode_tokens
 
 __all__ = [
@@ -41,7 +42,7 @@ NUMBER_WORDS = (
     *("nineteen", "twenty"),
 )
 
-_SENTENCE = re.compile(
+_SENTENCE = late_pattern(
     r"(?<!e\.g\.)(?<!i\.e\.)(?<!etc\.)(?<=[.?!])[\"')\]”’]*\s+(?=[\"'(“‘\[]?\w)|\n+|(?<=[。！？；])"
 )
 _STOP_WORDS = """
@@ -66,7 +67,7 @@ _SYNONYMS = {
     )
     for word in words
 }
-_ILLUSTRATION = re.compile(
+_ILLUSTRATION = late_pattern(
     r"\((?:e\.?g\.?|i\.e\.|for example|for instance|such as|like)[^)]*\)"
     r"|\b(?:e\.g\.?|for example|for instance|such as)[^.;]*",
     re.IGNORECASE,
@@ -126,8 +127,8 @@ QUOTED_WORDS = 4
 MAX_UNITS = 20
 """The most nouns of a definition that are used."""
 
-_COLLECTION = re.compile(r"\b(?:data(?: ?sets?)?|corpus|corpora|collection|batch)\b", re.I)
-_ROUND = re.compile(
+_COLLECTION = late_pattern(r"\b(?:data(?: ?sets?)?|corpus|corpora|collection|batch)\b", re.I)
+_ROUND = late_pattern(
     r"\b(?:each|every|all|repeat\w*|iterat\w+|loop\w*|through|over|next|first|remaining|rest|entire)"
     r"\b",
     re.I,
@@ -136,20 +137,20 @@ _AT = r"\b(?:for|in|to|over|through|with|of|from|process|read|take)\s+(?:\w+\s+)
 _EVERY = rf"{_AT}(?:each|every|next)(?: (?:new|single|given|remaining|following))?"
 _ALL = rf"{_AT}(?:all|remaining|other)(?: (?:of|the|other|given|remaining|these)){{0,3}}"
 _RECORD = r"(?:example|instance|input|data ?point|sample|record|row|entr(?:y|ie)|item)"
-_RECORDS = re.compile(
+_RECORDS = late_pattern(
     rf"(?:{_EVERY}|{_AT}(?:the )?following)\s+(?P<a>{_RECORD})\b|{_ALL}\s+(?P<b>{_RECORD}s)\b", re.I
 )
-_LOOP = re.compile(
+_LOOP = late_pattern(
     r"\b(?:loop|iterat\w+) (?:through|over) all\b|\ba (?:for[- ])?loop over\b"
     rf"|\b(?:loop|iterat\w+) (?:through|over) the {_RECORD}s\b",
     re.I,
 )
-_FORBIDS = re.compile(r"\b(?:do not|don['’]t|never|avoid|without|instead of|no need)\b", re.I)
-_PART_OF = re.compile(
+_FORBIDS = late_pattern(r"\b(?:do not|don['’]t|never|avoid|without|instead of|no need)\b", re.I)
+_PART_OF = late_pattern(
     r"\s+(?:in|of|from|within)\s+(?:the(?! same)|this|that|your|its|each|both)\b", re.I
 )
 _PHRASE = r"(?:[\w'-]+\s+){0,3}?[\w'-]+"
-_GIVEN = re.compile(
+_GIVEN = late_pattern(
     r"\b(?:given|provided|presented|shown|read|input is|with|of)\s+(?:with\s+|to\s+)?"
     rf"(?:an?|one|the)\s+(?P<a>{_PHRASE})(?=[,.;:()]|$|\s+(?:of|that|which|with|and|or|from|about|in|on|between"
     r"|written|to|for|is|are|you|where|by|along|containing|as|may)\b)"
@@ -158,12 +159,12 @@ _GIVEN = re.compile(
 )
 """What a definition says that the model is given. The last word of the phrase is the noun."""
 
-_THING = re.compile(
+_THING = late_pattern(
     rf"\b(?:the|an?)\s+(?P<a>{_PHRASE})(?=[,.;:()]|$|\s+(?:of|that|which|with|and|or|from|in|is|into"
     r"|as|to|for)\b)",
     re.I,
 )
-_ONWARD = re.compile(
+_ONWARD = late_pattern(
     r"\b(?:continu|proceed|mov|go|repeat|process|iterat|loop|start|tak|do (?:this|the same))\w*\b"
     r"[^.;]*?\b(?:(?:next|other|remaining|following|rest of the)\s+(?P<a>[\w-]+)"
     r"|(?:over|through) the (?:[\w-]+ )?(?P<b>[\w-]+s)\b)",
@@ -175,12 +176,14 @@ _PARTS = frozenset(
 )
 """Nouns for parts of an input, which steps may go through."""
 
-_CUE = re.compile(r"\b(?:for (?:example|instance)|e\.g\.?|examples?:|consider|suppose)(?=\W)", re.I)
-_QUOTED = re.compile(r"\"([^\"\n]+)\"|“([^”\n]+)”|‘([^’\n]+)’|(?<!\w)'([^'\n]+)'(?!\w)")
-_SUM = re.compile(r"\d\s*[-+*/x×]\s*\d+\s*=\s*\d")
-_ARROW = re.compile(r"[\"”’')\]\w]\s*(?:->|=>|→|⇒|➔)\s*[\"“‘'(\[\w]")
-_INPUT = re.compile(r"\b(?:input|text|sentence|question|passage)\s*:", re.I)
-_OUTPUT = re.compile(r"\b(?:output|answer|label)\s*:", re.I)
+_CUE = late_pattern(
+    r"\b(?:for (?:example|instance)|e\.g\.?|examples?:|consider|suppose)(?=\W)", re.I
+)
+_QUOTED = late_pattern(r"\"([^\"\n]+)\"|“([^”\n]+)”|‘([^’\n]+)’|(?<!\w)'([^'\n]+)'(?!\w)")
+_SUM = late_pattern(r"\d\s*[-+*/x×]\s*\d+\s*=\s*\d")
+_ARROW = late_pattern(r"[\"”’')\]\w]\s*(?:->|=>|→|⇒|➔)\s*[\"“‘'(\[\w]")
+_INPUT = late_pattern(r"\b(?:input|text|sentence|question|passage)\s*:", re.I)
+_OUTPUT = late_pattern(r"\b(?:output|answer|label)\s*:", re.I)
 
 _START = r"(?:^|[,;:.]\s*|\b(?:and|then|to|or|can|should|by)\s+)"
 _SOME = r"(?: [\w'-]+){0,4}?"
@@ -190,7 +193,7 @@ _PERSON = (
     r"|professionals?|specialists?|someone|somebody)"
 )
 _OWN_MATTER = tuple(
-    re.compile(pattern, re.I)
+    late_pattern(pattern, re.I)
     for pattern in (
         # the web
         r"\b(?:search engines?|google|web ?sites?|wikipedia|browse|online"
@@ -218,7 +221,7 @@ _OWN_MATTER = tuple(
 """What no model can do, unless the definition itself speaks of the thing that is named last."""
 
 _NEVER = tuple(
-    re.compile(pattern, re.I)
+    late_pattern(pattern, re.I)
     for pattern in (
         r"\b(?:train(?:ing)?|fine-?tun\w+)\b[^.;]{0,40}\b(?:model|classifier|network|data|set)\b",
         r"\b(?:evaluate|accuracy of|performance of) (?:the|your) model\b",
@@ -231,10 +234,10 @@ _NEVER = tuple(
 )
 """What no model can do, whatever the task is."""
 
-_NEGATED = re.compile(
+_NEGATED = late_pattern(
     r"(?:\bnot|n['’]t|\bnever|\bwithout|\bavoid|\bno|\bmentally)\b[^.;,]{0,40}$", re.I
 )
-_IN_MIND = re.compile(r"\b(?:in (?:your|the) (?:mind|head)|mentally|imagine|by hand)\b", re.I)
+_IN_MIND = late_pattern(r"\b(?:in (?:your|the) (?:mind|head)|mentally|imagine|by hand)\b", re.I)
 
 
 def iteration(step: str, definition: str) -> str:

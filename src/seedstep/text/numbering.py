@@ -20,6 +20,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from seedstep.lazy import late_pattern
+
 __all__ = [
     "CLOSERS",
     "HAN_NUMERALS",
@@ -145,7 +147,7 @@ def _count(name: str) -> str:
 
 
 _TAG = r"<(?:br|li|p|div|ol|ul)[ \t]*/?>"
-_TAGS_AT_END = re.compile(r"(?:[ \t]*+(?:<br[ \t]*/?>|</(?:li|p|div|ol|ul)>))++\Z", re.IGNORECASE)
+_TAGS_AT_END = late_pattern(r"(?:[ \t]*+(?:<br[ \t]*/?>|</(?:li|p|div|ol|ul)>))++\Z", re.IGNORECASE)
 _BEFORE = (
     rf"(?:[ \t\u00a0\u200b\ufeff]|&nbsp;|{_TAG})*+"
     + r"(?:[-*•>][ \t]++)?+(?:\[[ xX✓✔]?\][ \t]++)?+(?:\#{1,6}[ \t]++)?+"
@@ -157,7 +159,7 @@ _CLOSE = (
 )
 _TASK = words_for("task")
 _ITEM = words_for("task", "question", "instruction")
-_LIST_NUMBER = re.compile(
+_LIST_NUMBER = late_pattern(
     rf"{_BEFORE}(?:"
     rf"[(（\[【]?+{_ITEM}[ \t_-]*+{_SIGN}?+[ \t]*+{_count('a')}(?:{_CLOSE})"
     rf"|[(（\[【]?+第[ \t]*+{_count('b')}[ \t]*+(?:{_COUNTERS})?+(?:{_CLOSE}|[ \t]++)"
@@ -219,7 +221,7 @@ def value_of(sign: str) -> int:
     return int(unicodedata.numeric(sign, 0))
 
 
-_BOLD = re.compile(r"\A(?P<sign>\*\*|__)(?![*_\s])(?P<text>[^*_]++)(?P=sign)")
+_BOLD = late_pattern(r"\A(?P<sign>\*\*|__)(?![*_\s])(?P<text>[^*_]++)(?P=sign)")
 
 
 def unbolded(text: str) -> str:
@@ -228,8 +230,8 @@ def unbolded(text: str) -> str:
     return f"{found['text'].strip()}{text[found.end() :]}" if found else text
 
 
-_BREAK = re.compile(r"(?:</?(?:br|li|p|div|ol|ul)[ \t]{0,9}/?>[ \t]*+)++", re.IGNORECASE)
-_PART_END = re.compile(
+_BREAK = late_pattern(r"(?:</?(?:br|li|p|div|ol|ul)[ \t]{0,9}/?>[ \t]*+)++", re.IGNORECASE)
+_PART_END = late_pattern(
     r"(?:[.!?;|>。！？।؟۔…][\"'”’)\]]?|\\n|&#10;)(?:[ \t]|\*\*(?=\S))*+(?=[^\s.!?;|>…])",
     re.IGNORECASE,
 )
@@ -273,9 +275,9 @@ def inside_line(text: str, number: int) -> bool:
 
 
 _FEW = 8
-_FIRST_INSIDE = re.compile(r"(?<![\w.])1[.):]|[(\[]1[)\]]|[①一]")
+_FIRST_INSIDE = late_pattern(r"(?<![\w.])1[.):]|[(\[]1[)\]]|[①一]")
 
-_NEAR_NUMBER = re.compile(
+_NEAR_NUMBER = late_pattern(
     r"(?:\W|_){0,4}+(?:(?:[^\W\d_]{1,20}+(?:\W|_){1,3}+){0,3}[^\W\d_]{0,12}+"
     r"|(?:[^\x00-\x7f\d]|[ \t#.:*_-]){0,30}+)"
     r"(?P<n>\d{1,3})(?!\d)(?=\W|_|$|[^\x00-\x7f]|(?:th|st|nd|rd|e|er)\b)"
@@ -285,7 +287,7 @@ _SPELT_NUMBERS = (
     *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
     *("nineteen", "twenty"),
 )
-_SPELT = re.compile(
+_SPELT = late_pattern(
     rf"\W{{0,4}}+(?:{_ITEM}[ \t]++)?(?:(?P<roman>[IVXL]{{1,8}})|(?P<word>[^\W\d_]{{2,12}}))"
     r"(?:[.):,]|[ \t]*+[-\u2013\u2014](?=[ \t]))",
     re.IGNORECASE,
@@ -293,7 +295,7 @@ _SPELT = re.compile(
 _FORMAL = str.maketrans("壹贰叁肆伍陆柒捌玖拾貳參陸弐参拾", "一二三四五六七八九十二三六二三十")
 """Chinese numerals that are harder to forge, and the plain ones."""
 
-_HAN_AT_START = re.compile(rf"[ \t*]*+(?P<n>[{HAN_NUMERALS}]{{1,3}})[\W_]")
+_HAN_AT_START = late_pattern(rf"[ \t*]*+(?P<n>[{HAN_NUMERALS}]{{1,3}})[\W_]")
 _TENS = {
     10: "ten tenth zehn zehntens dix dixième diez décimo dez dieci decimo tien tio ti десять",
     11: "eleven eleventh elf elftens onze once undici elva elleve одиннадцать",
@@ -308,7 +310,7 @@ def _spelt(number: int) -> tuple[str, ...]:
     return (*known, *_TENS.get(number, "").split())
 
 
-_LETTER = re.compile(r"\W{0,4}+(?P<letter>[a-zA-Z])(?:\)|[.:](?=[ \t]))")
+_LETTER = late_pattern(r"\W{0,4}+(?P<letter>[a-zA-Z])(?:\)|[.:](?=[ \t]))")
 _ROMAN_SIGNS = (("X", 10), ("IX", 9), ("V", 5), ("IV", 4), ("I", 1))
 
 
@@ -359,10 +361,10 @@ def label_pattern(*names: str) -> str:
 
 def label_at_line_start(*names: str) -> re.Pattern[str]:
     """Return the compiled `label_pattern`; it matches at the start of each line."""
-    return re.compile(label_pattern(*names), re.MULTILINE | re.IGNORECASE)
+    return late_pattern(label_pattern(*names), re.MULTILINE | re.IGNORECASE)
 
 
-_TASK_LABEL = re.compile(label_pattern("task", "instruction"), re.IGNORECASE)
+_TASK_LABEL = late_pattern(label_pattern("task", "instruction"), re.IGNORECASE)
 _MOST_LABELS = 3
 
 

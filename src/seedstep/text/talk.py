@@ -13,6 +13,8 @@ Example::
 
 import re
 
+from seedstep.lazy import late_pattern
+
 __all__ = ["talk_around", "without_talk_of_examples"]
 
 _LONGEST_QUOTE = 100
@@ -46,12 +48,12 @@ def _opens(*openings: str) -> str:
     return found.replace("{a}", "['\u2019]")
 
 
-_TO_WHO_ASKED = re.compile(
+_TO_WHO_ASKED = late_pattern(
     _opens(*_OPENINGS, *(opening + tail for opening, tail in _WITH_TAILS.items())), re.IGNORECASE
 )
 """The beginning of a paragraph that speaks to who asked."""
 
-_AT_ITS_END = re.compile(
+_AT_ITS_END = late_pattern(
     _opens(
         *(r"let me know if you (?:need|have|want|would)\b", r"feel free to (?:ask|reach out)\b"),
         *(r"(?:I )?hope (?:this|that|it) helps\b", r"is there anything else I can\b"),
@@ -59,22 +61,22 @@ _AT_ITS_END = re.compile(
     + r"[^\n]{0,80}\Z",
     re.IGNORECASE,
 )
-_PARTS = re.compile(r"\n|[.!?)\]\"\u201d][ ]+|[ ](?=\()")
+_PARTS = late_pattern(r"\n|[.!?)\]\"\u201d][ ]+|[ ](?=\()")
 """The last sentence of a text that speaks to who asked, and where it may begin."""
 
-_BEFORE = re.compile(
+_BEFORE = late_pattern(
     r"(?:sure|certainly|of course|absolutely)[!,.][^\n]{0,80}[:：][*]{0,2}\s*\n", re.IGNORECASE
 )
 """A first line that announces an answer."""
 
-_ABOUT_EXAMPLES = re.compile(
+_ABOUT_EXAMPLES = late_pattern(
     rf"\n[ \t]*\n[^\w\n]{{0,3}}{_opens(*_OPENINGS, *_WITH_TAILS)}"
     r"[^\n]{0,80}\bexamples?\b[^\n]{0,80}\s*\Z",
     re.IGNORECASE,
 )
 """A last paragraph of a reply that speaks of its examples."""
 
-_PARAGRAPH_END = re.compile(r"\n[ \t]*\n")
+_PARAGRAPH_END = late_pattern(r"\n[ \t]*\n")
 
 _LABELS = (
     *("(?:brief |short )?explanations?", "reasoning", "reasons?", "rationale", "justification"),
@@ -94,21 +96,21 @@ _LABELS = (
     ),
     *("説明", "解説", "설명", "이유", "شرح", "التفسير", "व्याख्या", "giải thích", "penjelasan"),
 )
-_EXPLAINS = re.compile(
+_EXPLAINS = late_pattern(
     rf"\S\s*\n[ \t]*(?:(?:[-*•(] ?)?(?:\*\*|[*_]|\#{{1,6}} )?(?:{'|'.join(_LABELS)})"
     rf"(?:\*\*|[*_])?[ ]?[:：]|(?:\*\*|\#{{1,6}} )(?:\*\*)?(?:{'|'.join(_LABELS[:5])})[ *]*$)",
     re.IGNORECASE | re.MULTILINE,
 )
 """A later line with which an explanation of an answer begins."""
 
-_ASKS_TO_EXPLAIN = re.compile(
+_ASKS_TO_EXPLAIN = late_pattern(
     r"expla|explic|reason|\bwhy\b|justif|rationale|because|\bnotes?\b|\bhow\b|\bsteps?\b|elaborat"
     r"|show (?:your|the) work|analy|describe|erklär|begründ|warum|pourquoi|por ?qu[eé]|razon|spieg"
     r"|perché|объясн|почему|解|说明|說明|理由|为什么|為什麼|説明|なぜ|설명|이유|왜|شرح|لماذا|व्याख्या"
     r"|क्यों|giải thích|tại sao|jelas",
     re.IGNORECASE,
 )
-_ASKS_FOR_A_MESSAGE = re.compile(
+_ASKS_FOR_A_MESSAGE = late_pattern(
     r"\b(?:letters?|e-?mails?|mails?|messages?|repl(?:y|ies)|respon[ds]e?s?|notes?|dialogues?"
     r"|conversations?|chat|posts?|tweets?|speech|scripts?|announcements?|invitations?|memos?"
     r"|reviews?|advertisements?|brief|nachricht|lettre|courriel|carta|correo|mensaje|mensagem"

@@ -10,6 +10,8 @@ Example::
 
 import re
 
+from seedstep.lazy import late_pattern
+
 __all__ = [
     "BOX",
     "END_MARK",
@@ -63,7 +65,10 @@ THOUGHT_MARKS = (
 """The marks that open and close thoughts, as models write them; case does not matter."""
 
 FINAL_MARKS = tuple(
-    (re.compile(re.escape(opening), re.IGNORECASE), re.compile(re.escape(closing), re.IGNORECASE))
+    (
+        late_pattern(re.escape(opening), re.IGNORECASE),
+        late_pattern(re.escape(closing), re.IGNORECASE),
+    )
     for opening, closing in (
         ("[BEGIN FINAL RESPONSE]", "[END FINAL RESPONSE]"),
         ("<|begin_of_solution|>", "<|end_of_solution|>"),
@@ -75,17 +80,17 @@ FINAL_MARKS = tuple(
 )
 """The marks around what is said. All that stands before the last opening one is a thought."""
 
-END_MARK = re.compile(
+END_MARK = late_pattern(
     r"(?:<\|(?:im_end|eot_id|eom_id|eot|end|endoftext|end_of_text|end_of_turn|eos|return|call|user"
     r"|observation|assistant_end|role_end|endofresponse)\|>|\[\|endofturn\|\]|\[e~\[|<end_of_turn>|<\uff5cend\u2581of\u2581sentence\uff5c>)\s*+(?=<\|(?:im_)?start|<start_of|\Z)",
     re.IGNORECASE,
 )
 """The end of a turn, written out: nothing behind it is said."""
 
-BOX = re.compile(r"<\|(?:begin|end)_of_box\|>", re.IGNORECASE)
+BOX = late_pattern(r"<\|(?:begin|end)_of_box\|>", re.IGNORECASE)
 """The marks that GLM models put around an answer, or a part of one."""
 
-TURN_START = re.compile(
+TURN_START = late_pattern(
     r"\s*(?:<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>|<\|im_start\|>\s*assistant\b"
     r"|<\|assistant\|>|<start_of_turn>\s*model\b|<\uff5cassistant\uff5c>)\s*",
     re.IGNORECASE,

@@ -12,6 +12,7 @@ Example::
 
 import re
 
+from seedstep.lazy import late_pattern
 from seedstep.text.thought_marks import (
     BOX,
     END_MARK,
@@ -25,20 +26,20 @@ from seedstep.text.thought_marks import (
 __all__ = ["is_thought_mark", "opened_thoughts", "split_thoughts", "without_marks"]
 
 _ANSWER_WORDS = r"(?:answer|final_answer|response|final_response|output|solution)"
-_WRAPPED = re.compile(
+_WRAPPED = late_pattern(
     rf"\s*<(?P<tag>{_ANSWER_WORDS})>(?P<said>(?:(?!</?{_ANSWER_WORDS}>).)*)(?:</(?P=tag)>\s*)?\Z",
     re.IGNORECASE | re.DOTALL,
 )
 """What is said after thoughts, between marks which are an answer's own where there are none."""
 
-_FINAL = re.compile(
+_FINAL = late_pattern(
     r"<\|channel\|>\s*final\b(?:[^<]|<\|constrain\|>)*+<\|message\|>", re.IGNORECASE
 )
-_CHANNEL = re.compile(
+_CHANNEL = late_pattern(
     r"[^<]{0,300}(?:<\|start\|>\s*assistant\s*)?<\|channel\|>\s*\w", re.IGNORECASE
 )
-_CONTROL = re.compile(r"<\|[a-z_]+\|>", re.IGNORECASE)
-_BARE_CHANNELS = re.compile(
+_CONTROL = late_pattern(r"<\|[a-z_]+\|>", re.IGNORECASE)
+_BARE_CHANNELS = late_pattern(
     r"\A\s*(?:assistant)?(?:analysis|commentary)(?P<thoughts>.*?)assistantfinal"
     r"|\A\s*(?i:assistant\s*)?(?i:final<\|message\|>)",
     re.DOTALL,
@@ -65,16 +66,16 @@ def _headings(name: str, plain: str) -> str:
 
 
 _PLAIN_THOUGHTS = r"(?:(?:here(?: i|['\u2019])s my )?(?:thinking|thought process))"
-_HEADED = re.compile(
+_HEADED = late_pattern(
     rf"\A\s*{_headings(_NAMED_THOUGHTS, _PLAIN_THOUGHTS) % (1, 1, 1)}(?P<thoughts>.*?)"
     rf"^[ \t]*{_headings(_NAMED_ANSWER, _NAMED_ANSWER) % (3, 3, 3)}",
     re.IGNORECASE | re.DOTALL | re.MULTILINE,
 )
-_NAMES = re.compile("think|thought|monologue", re.IGNORECASE)
+_NAMES = late_pattern("think|thought|monologue", re.IGNORECASE)
 """Thoughts below a heading. Without one for the answer they can't be told from it, and stay."""
 
 _DONE = r"(?:\.\.\.|\u2026)[ ]?done thinking\b[.*]{0,3}[ \t]*+(?=\n|\Z)"
-_SHOWN = re.compile(
+_SHOWN = late_pattern(
     rf"\s*+(?:\W{{0,3}}Thinking(?=\.\.\.|\u2026)(?P<told>.*?){_DONE}"
     r"|Thinking(?:\.\.\.|\u2026)[ \t]*+\n(?P<begun>.*)"
     r"|<details(?:\s[^<>]{0,200}?\btype=\W?reasoning\b[^<>]{0,200}>"
@@ -85,7 +86,7 @@ _SHOWN = re.compile(
 )
 """Thoughts as programs show them: the command line of Ollama, and the pages of Open WebUI."""
 
-_SHOWN_END = re.compile(rf"(?P<thoughts>.*)^[ \t]*+{_DONE}", re.DOTALL | re.MULTILINE)
+_SHOWN_END = late_pattern(rf"(?P<thoughts>.*)^[ \t]*+{_DONE}", re.DOTALL | re.MULTILINE)
 
 
 def _pattern(mark: str) -> str:
@@ -101,15 +102,15 @@ _SURE = [opening for opening, _ in THOUGHT_MARKS if opening[1:-1] not in OTHER_T
 _SURE_OPENINGS = "|".join(map(_pattern, _SURE))
 _MARKS_OPEN = "|".join(f"({_pattern(opening)})" for opening, _ in THOUGHT_MARKS)
 _SPACE = r"[\s\ufeff\u200b-\u200f\u2060]"
-_OPENING = re.compile(rf"{_SPACE}*+(?:{_MARKS_OPEN})", re.IGNORECASE)
+_OPENING = late_pattern(rf"{_SPACE}*+(?:{_MARKS_OPEN})", re.IGNORECASE)
 _CLOSINGS = {
-    number: re.compile(_pattern(closing), re.IGNORECASE)
+    number: late_pattern(_pattern(closing), re.IGNORECASE)
     for number, (_, closing) in enumerate(THOUGHT_MARKS, start=1)
 }
 """The closing mark for each group of `_OPENING`."""
 
 _LONE_CLOSINGS = {
-    number: re.compile(
+    number: late_pattern(
         rf"^[ \t]*+(?:{_pattern(closing)})[ \t]*+\r?$"
         if opening[1:-1] in OTHER_TAG_WORDS
         else _pattern(closing),
@@ -119,13 +120,13 @@ _LONE_CLOSINGS = {
 }
 """The same, where thoughts are closed that were not opened."""
 
-_ANY_CLOSING = re.compile(
+_ANY_CLOSING = late_pattern(
     "|".join(dict.fromkeys(_pattern(mark) for _, mark in THOUGHT_MARKS if "`" not in mark)),
     re.IGNORECASE,
 )
-_ANY_OPENING = re.compile(_OPENINGS, re.IGNORECASE)
-_ANY_MARK = re.compile(f"{_ANY_OPENING.pattern}|{_ANY_CLOSING.pattern}", re.IGNORECASE)
-_NOTHING = re.compile(rf"\A{_SPACE}*+<(?:{'|'.join(TAG_WORDS)})\s*/>", re.IGNORECASE)
+_ANY_OPENING = late_pattern(_OPENINGS, re.IGNORECASE)
+_ANY_MARK = late_pattern(f"{_ANY_OPENING.pattern}|{_ANY_CLOSING.pattern}", re.IGNORECASE)
+_NOTHING = late_pattern(rf"\A{_SPACE}*+<(?:{'|'.join(TAG_WORDS)})\s*/>", re.IGNORECASE)
 
 _FIRST_CHARACTERS = sorted({mark[0] for pair in THOUGHT_MARKS for mark in pair if mark[0] != "\n"})
 """A text without any of them holds no mark. Most texts hold none, and are passed on at once."""
@@ -135,16 +136,16 @@ _GREETING = (
     r"|absolutely|al ?right|well|yes|no problem|got it|understood|let me think|let's (?:see|think)"
     r"|thanks?(?: you)?|assistant|model|claro|bien sûr|natürlich|gerne|好的|当然|はい|конечно)"
 )
-_PREFACE = re.compile(
+_PREFACE = late_pattern(
     rf"(?:[^\n]{{0,200}}\n){{1,3}}?[ \t]*+(?=(?:{_SURE_OPENINGS}))"
     rf"|(?:<\|[a-z_]+\|>|\s)*+(?:{_GREETING}[ \t,.!:…-]*+){{0,4}}(?=(?:{_OPENINGS}))",
     re.IGNORECASE,
 )
 """Up to three lines before thoughts, or a greeting or marks of a turn on the same line."""
 
-_LATER_OPENING = re.compile(rf"(?<=\n)[ \t]*+(?:{_SURE_OPENINGS})", re.IGNORECASE)
-_FENCE = re.compile(rf"\s*+```\w*+[ \t]*+\n(?=\s*+(?:{_SURE_OPENINGS}))", re.IGNORECASE)
-_NO_ANSWER = re.compile(
+_LATER_OPENING = late_pattern(rf"(?<=\n)[ \t]*+(?:{_SURE_OPENINGS})", re.IGNORECASE)
+_FENCE = late_pattern(rf"\s*+```\w*+[ \t]*+\n(?=\s*+(?:{_SURE_OPENINGS}))", re.IGNORECASE)
+_NO_ANSWER = late_pattern(
     rf"(?:[^\w]*+(?:{_GREETING}|<\|\w+\|>))*+[^\w]*+\Z|.*[:\uff1a]\s*\Z", re.IGNORECASE | re.DOTALL
 )
 """A preface that is no answer: a greeting, or the announcement of something."""
@@ -152,8 +153,8 @@ _NO_ANSWER = re.compile(
 MOST_MARKS_IN_MARKS = 4
 MOST_LOOKED_AT = 20
 
-_CHANNEL_MARK = re.compile(r"<\|(?:start|channel|message)\|>", re.IGNORECASE)
-_OPENED = re.compile(
+_CHANNEL_MARK = late_pattern(r"<\|(?:start|channel|message)\|>", re.IGNORECASE)
+_OPENED = late_pattern(
     rf"(?:{_OPENINGS}|<\|channel\|>\s*(?!final)\w+\s*<\|message\|>)\s*\Z", re.IGNORECASE
 )
 
