@@ -109,7 +109,7 @@ def read_instructions(
         or goes_on_unnumbered(number, raw, after, alone=len(items) == 1)
         or (not after and any(map(is_note, raw.split("\n")[1:])))
         else item
-        for place, ((number, raw, titled), after) in enumerate(zip(items, following, strict=True))
+        for place, ((number, raw, titled), after) in enumerate(zip(items, following, strict=False))
         if (item := _item(number, raw))
     ]
     if cut and items:
