@@ -102,7 +102,8 @@ def forget_hashes(path: Path) -> None:
         database.commit()
 
 
-@pytest.mark.parametrize(("seed", "without_hashes"), [(1, False), (2, True)])
+# Of these seeds, some kills come after more requests than are in flight: there are replies by then.
+@pytest.mark.parametrize(("seed", "without_hashes"), [(3, False), (9, True)])
 @pytest.mark.parametrize("style", ["completion", "chat"])
 def test_killed_at_any_instant_it_ends_in_the_same_bytes(
     style: str, seed: int, without_hashes: bool, tmp_path: Path
