@@ -211,6 +211,7 @@ def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
 def quick_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches are looked at again and again without pauses, and a wave ends soon."""
     monkeypatch.setattr("seedstep.llm.batches.QUIET_SECONDS", 0.03)
+    monkeypatch.setattr("seedstep.llm.batches.MOST_QUIET_SECONDS", 0.6)
     for pause in ("FIRST_PAUSE", "LONGEST_PAUSE", "LONGEST_FILE_PAUSE", "LOOK_PAUSE"):
         monkeypatch.setattr(f"seedstep.llm.batch_work.{pause}", 0.01)
     monkeypatch.setattr("seedstep.llm.batch_work.STILL_SECONDS", 0.2)

@@ -1,6 +1,7 @@
 """A run that is done leaves no batch behind: what nothing needs is cancelled, counted and told."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -125,6 +126,24 @@ async def test_an_engine_that_ends_well_leaves_no_batch_open(
         assert {each.tries for each in missed} == {0}, "it is no try that failed"
         assert len(server.batches) == (status == "cancelled")
         assert any("is not needed any more and ended" in note for note in engine.stats.notes)
+
+
+async def test_who_is_held_up_still_asks_in_the_same_batch(tmp_path: Path) -> None:
+    with (
+        BatchServer(lambda number, body: chat_reply("fine")) as server,
+        closing(Database.open(tmp_path / "run.db")) as database,
+    ):
+        endpoint = Endpoint(f"openai:{server.url}", "scripted", server.url, "")
+        async with Engine(endpoint, RunLedger(database), 8, sending=Sending("batch")) as engine:
+            asked = []
+            for n in range(5):
+                request = Request("p", (Message("user", f"say {n}"),), Sampling(8))
+                asked.append(asyncio.create_task(engine.ask(request)))
+                await asyncio.sleep(0.005)
+                time.sleep(0.1)  # noqa: ASYNC251 (as an import or much work holds up the loop)
+                await asyncio.sleep(0.005)
+            await asyncio.gather(*asked)
+        assert len(server.batches) == 1
 
 
 def test_a_system_that_is_done_does_not_wait_for_the_batches_of_another(tmp_path: Path) -> None:

@@ -40,7 +40,10 @@ from seedstep.llm.wire import Wire, path_of
 __all__ = ["BatchSender", "begin_batches"]
 
 QUIET_SECONDS = 0.25
-"""A wave ends when nothing was asked for so long."""
+"""A wave ends when nothing was asked for so long while the event loop was not held up."""
+MOST_QUIET_SECONDS = 10 * QUIET_SECONDS
+"""It ends after so long all the same: on a busy machine the loop never has time."""
+QUIET_PARTS = 5
 
 MOST_TRIES = 3
 """After so many batches without an answer to a request, a run ends."""
@@ -175,10 +178,14 @@ class BatchSender:
             self._fail(error)
 
     async def _quiet(self) -> None:
-        while (wait := self._last + QUIET_SECONDS - time.monotonic()) > 0:
-            await asyncio.sleep(wait)
-            for _ in range(3):  # what became ready meanwhile may ask
-                await asyncio.sleep(0)
+        """Wait until nothing was asked for a while in which the loop was not held up."""
+        part = QUIET_SECONDS / QUIET_PARTS
+        quiet = 0
+        while quiet < QUIET_PARTS and time.monotonic() - self._last < MOST_QUIET_SECONDS:
+            last, began = self._last, time.monotonic()
+            await asyncio.sleep(part)
+            is_quiet = self._last == last and time.monotonic() - began < 2 * part
+            quiet = quiet + 1 if is_quiet else 0
 
     def _fail(self, error: Exception) -> None:
         """End all that waits with an error; batches that are under way go on at the server."""
