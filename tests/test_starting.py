@@ -1,6 +1,8 @@
 """Importing the package, and starting the command, load only what is needed."""
 
 import ast
+import copy
+import pickle
 import re
 import subprocess
 import sys
@@ -88,3 +90,11 @@ def test_a_pattern_is_compiled_when_it_is_used() -> None:
     assert late.sub("_", text, count=1) == compiled.sub("_", text, count=1)
     assert (late.groups, late.flags) == (compiled.groups, compiled.flags)
     assert late_regex(r"\p{Lu}").findall(text) == ["T"]
+
+
+def test_a_late_pattern_is_copied_and_pickled() -> None:
+    for late in (late_pattern("[a-z]+"), late_regex(r"\p{L}+")):
+        for again in (copy.deepcopy(late), pickle.loads(pickle.dumps(late))):
+            assert again.findall("two words") == ["two", "words"]
+        assert late.findall("two words") == ["two", "words"]
+        assert pickle.loads(pickle.dumps(late)).findall("a b") == ["a", "b"]

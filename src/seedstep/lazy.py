@@ -57,6 +57,8 @@ class _LatePattern:
         self._library, self.pattern, self._flags = library, text, flags
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # asked before `__init__` where one is copied or unpickled
+            raise AttributeError(name)
         compiled = import_module(self._library).compile(self.pattern, self._flags)
         for method in ("match", "fullmatch", "search", "sub", "split", "findall", "finditer", name):
             setattr(self, method, getattr(compiled, method))
