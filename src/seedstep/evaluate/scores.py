@@ -37,10 +37,9 @@ from seedstep.evaluate.metrics import (
     stemmed_tokens,
 )
 from seedstep.settings import Place, SettingsRecord, part, setting
-from seedstep.text import Tokenizer, is_refusal
+from seedstep.text import REFUSED, Tokenizer, is_unasked_refusal
 
 __all__ = [
-    "REFUSED",
     "TRAINED_UNKNOWN",
     "InstanceResult",
     "Means",
@@ -50,7 +49,6 @@ __all__ = [
     "SystemChoice",
     "TrainingOverlap",
     "blank_share",
-    "is_unasked_refusal",
     "means",
     "references_of",
     "remarks",
@@ -117,17 +115,6 @@ ALONE = "are ASCII punctuation alone"
 PredictionStatus = Literal["predicted", "missing", "failed"]
 
 
-REFUSED = "worded as a refusal or as a server's notice"
-
-
-def is_unasked_refusal(text: str, references: Iterable[str]) -> bool:
-    """Return whether a prediction is worded as a refusal, or a server's notice, and none is asked.
-
-    It is scored as any other.
-    """
-    return is_refusal(text) and not any(map(is_refusal, references))
-
-
 @dataclass(frozen=True, slots=True)
 class Reference:
     """The reference outputs of an instance: a prediction may equal any of them."""
@@ -142,8 +129,7 @@ class InstanceResult:
     """The scores of an instance by each metric, from 0 to 1, and the status of its prediction.
 
     `tokenless` counts those of its `references` that have no tokens, `blank` those that are ASCII
-    punctuation alone. The prediction may be `empty`, `cut` at its length limit, or `refused`: it is
-    worded as a refusal, and no reference is.
+    punctuation alone. The prediction may be `empty`, `cut`, or an unasked refusal (`refused`).
     """
 
     instance: str
@@ -407,10 +393,8 @@ def remarks_beside(said: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
 
 def _flaws(results: Sequence[InstanceResult]) -> Iterator[str]:
     """Yield texts that say how many answers are empty, cut at their length limit, or refusals."""
-    for count, what in (
-        (sum(result.empty for result in results), "empty"),
-        (sum(result.cut for result in results), "cut at the length limit"),
-        (sum(result.refused for result in results), REFUSED),
-    ):
+    empty, cut = sum(result.empty for result in results), sum(result.cut for result in results)
+    refused = sum(result.refused for result in results)
+    for count, what in ((empty, "empty"), (cut, "cut at the length limit"), (refused, REFUSED)):
         if count:
             yield f"{count:,} {'is' if count == 1 else 'are'} {what}"

@@ -32,7 +32,7 @@ from seedstep.llm.batch_work import BatchWork, Ended
 from seedstep.llm.budget import Account
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.jobs import state_of
-from seedstep.llm.pacing import EngineStats, Priority
+from seedstep.llm.pacing import EngineStats, Priority, until_quiet
 from seedstep.llm.records import Answer, Ledger, Request, Sender
 from seedstep.llm.servers import Servers, first_wire
 from seedstep.llm.wire import Wire, path_of
@@ -43,11 +43,9 @@ QUIET_SECONDS = 0.25
 """A wave ends when nothing was asked for so long while the event loop was not held up."""
 MOST_QUIET_SECONDS = 10 * QUIET_SECONDS
 """It ends after so long all the same: on a busy machine the loop never has time."""
-QUIET_PARTS = 5
 
 MOST_TRIES = 3
 """After so many batches without an answer to a request, a run ends."""
-
 
 AskLive = Callable[[str, Request, Priority], Coroutine[Any, Any, Answer]]
 
@@ -171,21 +169,11 @@ class BatchSender:
         """Submit what was collected whenever nothing more is asked."""
         try:
             while self._collected:
-                await self._quiet()
+                await until_quiet(lambda: self._last, QUIET_SECONDS, MOST_QUIET_SECONDS)
                 wave, self._collected = self._collected, []
                 await self._submit(sorted(wave, key=lambda asked: asked.priority))
         except Exception as error:  # raised where the answers are waited for
             self._fail(error)
-
-    async def _quiet(self) -> None:
-        """Wait until nothing was asked for a while in which the loop was not held up."""
-        part = QUIET_SECONDS / QUIET_PARTS
-        quiet = 0
-        while quiet < QUIET_PARTS and time.monotonic() - self._last < MOST_QUIET_SECONDS:
-            last, began = self._last, time.monotonic()
-            await asyncio.sleep(part)
-            is_quiet = self._last == last and time.monotonic() - began < 2 * part
-            quiet = quiet + 1 if is_quiet else 0
 
     def _fail(self, error: Exception) -> None:
         """End all that waits with an error; batches that are under way go on at the server."""

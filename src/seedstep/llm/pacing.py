@@ -19,7 +19,7 @@ import random
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -42,6 +42,7 @@ __all__ = [
     "backoff",
     "in_order",
     "most_connections",
+    "until_quiet",
 ]
 
 AHEAD = 4
@@ -308,6 +309,24 @@ class Slots:
 
 OTHER_FILES = 32
 """How many files the process may open besides connections, such as its database's."""
+
+
+QUIET_PARTS = 5
+
+
+async def until_quiet(last: Callable[[], float], seconds: float, most: float) -> None:
+    """Wait until nothing has happened for so many seconds in which the event loop was not held up.
+
+    `last` returns the monotonic time of the last event. After `most` seconds without one it ends
+    all the same: on a busy machine the loop is always held up.
+    """
+    part = seconds / QUIET_PARTS
+    quiet = 0
+    while quiet < QUIET_PARTS and time.monotonic() - last() < most:
+        before, began = last(), time.monotonic()
+        await asyncio.sleep(part)
+        is_quiet = last() == before and time.monotonic() - began < 2 * part
+        quiet = quiet + 1 if is_quiet else 0
 
 
 def most_connections() -> int:

@@ -21,7 +21,7 @@ from seedstep.data import Prediction, Task, TaskChoice, TaskFiles, instances_of
 from seedstep.encode import ChatFrame
 from seedstep.errors import InputError, RunError, unknown_name
 from seedstep.evaluate.compare import EvaluatedSystem
-from seedstep.evaluate.scores import Reference, TrainingOverlap, is_unasked_refusal, references_of
+from seedstep.evaluate.scores import Reference, TrainingOverlap, references_of
 from seedstep.infer.predict import Answer, TaskWork
 from seedstep.infer.settings import SystemSettings
 from seedstep.runs.database import Database, Statement, decode_value
@@ -206,14 +206,6 @@ class PredictionRecords:
             " total(cut), total(shortened) FROM predictions WHERE system = ?"
         )
         return PredictionCounts(*map(int, self._database.rows(query, (name,))[0]))
-
-    def refusals(self, name: str) -> int:
-        """Count the predictions of a system that are worded as refusals, and no reference is."""
-        references = self.references()
-        return sum(
-            is_unasked_refusal(each.text, references[each.instance].outputs)
-            for each in self.predictions(name)
-        )
 
     def failures(self, name: str) -> dict[str, int]:
         """Return the number of failed predictions by reason, the most frequent reason first."""

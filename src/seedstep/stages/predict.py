@@ -17,7 +17,6 @@ from typing import Any
 from seedstep.data import Task, TaskChoice, TaskFiles, instances_of
 from seedstep.encode import make_encoding
 from seedstep.errors import InputError
-from seedstep.evaluate.scores import REFUSED
 from seedstep.evaluate.tables import kept_remarks, kept_table
 from seedstep.infer.settings import SystemSettings
 from seedstep.inputs import with_generated, with_steps
@@ -56,6 +55,7 @@ from seedstep.runs.prediction_lists import (
 from seedstep.runs.predictions import load_chosen_tasks, stamp_chosen_tasks, unchanged_tasks
 from seedstep.settings import flatten, make_settings
 from seedstep.stages.telling import ASKING_CHANGEABLE, PLACES
+from seedstep.text import REFUSED, is_refusal, is_unasked_refusal
 
 __all__ = ["PREDICT", "begin_system", "name_after", "plan_begin", "system_blocks"]
 
@@ -278,11 +278,20 @@ def system_blocks(run: PredictionsRun, name: str, wanted: int) -> Iterator[Line]
     """Show how many instances a system has predicted, and how many failed or were cut."""
     counts, failures = run.records.counts(name), run.records.failures(name)
     yield line(f"{name}: {counts.predictions:,} of {wanted:,} instances predicted")
-    yield from _matters(counts, run.records.refusals(name))
+    yield from _matters(counts, _refusals(run, name))
     for reason, count in list(failures.items())[:SHOWN_FAILURES]:
         yield line(f"    {count:,}: {reason[:LONGEST_REASON]}", "dim")
     if len(failures) > SHOWN_FAILURES:
         yield line(f"    {len(failures) - SHOWN_FAILURES} more reasons", "dim")
+
+
+def _refusals(run: PredictionsRun, name: str) -> int:
+    """Count the predictions of a system that are worded as refusals, and no reference is."""
+    refusals = [each for each in run.records.predictions(name) if is_refusal(each.text)]
+    references = run.records.references() if refusals else {}
+    return sum(
+        is_unasked_refusal(each.text, references[each.instance].outputs) for each in refusals
+    )
 
 
 def _matters(counts: PredictionCounts, refusals: int) -> Iterator[Line]:

@@ -12,7 +12,12 @@ from seedstep.text.cleaning import (
     loops as loops,
     markdown_table as markdown_table,
 )
-from seedstep.text.refusals import is_refusal as is_refusal, mentions_refusal as mentions_refusal
+from seedstep.text.refusals import (
+    REFUSED as REFUSED,
+    is_refusal as is_refusal,
+    is_unasked_refusal as is_unasked_refusal,
+    mentions_refusal as mentions_refusal,
+)
 from seedstep.text.scripts import (
     Script as Script,
     count_words as count_words,

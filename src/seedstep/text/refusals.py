@@ -13,13 +13,16 @@ Example::
 """
 
 import re
+from collections.abc import Iterable
 from functools import cache
 
 from seedstep.text.further_refusals import FURTHER
 from seedstep.text.notices import is_notice
 from seedstep.text.refusal_words import LARGER, Wording
 
-__all__ = ["LANGUAGES", "is_refusal", "mentions_refusal"]
+__all__ = ["LANGUAGES", "REFUSED", "is_refusal", "is_unasked_refusal", "mentions_refusal"]
+
+REFUSED = "worded as a refusal or as a server's notice"
 
 LANGUAGES = {**LARGER, **FURTHER}
 """The languages in which refusals are known, beside English, and their words."""
@@ -238,6 +241,14 @@ def is_refusal(text: str) -> bool:
     rest = _SENTENCE.match(start, found.end())
     said = start[: rest.end() if rest else found.end()]
     return not (everyday and re.search(everyday, said, re.IGNORECASE))
+
+
+def is_unasked_refusal(text: str, references: Iterable[str]) -> bool:
+    """Return whether a prediction is worded as a refusal, or a server's notice, and none is asked.
+
+    It is scored as any other.
+    """
+    return is_refusal(text) and not any(map(is_refusal, references))
 
 
 def mentions_refusal(text: str) -> bool:
