@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from seedstep.llm import Engine, Message, Request, Sampling, Sending
 from seedstep.llm.batch_records import SendMode
@@ -31,6 +32,18 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seedstep.llm.batch_api.MOST_REQUESTS", 2)
 
 
+class InOrder(BatchServer):
+    """Creates batches in the order in which the run numbers them, whichever arrives first."""
+
+    async def _create(self, request: web.Request) -> web.Response:
+        (name,) = (await request.json())["metadata"].values()
+        number = int(name.split("-")[2])
+        for _ in range(2000):
+            if len(self.batches) < number - 1:
+                await asyncio.sleep(0.001)
+        return await super()._create(request)
+
+
 def stuck(*numbers: int) -> Callable[[int], BatchFault]:
     return lambda number: STUCK if number in numbers else BatchFault(statuses=())
 
@@ -45,7 +58,7 @@ def command(server: BatchServer, out: Path) -> tuple[object, ...]:
 def test_a_bootstrap_with_enough_tasks_cancels_its_batch_and_takes_its_replies(
     tmp_path: Path, *, answer_is_lost: bool
 ) -> None:
-    with BatchServer(batch_fault=stuck(1)) as server:
+    with InOrder(batch_fault=stuck(1)) as server:
         if answer_is_lost:
             server.fail("POST cancel", Fault(500), after=True)
         done = seedstep(*command(server, tmp_path))
@@ -66,7 +79,7 @@ def test_a_bootstrap_with_enough_tasks_cancels_its_batch_and_takes_its_replies(
 
 @pytest.mark.usefixtures("small_batches")
 def test_a_finished_bootstrap_takes_the_batch_that_could_not_be_cancelled(tmp_path: Path) -> None:
-    server = BatchServer(batch_fault=stuck(1))
+    server = InOrder(batch_fault=stuck(1))
     server.cancels = False
     with server:
         done = seedstep(*command(server, tmp_path))
