@@ -1,6 +1,7 @@
 """Fixtures that several test files share."""
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -197,6 +198,29 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("suite") / "suite"
     write_suite(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def shards_server() -> Iterator[ScriptedServer]:
+    """The server on which the shards of `grown_shards` grew."""
+    with ScriptedServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def grown_shards(tmp_path_factory: pytest.TempPathFactory, shards_server: ScriptedServer) -> Path:
+    """Two rounds of three shards, each merged: to be read, or copied."""
+    from support.merging import grow_and_merge
+
+    folder = tmp_path_factory.mktemp("grown")
+    grow_and_merge(folder, shards_server)
+    return folder
+
+
+@pytest.fixture
+def copied_shards(grown_shards: Path, tmp_path: Path) -> Path:
+    """A copy of them, to be changed or spoilt."""
+    return Path(shutil.copytree(grown_shards, tmp_path / "grown"))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What the tests of predictions share: tasks about words, and a served model that answers them."""
 
 import json
+import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ __all__ = [
     "answered",
     "asked_of",
     "asked_word",
+    "forget_predictions",
     "predicted",
     "texts",
     "word_model",
@@ -85,3 +87,14 @@ def predicted(path: Path, name: str = "openai:scripted") -> list[Prediction]:
 
 def texts(path: Path, name: str = "openai:scripted") -> list[str]:
     return [one.text for one in predicted(path, name)]
+
+
+def forget_predictions(database: Path, count: int) -> None:
+    """Take the last predictions out of a run, as if it had been killed before them."""
+    with sqlite3.connect(database) as connection:
+        connection.execute(
+            "DELETE FROM predictions WHERE rowid IN"
+            " (SELECT rowid FROM predictions ORDER BY rowid DESC LIMIT ?)",
+            (count,),
+        )
+    connection.close()

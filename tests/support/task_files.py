@@ -8,6 +8,7 @@ from typing import Any
 
 from seedstep.data import Problem, Task
 
+A_LIST = "write one object, a task; or a list of objects, in a file that is named by itself"
 NO_JSON = "not valid JSON"
 
 TASK: dict[str, Any] = {
