@@ -68,6 +68,14 @@ def test_each_was_read_and_faults_have_a_note() -> None:
     again = Counter(reading.task for reading in readings if reading.version == "mended")
     assert set(again.values()) == {2}
     assert set(again) == set(superni_instructions())
+    third = [reading for reading in readings if reading.version == "mended_twice"]
+    drawn = {reading.task for reading in third if reading.reader == "r21"}
+    others = [reading for reading in third if reading.reader != "r21"]
+    assert sorted(reading.task for reading in others) == sorted(superni_instructions())
+    named = {reading.task for reading in others if not (reading.correct and reading.complete)}
+    assert len(named) == 32
+    assert len(drawn) == 40
+    assert not drawn & named
 
 
 def test_the_name_stands_for_them_wherever_steps_are_named(

@@ -296,11 +296,11 @@ class SuperniReading:
     """A reader's judgement of an instruction before the faults that were found were corrected.
 
     `refined` and `unrefined` are the versions as first written, `mended` the refined one after the
-    faults of the first readings were corrected.
+    faults of the first readings were corrected, `mended_twice` the one after those of the second.
     """
 
     task: str
-    version: Literal["refined", "unrefined", "mended"]
+    version: Literal["refined", "unrefined", "mended", "mended_twice"]
     reader: str
     correct: bool
     complete: bool
@@ -315,7 +315,7 @@ def superni_instructions() -> Mapping[str, SuperniInstruction]:
 
 
 def superni_readings() -> tuple[SuperniReading, ...]:
-    """Return the readers' judgements; each instruction was read by three readers or more."""
+    """Return the readers' judgements; each instruction was read by four readers or more."""
     return tuple(_read("superni_readings.jsonl", SuperniReading))
 
 
