@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from seedstep.llm import Request, Sampling
-from seedstep.llm.exchange import ServerError
+from seedstep.llm.faults import ServerError
 from seedstep.llm.parameters import Parameters
 from support.asking import asked, engine_on, failure, reply
 from support.command_line import seedstep

@@ -10,7 +10,7 @@ import pytest
 from seedstep.bootstrap.gate_kinds import VALID
 from seedstep.errors import ModelError
 from seedstep.llm import Engine, MemoryLedger
-from seedstep.llm.exchange import without_key
+from seedstep.llm.faults import without_key
 from seedstep.settings import table
 from seedstep.stages import STAGES
 from support.asking import asked, endpoint_of, engine_on, reply

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from seedstep.errors import MissingExtraError, ModelError
 from seedstep.llm import MemoryLedger, ModelRef
-from seedstep.llm.checkpoints import PACKAGE, SentenceModel, encoder_checkpoint
-from seedstep.llm.embeddings import encoder_fingerprint, open_encoder
+from seedstep.llm.embeddings import open_encoder
+from seedstep.llm.encoders import PACKAGE, SentenceModel, encoder_checkpoint, encoder_fingerprint
 from support.encoders import WIDTH, save_encoder
 
 TEXTS = ["Sort the list.", "Write a poem about rain. Order these numbers of the sea.", "list"]

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from seedstep.bootstrap import Candidate
 from seedstep.bootstrap.pool import Meanings
 from seedstep.errors import InputError, ModelError, RunMismatchError
 from seedstep.llm import Failure
-from seedstep.llm.embeddings import Encoder, public_encoder
+from seedstep.llm.encoders import public_encoder
 from seedstep.novelty import unit_rows
 from seedstep.prompts import exchanges
 from seedstep.recipes import merge_runs
@@ -36,6 +36,9 @@ from support.scripted_server import (
     made_up_embedding,
     random_delays,
 )
+
+if TYPE_CHECKING:
+    from seedstep.llm.embeddings import Encoder
 
 THRESHOLD = 0.8
 SEMANTIC: dict[str, Any] = {"semantic": "openai:encoder", "semantic_threshold": THRESHOLD}

@@ -283,7 +283,7 @@ COUNT: Stage[CountSettings, TaskFiles, TaskRecords[CountedWords]] = Stage(
 @pytest.fixture
 def counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run of a stage from outside the package."""
-    monkeypatch.setattr("seedstep.stages.STAGES", dict(STAGES))
+    monkeypatch.setattr(STAGES, "configs", dict(STAGES.configs))
     add_stage(COUNT)
     lines = [{"id": "short", "definition": "It is"}, {"id": "long", "definition": "Sort them."}]
     Path("counting.jsonl").write_text(

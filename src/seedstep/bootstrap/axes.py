@@ -17,14 +17,17 @@ from dataclasses import dataclass, replace
 from math import isclose
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seedstep.bootstrap.parse import read_values
 from seedstep.data import read_yaml
 from seedstep.errors import InputError, unknown_name
-from seedstep.llm import Engine, Failure, Reply, Request
+from seedstep.llm import Failure, Reply, Request
 from seedstep.prompts import axis_wording
 from seedstep.settings import is_finite
+
+if TYPE_CHECKING:
+    from seedstep.llm import Engine
 
 __all__ = [
     "CLASSIFICATION",
@@ -196,7 +199,7 @@ def values_purpose(axis: str) -> str:
 
 
 async def draw_values(
-    axes: Sequence[Axis], request_of: Callable[[Axis], Request], engine: Engine
+    axes: Sequence[Axis], request_of: Callable[[Axis], Request], engine: "Engine"
 ) -> tuple[Axis, ...]:
     """Return the axes with values that the model named, where none were given.
 

@@ -13,7 +13,7 @@ them::
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -21,10 +21,13 @@ from seedstep.bootstrap.rules import Found
 from seedstep.data import Instance
 from seedstep.data.schemas import SECONDS
 from seedstep.errors import InputError, SeedstepError, first_line
-from seedstep.llm import Engine, Failure, Likelihood, Message, Reply, Request, Sampling, Schema
+from seedstep.llm import Failure, Likelihood, Message, Reply, Request, Sampling, Schema
 from seedstep.text import answer, is_refusal, loops
 
 T = TypeVar("T")
+
+if TYPE_CHECKING:
+    from seedstep.llm import Engine
 
 __all__ = [
     "MOST_DRAWS",
@@ -73,7 +76,7 @@ def in_time(check: Callable[[Any], T], value: Any) -> T:
 class GateModel:
     """A model that gates ask: its engine, and whether it is asked in a conversation."""
 
-    engine: Engine
+    engine: "Engine"
     converses: bool
 
 

@@ -162,16 +162,15 @@ COMMANDS = (
         "report",
         RUNS,
         "Write a page with statistics, figures and examples of one or more runs, or of data.",
-        "runs",
     ),
     CommandEntry(
-        "export", RUNS, "Write the finished tasks in a format that tuning tools read.", "runs"
+        "export", RUNS, "Write the finished tasks in a format that tuning tools read.", "publish"
     ),
     CommandEntry(
         "push",
         RUNS,
         "Publish a data set on the Hugging Face hub. Shows first what, and asks.",
-        "runs",
+        "publish",
     ),
     CommandEntry(
         "run", RUNS, "Run the stages of an experiment. Run it again to go on where it stopped."

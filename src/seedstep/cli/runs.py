@@ -1,48 +1,20 @@
-"""`seedstep status`, `show`, `requests`, `report`, `export`, `push`: look at runs, and publish."""
+"""`seedstep status`, `show`, `requests`: look at runs."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from seedstep.cli.options import Against, names_of, option_of
-from seedstep.cli.terminal import QUIET_SECONDS, console, errors, line_width, plain, print_blocks
-from seedstep.data.evaluation import EVALUATION_SETS
-from seedstep.data.row_forms import ROWS
+from seedstep.cli.terminal import console, line_width, plain, print_blocks
 from seedstep.errors import InputError
-from seedstep.exports import (
-    EXPORT_FORMATS,
-    accepted_part,
-    export,
-    exported_files,
-    finished_tasks,
-    push,
-)
-from seedstep.inputs.labels import without_rejected
-from seedstep.report import write_report
-from seedstep.report.data_files import place_beside
 from seedstep.runs import RequestLine
 from seedstep.runs.experiments import is_experiment
 from seedstep.runs.stage import request_blocks
 from seedstep.stages import open_run, tell_experiment, tell_item, tell_list, tell_status
 
-if TYPE_CHECKING:
-    FormatName = str
-else:
-    FormatName = names_of(EXPORT_FORMATS)
-
-__all__ = [
-    "export_command",
-    "push_command",
-    "report_command",
-    "requests_command",
-    "show_command",
-    "status_command",
-]
+__all__ = ["requests_command", "show_command", "status_command"]
 
 
 def status_command(
@@ -161,128 +133,3 @@ def _line(line: RequestLine, head: Sequence[str], widths: Sequence[int]) -> Text
     told = plain(start)
     told.truncate(room, overflow="ellipsis")
     return shown + Text("  ") + told
-
-
-def report_command(
-    runs: Annotated[
-        list[Path],
-        typer.Argument(
-            help=f"Run directories, and data: {ROWS}.",
-            metavar="RUN...",
-        ),
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="A new or empty directory. Default: `report` in the first run, or NAME-report "
-            "beside a file."
-        ),
-    ] = None,
-    against: Against = None,
-    test_set: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help=f"A test set to compare seeds and tasks with: {EVALUATION_SETS}. May be given "
-            "several times."
-        ),
-    ] = None,
-    table: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="A directory in which an experiment ran: show its table beside the paper's.",
-            metavar="DIR",
-        ),
-    ] = None,
-) -> None:
-    """Write a page with statistics, figures and examples of one or more runs, or of data."""
-    with _told() as tell:
-        done = write_report(
-            runs,
-            out or place_beside(runs[0]),
-            test_set or (),
-            tell,
-            against=against or (),
-            experiments=table or (),
-        )
-    for note in done.notes:
-        errors.print(note, style="yellow", markup=False, soft_wrap=True)
-    console.print(
-        f"A report with {done.figures} figures: {done.page}", markup=False, soft_wrap=True
-    )
-
-
-@contextmanager
-def _told() -> Iterator[Callable[[str], None]]:
-    """Yield a function that shows what is being done: on a terminal at once, elsewhere in lines."""
-    said = time.monotonic()
-
-    with errors.status("reading") as status:
-
-        def tell(doing: str) -> None:
-            nonlocal said
-            if errors.is_terminal:
-                status.update(plain(doing))
-            elif time.monotonic() - said >= QUIET_SECONDS:
-                said = time.monotonic()
-                errors.print(plain(doing), soft_wrap=True)
-
-        yield tell
-
-
-def export_command(
-    run: Annotated[Path, typer.Argument(help="The run's directory.")],
-    name: Annotated[
-        FormatName,
-        option_of(EXPORT_FORMATS, "The format to write", "--format"),
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option(help="A new or empty directory. Default: RUN/exports/FORMAT."),
-    ] = None,
-    end_of_text: Annotated[
-        str, typer.Option(help="End of each completion in prompt-completion. Default: nothing.")
-    ] = "",
-    licence: Annotated[
-        str, typer.Option("--license", help="Licence of a hub data set, such as cc-by-4.0.")
-    ] = "",
-    reviewed: Annotated[
-        Path | None,
-        typer.Option(help="A review of the tasks: leave out what people rejected there."),
-    ] = None,
-) -> None:
-    """Write the finished tasks in a format that tuning tools read."""
-    with open_run(run) as opened:
-        target = out or run / "exports" / name
-        chosen = {"end_of_text": end_of_text, "licence": licence}
-        count = export(opened, name, target, reviewed=reviewed, **chosen)
-        kept = without_rejected(finished_tasks(opened), reviewed) if reviewed else None
-    line = f"{count:,} {EXPORT_FORMATS[name].unit} in {target}"
-    console.print(line, markup=False, soft_wrap=True)
-    if kept:
-        console.print(f"left out: {kept.left_out}", markup=False, soft_wrap=True)
-
-
-def push_command(
-    folder: Annotated[Path, typer.Argument(help="What `export --format hub` wrote.")],
-    repository: Annotated[str, typer.Argument(help="Where to, as USER/NAME.")],
-    public: Annotated[bool, typer.Option("--public", help="Everybody may see it.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before.")] = False,
-    reviewed: Annotated[
-        Path | None,
-        typer.Option(help="A review of the tasks: leave out what people rejected there."),
-    ] = None,
-) -> None:
-    """Publish a data set on the Hugging Face hub. Shows first what, and asks."""
-    files = list(exported_files(folder))
-    sight = "for everybody" if public else "private"
-    with accepted_part(folder, files, reviewed) as (part, left_out):
-        console.print(plain(f"To {repository} ({sight}, unless it is there already):"))
-        for name in files:
-            size = (part / name).stat().st_size
-            console.print(plain(f"  {name}  {size:,} bytes"), soft_wrap=True)
-        if left_out:
-            console.print(plain(f"left out: {left_out}"), soft_wrap=True)
-        if not yes and not typer.confirm("Publish?"):
-            console.print("Nothing was sent.")
-            raise typer.Exit(1)
-        console.print(plain(push(part, repository, files, private=not public)), soft_wrap=True)

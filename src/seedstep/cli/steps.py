@@ -22,7 +22,7 @@ from seedstep.cli.options import (
 from seedstep.cli.progress import live_bar, run_tasks
 from seedstep.cli.terminal import console, plain, print_blocks, print_rows
 from seedstep.data import TaskChoice
-from seedstep.evaluate.intervals import Value
+from seedstep.evaluate.intervals import Value, shown
 from seedstep.evaluate.measured import (
     MeasuredTask,
     finds_right,
@@ -32,7 +32,6 @@ from seedstep.evaluate.measured import (
     read_measured,
     shortened_in,
 )
-from seedstep.evaluate.tables import shown
 from seedstep.exports import (
     EXAMPLES_FORMATS,
     STEPS_FORMATS,

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MIN_UNITS",
+    "NOTHING",
     "RESAMPLES",
     "McNemar",
     "Statistic",
@@ -44,6 +45,7 @@ __all__ = [
     "mean_over_tasks",
     "resample",
     "said_of_intervals",
+    "shown",
 ]
 
 
@@ -77,6 +79,23 @@ class Value:
     low: float | None
     high: float | None
     reason: str = ""
+
+
+NOTHING = "-"
+"""The text of a value that is not defined."""
+
+
+def shown(value: Value, digits: int = 1, sign: Literal["-", "+"] = "-") -> str:
+    """Return a value with its interval, as far as they are defined: `41.2 [39.0, 43.5]`.
+
+    With "+" as `sign`, numbers above zero have a plus sign.
+    """
+    if value.value is None:
+        return NOTHING
+    form = f"{sign}.{digits}f"
+    if value.low is None or value.high is None:
+        return f"{value.value:{form}}"
+    return f"{value.value:{form}} [{value.low:{form}}, {value.high:{form}}]"
 
 
 def about_intervals(values: Iterable[Value]) -> str:

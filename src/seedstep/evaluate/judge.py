@@ -17,13 +17,12 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequenc
 from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from seedstep.data import Task
 from seedstep.evaluate.scores import SystemChoice
 from seedstep.llm import (
     Budget,
-    Engine,
     Failure,
     Message,
     Preview,
@@ -38,6 +37,9 @@ from seedstep.llm.settings import AskedModel, AskingSettings, sampling_setting
 from seedstep.prompts import render
 from seedstep.settings import SEED, Count, part, setting
 from seedstep.text import answer, json_object
+
+if TYPE_CHECKING:
+    from seedstep.llm import Engine
 
 __all__ = [
     "FIRST",
@@ -165,7 +167,7 @@ def judge_answers(
     settings: JudgeSettings,
     instances: Iterable[Task],
     answers: Sequence[SystemAnswers],
-    engine: Engine,
+    engine: "Engine",
     rubric: str = "",
 ) -> AsyncGenerator[Judged]:
     """Yield the verdicts on the first `settings.limit` instances, in their order.
@@ -193,7 +195,7 @@ async def _judged(
     task: Task,
     answers: Sequence[SystemAnswers],
     rubric: str,
-    engine: Engine,
+    engine: "Engine",
     place: int,
 ) -> Judged:
     verdicts = []
@@ -233,7 +235,7 @@ async def _ask(
     settings: JudgeSettings,
     shown: tuple[str, ...],
     question: Question,
-    engine: Engine,
+    engine: "Engine",
     place: int,
 ) -> JudgeVerdict:
     """Ask at most twice. The draws depend on the seed, so that another seed is another judge."""

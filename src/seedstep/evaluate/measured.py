@@ -23,8 +23,8 @@ import msgspec
 from seedstep.data import BadLine, read_jsonl
 from seedstep.data.files import locked
 from seedstep.errors import InputError, RunError
-from seedstep.evaluate.intervals import Value, mean_over_tasks
-from seedstep.evaluate.tables import CellTable, shown
+from seedstep.evaluate.intervals import Value, mean_over_tasks, shown
+from seedstep.evaluate.tables import CellTable
 
 __all__ = [
     "NONE",

@@ -23,7 +23,7 @@ from seedstep.data.records import as_html, html_table
 from seedstep.evaluate import METRICS, Metric, category_metric
 from seedstep.evaluate.agreement import LEVELS, preferences, ratings
 from seedstep.evaluate.compare import Difference, EvaluatedSystem, MeanScores, Pairing
-from seedstep.evaluate.intervals import Value, said_of_intervals
+from seedstep.evaluate.intervals import NOTHING, Value, said_of_intervals, shown
 from seedstep.evaluate.judge import Judged
 from seedstep.evaluate.scores import ALONE, NO_TOKENS, remarks_beside
 from seedstep.text import markdown_table, one_line
@@ -42,14 +42,11 @@ __all__ = [
     "overall_table",
     "scores_csv",
     "scores_json",
-    "shown",
     "systems_html",
     "verdict_table",
 ]
 
 NO_CATEGORY = "(no category)"
-NOTHING = "-"
-"""The text of a cell without a value."""
 
 
 class CellTable(NamedTuple):
@@ -65,19 +62,6 @@ _INTERVAL = re.compile(r"\[[-+]?[\d.]+, [-+]?[\d.]+\]$")
 def about_shown(rows: Iterable[Sequence[str]]) -> str:
     """Return "with 95% intervals over tasks" if a cell has one, or why none is there."""
     return said_of_intervals(any(_INTERVAL.search(cell) for row in rows for cell in row))
-
-
-def shown(value: Value, digits: int = 1, sign: Literal["-", "+"] = "-") -> str:
-    """Return a value with its interval, as far as they are defined: `41.2 [39.0, 43.5]`.
-
-    With "+" as `sign`, numbers above zero have a plus sign.
-    """
-    if value.value is None:
-        return NOTHING
-    form = f"{sign}.{digits}f"
-    if value.low is None or value.high is None:
-        return f"{value.value:{form}}"
-    return f"{value.value:{form}} [{value.low:{form}}, {value.high:{form}}]"
 
 
 def overall_table(systems: Sequence[EvaluatedSystem]) -> CellTable:

@@ -16,14 +16,13 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from seedstep.data import Example, Instance, Task
 from seedstep.encode import ENCODINGS, encode_task
 from seedstep.encode.layouts import named_layout
 from seedstep.llm import (
     Budget,
-    Engine,
     Failure,
     Message,
     Preview,
@@ -36,6 +35,9 @@ from seedstep.llm.records import estimated_tokens, tokens_of
 from seedstep.llm.settings import AskedModel, AskingSettings, sampling_setting
 from seedstep.settings import Count, Place, part, setting
 from seedstep.text import is_refusal, plain_text
+
+if TYPE_CHECKING:
+    from seedstep.llm import Engine
 
 __all__ = [
     "DISTILL_SAMPLING",
@@ -142,7 +144,7 @@ class DistilledTask:
 def rewrite_outputs(
     settings: DistillSettings,
     tasks: Iterable[Task],
-    engine: Engine,
+    engine: "Engine",
     *,
     whole_prompts: bool = False,
 ) -> AsyncGenerator[DistilledTask]:
@@ -163,7 +165,7 @@ def rewrite_outputs(
 
 
 async def _rewritten(
-    settings: DistillSettings, frame: str, task: Task, engine: Engine, place: int
+    settings: DistillSettings, frame: str, task: Task, engine: "Engine", place: int
 ) -> DistilledTask:
     written = await asyncio.gather(
         *(
@@ -189,7 +191,7 @@ async def _rewritten(
 
 
 async def _output(
-    engine: Engine, request: Request, instance: Instance, priority: tuple[int, int]
+    engine: "Engine", request: Request, instance: Instance, priority: tuple[int, int]
 ) -> Instance | LeftOut:
     answer = await engine.ask(request, priority)
     key = engine.key(request)

@@ -14,8 +14,8 @@ from seedstep.llm.batch_api import line_of
 from seedstep.llm.batch_records import NOT_MISSED, BatchedRequest, Missed
 from seedstep.llm.budget import Account, Tokens
 from seedstep.llm.pacing import Priority
-from seedstep.llm.records import Answer, Request, tokens_of
-from seedstep.llm.wire import UNCHANGED, Manner, Wire
+from seedstep.llm.records import UNCHANGED, Answer, Manner, Request, tokens_of
+from seedstep.llm.wire import Wire
 
 __all__ = ["Asked", "Reserve", "refuse"]
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
-from seedstep.llm.records import Answer, Ledger, Request
-from seedstep.llm.wire import UNCHANGED, Manner
+from seedstep.llm.records import UNCHANGED, Answer, Ledger, Manner, Request
 
 __all__ = [
     "GIVEN_UP",

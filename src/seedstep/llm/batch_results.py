@@ -15,10 +15,11 @@ from types import MappingProxyType
 from seedstep.errors import DeniedError, InputError, ModelError, SeedstepError
 from seedstep.llm.batch_api import ResultLine, read_results
 from seedstep.llm.batch_records import BatchedRequest, Missed
-from seedstep.llm.exchange import ServerError, require_readable
+from seedstep.llm.exchange import require_readable
+from seedstep.llm.faults import Refused, Retryable, ServerError
 from seedstep.llm.jobs import shown
 from seedstep.llm.records import Answer, Failure, Reply, Request
-from seedstep.llm.wire import PARAMETER, Refused, Retryable, Wire
+from seedstep.llm.wire import PARAMETER, Wire
 
 __all__ = ["Findings", "read_findings"]
 

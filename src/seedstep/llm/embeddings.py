@@ -1,8 +1,7 @@
 """Embeddings of texts, by an encoder in this process or by a server, through the request engine.
 
-So what was embedded once is in the ledger, and a run that goes on embeds nothing again. An encoder
-is `minilm`, all-MiniLM-L6-v2 from a package, a checkpoint as `hf:PATH_OR_ID`, or a model of a
-server with the OpenAI API, `openai:NAME`.
+So what was embedded once is in the ledger, and a run that goes on embeds nothing again.
+`seedstep.llm.encoders` says what an encoder is named.
 
 Example::
 
@@ -24,16 +23,12 @@ from numpy.typing import NDArray
 
 from seedstep.errors import InputError, ModelError
 from seedstep.llm.budget import NO_LIMITS, UNPRICED, Budget, Pricing, Spent
-from seedstep.llm.checkpoints import (
-    INSTALL,
-    MINILM,
-    SentenceModel,
-    encoder_checkpoint,
-    fingerprint_of,
-)
+from seedstep.llm.checkpoints import fingerprint_of
+from seedstep.llm.encoders import PURPOSE, SentenceModel, encoder_checkpoint, is_served_encoder
 from seedstep.llm.endpoints import Endpoint, Opening, open_server
 from seedstep.llm.engine import CONNECT_SECONDS, FIRST_BYTE_SECONDS, REPLY_SECONDS, Engine
-from seedstep.llm.exchange import Retryable, ServerError, open_session
+from seedstep.llm.exchange import open_session
+from seedstep.llm.faults import Retryable, ServerError
 from seedstep.llm.models import ModelRef
 from seedstep.llm.pacing import Priority
 from seedstep.llm.records import (
@@ -49,61 +44,16 @@ from seedstep.llm.replies import MOST_TOKENS
 from seedstep.llm.wire import Wire
 
 __all__ = [
-    "ENCODERS",
-    "MINILM",
-    "PURPOSE",
     "Embedding",
     "Encoder",
-    "encoder_fingerprint",
-    "is_served_encoder",
     "kept_embeddings",
     "open_encoder",
-    "public_encoder",
-    "require_encoder",
 ]
-
-ENCODERS = f"{MINILM} ({INSTALL}), hf:PATH_OR_ID or openai:NAME"
-
-PURPOSE = "embedding"
-"""The purpose of requests for embeddings."""
 
 BATCH = 32
 """How many texts are in a request."""
 
 Embedding = NDArray[np.float32] | Failure
-
-
-def require_encoder(name: str, where: str) -> None:
-    """Check that a name is that of an encoder.
-
-    Raises:
-        InputError: it is not; the message begins with `where`.
-    """
-    prefix, _, rest = name.partition(":")
-    if name != MINILM and not (prefix in ("hf", "openai") and rest):
-        raise InputError(f"{where}: '{name}' is no encoder of sentences", f"use {ENCODERS}")
-
-
-def is_served_encoder(name: str) -> bool:
-    """Return whether an encoder is a model of a server."""
-    return name.startswith("openai:")
-
-
-def public_encoder(name: str) -> str:
-    """Return the name of an encoder for others to read, without directories."""
-    if name == MINILM:
-        return name
-    ref = ModelRef.parse(name)
-    return f"{ref.prefix}:{ref.public_name}"
-
-
-def encoder_fingerprint(name: str) -> str:
-    """Return a fingerprint of an encoder in this process; an empty text for one elsewhere.
-
-    Raises:
-        MissingExtraError: the package of `minilm` is not installed.
-    """
-    return "" if is_served_encoder(name) else fingerprint_of(encoder_checkpoint(name))
 
 
 @dataclass(slots=True)

@@ -44,6 +44,7 @@ from seedstep.llm.budget import (
 )
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.exchange import require_readable
+from seedstep.llm.faults import Refused, Retryable
 from seedstep.llm.health import REFUSALS_IN_A_ROW, Health
 from seedstep.llm.pacing import (
     EngineStats,
@@ -67,7 +68,7 @@ from seedstep.llm.records import (
     Sender,
 )
 from seedstep.llm.servers import ELSEWHERE, open_sender
-from seedstep.llm.wire import PARAMETER, Refused, Retryable
+from seedstep.llm.wire import PARAMETER
 
 __all__ = ["Engine"]
 

@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager, suppress
 
 from seedstep.errors import BudgetReached, DeniedError, ModelError, SeedstepError, UnreachableError
 from seedstep.llm.endpoints import Endpoint
-from seedstep.llm.exchange import OVERLOADED, Refused, Retryable
+from seedstep.llm.faults import OVERLOADED, Refused, Retryable
 from seedstep.llm.records import Sender
 
 __all__ = ["REFUSALS_IN_A_ROW", "Health"]

@@ -21,13 +21,12 @@ import msgspec
 
 from seedstep.errors import DeniedError, ModelError, StoreError, UnreachableError
 from seedstep.llm.endpoints import Endpoint
-from seedstep.llm.exchange import (
+from seedstep.llm.exchange import exchange, open_session
+from seedstep.llm.faults import (
     OVERLOADED,
     Refused,
     Retryable,
     ServerError,
-    exchange,
-    open_session,
     retry_after,
     storable,
     without_key,

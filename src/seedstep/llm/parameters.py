@@ -24,7 +24,7 @@ from itertools import combinations
 from types import MappingProxyType
 from typing import Any
 
-from seedstep.llm.exchange import ServerError
+from seedstep.llm.faults import ServerError
 from seedstep.llm.records import Request
 
 __all__ = ["DEFAULTS", "OPTIONAL", "Parameters", "stopped"]

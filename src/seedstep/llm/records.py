@@ -19,10 +19,12 @@ import msgspec
 from seedstep.llm.endings import Ending, ending_of
 
 __all__ = [
+    "UNCHANGED",
     "Answer",
     "Failure",
     "Ledger",
     "Likelihood",
+    "Manner",
     "MemoryLedger",
     "Message",
     "Reasoning",
@@ -200,6 +202,17 @@ class Sender(Protocol):
 
     async def close(self) -> None:
         """Release what was opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a request was sent: the tokens added for thoughts, and parameters that were left out."""
+
+    room: int = 0
+    left_out: tuple[str, ...] = ()
+
+
+UNCHANGED = Manner()
 
 
 class Ledger(Protocol):

@@ -23,7 +23,8 @@ import aiohttp
 
 from seedstep.errors import DeniedError
 from seedstep.llm.endpoints import Endpoint
-from seedstep.llm.exchange import OVERLOADED, Refused, Retryable, open_session
+from seedstep.llm.exchange import open_session
+from seedstep.llm.faults import OVERLOADED, Refused, Retryable
 from seedstep.llm.pacing import EngineStats, ServerStats, Slots, backoff
 from seedstep.llm.records import Reply, Request, Sender
 from seedstep.llm.wire import PARAMETER, Wire

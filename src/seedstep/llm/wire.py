@@ -20,28 +20,23 @@ import msgspec
 
 from seedstep.errors import DeniedError, InputError
 from seedstep.llm.endpoints import Endpoint
-from seedstep.llm.exchange import (
+from seedstep.llm.exchange import exchange
+from seedstep.llm.faults import (
     OVERLOADED,
     Refused,
     Retryable,
     ServerError,
-    Writing,
-    exchange,
     retry_after,
     storable,
     without_key,
 )
+from seedstep.llm.pacing import Writing
 from seedstep.llm.parameters import DEFAULTS, Parameters, stopped
-from seedstep.llm.records import Reasoning, Reply, Request, estimated_tokens
+from seedstep.llm.records import Manner, Reasoning, Reply, Request, estimated_tokens
 from seedstep.llm.replies import Body, BodyError, likelihood_in, read_body
 
 __all__ = [
-    "OVERLOADED",
     "PARAMETER",
-    "UNCHANGED",
-    "Manner",
-    "Refused",
-    "Retryable",
     "Wire",
     "path_of",
 ]
@@ -64,17 +59,6 @@ _REASONS = re.compile(
     re.IGNORECASE,
 )
 """Names of models that are known to reason before they answer (November 2026)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """How a request was sent: the tokens added for thoughts, and parameters that were left out."""
-
-    room: int = 0
-    left_out: tuple[str, ...] = ()
-
-
-UNCHANGED = Manner()
 
 
 def path_of(request: Request) -> str:

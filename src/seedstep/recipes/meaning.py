@@ -15,13 +15,8 @@ import numpy as np
 
 from seedstep.errors import InputError, ModelError
 from seedstep.llm import Answer, Failure, Ledger, Request, resolve_base_url
-from seedstep.llm.embeddings import (
-    Embedding,
-    is_served_encoder,
-    kept_embeddings,
-    open_encoder,
-    require_encoder,
-)
+from seedstep.llm.embeddings import Embedding, kept_embeddings, open_encoder
+from seedstep.llm.encoders import is_served_encoder, require_encoder
 from seedstep.novelty import (
     MEANING_THRESHOLD,
     Decisions,

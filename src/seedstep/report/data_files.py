@@ -61,7 +61,7 @@ def is_data(path: Path) -> bool:
     is_hub = str(path).startswith(HUB)
     if path.suffix.lower() in DATA_FILES and not is_hub and not path.exists():
         raise InputError(f"{path}: no such file", "check the path")
-    if any((path / stage.config).is_file() for stage in STAGES.values()):
+    if any((path / config).is_file() for config in STAGES.configs.values()):
         return False
     is_folder = exported_format(path) is not None or (path / "tasks").is_dir()
     return path.is_file() or is_folder or RowSource.parse(str(path)) is not None

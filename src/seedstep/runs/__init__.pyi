@@ -26,7 +26,19 @@ from seedstep.runs.grown import (
     Usage as Usage,
     read_grown_tasks as read_grown_tasks,
 )
+from seedstep.runs.kinds import (
+    DistillRun as DistillRun,
+    ExamplesInputs as ExamplesInputs,
+    ExamplesRun as ExamplesRun,
+    JudgeInputs as JudgeInputs,
+    JudgeRun as JudgeRun,
+    StepsRun as StepsRun,
+    load_choice as load_choice,
+    read_distilled_tasks as read_distilled_tasks,
+    read_run_tasks as read_run_tasks,
+)
 from seedstep.runs.lists import ListChanges as ListChanges, Removed as Removed
+from seedstep.runs.places import TUNE_CONFIG as TUNE_CONFIG
 from seedstep.runs.predictions import (
     ChosenSystem as ChosenSystem,
     KeptSystem as KeptSystem,
@@ -44,22 +56,12 @@ from seedstep.runs.stage import (
     has_rows as has_rows,
 )
 from seedstep.runs.tasks import (
-    DistillRun as DistillRun,
     Entry as Entry,
-    ExamplesInputs as ExamplesInputs,
-    ExamplesRun as ExamplesRun,
-    JudgeInputs as JudgeInputs,
-    JudgeRun as JudgeRun,
-    StepsRun as StepsRun,
     TaskRecords as TaskRecords,
     TaskResult as TaskResult,
-    load_choice as load_choice,
-    read_distilled_tasks as read_distilled_tasks,
     read_entries as read_entries,
-    read_run_tasks as read_run_tasks,
 )
 from seedstep.runs.tune import (
-    TUNE_CONFIG as TUNE_CONFIG,
     TuningFiles as TuningFiles,
     stored_settings as stored_settings,
 )

@@ -24,6 +24,7 @@ from seedstep.llm.providers import PROVIDERS
 __all__ = [
     "CONFIG",
     "GIVEN",
+    "TUNE_CONFIG",
     "keep_given",
     "paths_as_kept",
     "paths_from_here",
@@ -34,6 +35,8 @@ __all__ = [
 ]
 
 CONFIG = "run.yaml"
+TUNE_CONFIG = "tune.yaml"
+"""The name of the configuration of a tuning, which stands beside what tuning makes."""
 GIVEN = "given"
 """The directory of tasks that were given in memory, so that the run goes on without them."""
 

@@ -36,15 +36,13 @@ import msgspec
 
 from seedstep.data import write_atomically
 from seedstep.errors import InputError, RunError
-from seedstep.runs.places import GIVEN, stored_values
+from seedstep.runs.places import GIVEN, TUNE_CONFIG, stored_values
 from seedstep.settings import make_settings, table
 from seedstep.tune import CHECKPOINTS, Preflight, TuneSettings
 from seedstep.tune.records import read_device_seconds, read_losses
 
-__all__ = ["EARLIER", "TUNE_CONFIG", "WRITTEN", "EarlierTunings", "TuningFiles", "stored_settings"]
+__all__ = ["EARLIER", "WRITTEN", "EarlierTunings", "TuningFiles", "stored_settings"]
 
-
-TUNE_CONFIG = "tune.yaml"
 
 WRITTEN = (
     CHECKPOINTS,

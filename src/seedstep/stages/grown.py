@@ -10,8 +10,8 @@ from seedstep.bootstrap.gates import draws_of, purpose_of, undecided_reason
 from seedstep.bootstrap.steering import TRIES, Coverage
 from seedstep.data import Task
 from seedstep.evaluate.intervals import mean_of_tasks
-from seedstep.evaluate.tables import shown as with_interval
-from seedstep.llm.embeddings import public_encoder
+from seedstep.evaluate.intervals import shown as with_interval
+from seedstep.llm.encoders import public_encoder
 from seedstep.runs import (
     Blocks,
     BootstrapRun,

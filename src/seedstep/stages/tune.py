@@ -33,7 +33,8 @@ from seedstep.runs import (
 )
 from seedstep.runs.directory import stored_config
 from seedstep.runs.lists import NO_CHANGES
-from seedstep.runs.tune import EARLIER, TUNE_CONFIG, EarlierTunings
+from seedstep.runs.places import TUNE_CONFIG
+from seedstep.runs.tune import EARLIER, EarlierTunings
 from seedstep.stages.bootstrap import BOOTSTRAP
 from seedstep.stages.distill import DISTILL
 from seedstep.stages.steps import EXAMPLES, STEPS

@@ -22,14 +22,18 @@ Example::
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from seedstep.data import Task
-from seedstep.llm import Engine, Failure, Message, Request, Sampling, Schema
+from seedstep.llm import Failure, Message, Request, Sampling, Schema
 from seedstep.prompts import render, steps_wording
 from seedstep.steps.parsing import ParsedSteps, parse
 from seedstep.steps.records import Turn
 from seedstep.steps.settings import StepsSettings
 from seedstep.text import is_refusal, script_of, split_thoughts
+
+if TYPE_CHECKING:
+    from seedstep.llm import Engine
 
 __all__ = [
     "CANDIDATE",
@@ -174,7 +178,7 @@ class Chat:
     turn is joined to what was not answered.
     """
 
-    engine: Engine
+    engine: "Engine"
     place: int
     turns: list[Turn] = field(default_factory=list)
     _messages: tuple[Message, ...] = ()
@@ -194,7 +198,7 @@ class Chat:
         return turn
 
 
-async def ask(engine: Engine, request: Request, prompt: str, priority: tuple[int, ...]) -> Turn:
+async def ask(engine: "Engine", request: Request, prompt: str, priority: tuple[int, ...]) -> Turn:
     """Send a request, and return the turn with its reply or failure."""
     answer = await engine.ask(request, priority)
     key = engine.key(request)
@@ -250,7 +254,7 @@ class Drafts:
 
     settings: StepsSettings
     task: Task
-    engine: Engine
+    engine: "Engine"
     place: int
     turns: list[Turn] = field(default_factory=list)
 
@@ -285,7 +289,7 @@ class Drafts:
 
 
 def make_talk(
-    settings: StepsSettings, task: Task, engine: Engine, place: int
+    settings: StepsSettings, task: Task, engine: "Engine", place: int
 ) -> Conversation | Drafts:
     """Return the conversation or the draws of a task, as the settings' prompt style asks."""
     if settings.style == "chat":

@@ -17,12 +17,12 @@ import re
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from rapidfuzz import fuzz
 
 from seedstep.data import Example, Task
 from seedstep.data.choice import generator
-from seedstep.llm import Engine
 from seedstep.llm.pacing import in_order
 from seedstep.prompts import render, steps_wording
 from seedstep.steps.conversation import Chat, ScriptTurn, language_of, named_category
@@ -31,6 +31,9 @@ from seedstep.steps.records import FAILURES, ExampleSet, Turn
 from seedstep.steps.settings import ExamplesSettings
 from seedstep.text import answer, is_refusal, plain_text
 from seedstep.text.closings import is_closing, is_note, speaks_to_asker
+
+if TYPE_CHECKING:
+    from seedstep.llm import Engine
 
 __all__ = [
     "best_two",
@@ -196,7 +199,7 @@ def _compared(example: Example) -> str:
 def generate_examples(
     settings: ExamplesSettings,
     tasks: Iterable[tuple[Task, Sequence[str]]],
-    engine: Engine,
+    engine: "Engine",
     language: str | None = None,
 ) -> AsyncGenerator[ExampleSet]:
     """Yield the examples of the first `settings.limit` tasks with their steps, in order.
@@ -219,7 +222,7 @@ async def _examples_of(
     settings: ExamplesSettings,
     task: Task,
     steps: Sequence[str],
-    engine: Engine,
+    engine: "Engine",
     place: int,
     language: str | None,
 ) -> ExampleSet:
@@ -247,7 +250,7 @@ async def _rank(
     settings: ExamplesSettings,
     candidates: Sequence[Example],
     steps: Sequence[str],
-    engine: Engine,
+    engine: "Engine",
     place: int,
 ) -> Turn:
     line = ScriptTurn("rank", rank_prompt(candidates, steps))

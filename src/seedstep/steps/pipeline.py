@@ -26,9 +26,10 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, islice
+from typing import TYPE_CHECKING
 
 from seedstep.data import Example, Task
-from seedstep.llm import Engine, Message, Preview, Request, Sampling, Schema, Spent, tokens_of
+from seedstep.llm import Message, Preview, Request, Sampling, Schema, Spent, tokens_of
 from seedstep.llm.pacing import in_order
 from seedstep.prompts import render
 from seedstep.steps.checks import CHECKS, Check, Finding, TaskText, check, repair_request
@@ -50,6 +51,9 @@ from seedstep.steps.parsing import render as render_steps
 from seedstep.steps.records import FAILURES, CandidateSteps, Judgement, Turn, WrittenSteps
 from seedstep.steps.settings import ExamplesSettings, StepsSettings
 from seedstep.text import answer, json_object
+
+if TYPE_CHECKING:
+    from seedstep.llm import Engine
 
 __all__ = [
     "judge",
@@ -89,7 +93,7 @@ _LINES = {
 
 
 async def judge(
-    task: Task, steps: Sequence[str], sampling: Sampling, engine: Engine, place: int = 0
+    task: Task, steps: Sequence[str], sampling: Sampling, engine: "Engine", place: int = 0
 ) -> Judgement:
     """Ask a model about the steps of a task, at most twice."""
     chat = Chat(engine, place)
@@ -144,8 +148,8 @@ def _of_json(text: str) -> tuple[bool, bool] | None:
 def write_steps(
     settings: StepsSettings,
     tasks: Iterable[Task],
-    engine: Engine,
-    judge_engine: Engine | None = None,
+    engine: "Engine",
+    judge_engine: "Engine | None" = None,
     checks: Mapping[str, Check] = CHECKS,
 ) -> AsyncGenerator[WrittenSteps]:
     """Yield the result of each of the first `settings.limit` tasks, in their order.
@@ -167,8 +171,8 @@ def write_steps(
 async def _write(
     settings: StepsSettings,
     task: Task,
-    engine: Engine,
-    judge_engine: Engine | None,
+    engine: "Engine",
+    judge_engine: "Engine | None",
     place: int,
     checks: Mapping[str, Check],
 ) -> WrittenSteps:

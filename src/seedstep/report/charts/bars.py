@@ -10,8 +10,7 @@ from textwrap import fill
 from typing import Any
 
 from seedstep.evaluate.compare import Difference
-from seedstep.evaluate.intervals import Value
-from seedstep.evaluate.tables import shown
+from seedstep.evaluate.intervals import Value, shown
 from seedstep.report.charts.style import LIGHT, NARROW_ROW, SERIES, is_narrow, label, name_rows
 from seedstep.report.records import Chart, Table, number
 from seedstep.report.statistics import Histogram

@@ -12,8 +12,7 @@ from itertools import pairwise
 from types import MappingProxyType
 
 from seedstep.data import Task
-from seedstep.evaluate.intervals import mean_of_tasks
-from seedstep.evaluate.tables import shown
+from seedstep.evaluate.intervals import mean_of_tasks, shown
 from seedstep.report.charts import bar_chart, histogram_chart, ring_chart
 from seedstep.report.records import (
     Block,

@@ -14,9 +14,9 @@ from types import MappingProxyType
 
 from seedstep.data.reviews import FormQuestion, ReviewItem
 from seedstep.evaluate.agreement import OUTCOMES
-from seedstep.evaluate.intervals import Value
+from seedstep.evaluate.intervals import Value, shown
 from seedstep.evaluate.people import StandingLabels, split_in_four, tally, value_name
-from seedstep.evaluate.tables import about_shown, shown
+from seedstep.evaluate.tables import about_shown
 from seedstep.report.charts import share_chart
 from seedstep.report.records import Block, Field, Paragraph, Section, Specimen, Specimens, Table
 

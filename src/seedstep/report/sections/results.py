@@ -22,10 +22,10 @@ from seedstep.evaluate.compare import (
     Pairing,
     compare_systems,
 )
-from seedstep.evaluate.intervals import Value
+from seedstep.evaluate.intervals import Value, shown
 from seedstep.evaluate.judge import Judged
 from seedstep.evaluate.scores import remarks_beside
-from seedstep.evaluate.tables import about_shown, group_table, overall_table, shown, verdict_table
+from seedstep.evaluate.tables import about_shown, group_table, overall_table, verdict_table
 from seedstep.inputs import SystemPredictions
 from seedstep.report.charts import bar_chart, difference_chart, interval_chart, share_chart
 from seedstep.report.figures import TaskChange, task_changes

@@ -1,0 +1,21 @@
+from seedstep.stages.bootstrap import BOOTSTRAP as BOOTSTRAP
+from seedstep.stages.distill import DISTILL as DISTILL
+from seedstep.stages.judge import (
+    JUDGE as JUDGE,
+    JudgedInputs as JudgedInputs,
+    judged_inputs as judged_inputs,
+)
+from seedstep.stages.predict import PREDICT as PREDICT
+from seedstep.stages.review import REVIEW as REVIEW
+from seedstep.stages.steps import EXAMPLES as EXAMPLES, STEPS as STEPS
+from seedstep.stages.table import (
+    STAGES as STAGES,
+    StageTable as StageTable,
+    add_stage as add_stage,
+    open_run as open_run,
+    tell_experiment as tell_experiment,
+    tell_item as tell_item,
+    tell_list as tell_list,
+    tell_status as tell_status,
+)
+from seedstep.stages.tune import TUNE as TUNE, TuneRun as TuneRun
