@@ -8,6 +8,7 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -15,6 +16,7 @@ import seedstep
 from seedstep.lazy import late_pattern, late_regex
 
 SOURCE = Path(seedstep.__path__[0])
+FIXTURES = Path(__file__).parent / "fixtures"
 STUBS = sorted(SOURCE.rglob("__init__.pyi"))
 
 
@@ -52,6 +54,17 @@ def test_what_tells_of_all_commands_loads_none(word: str) -> None:
     assert not (unneeded | rooms) & loaded
 
 
+def test_what_reads_a_run_loads_no_other_stage(tmp_path: Path) -> None:
+    copytree(FIXTURES / "v0.1.0" / "bootstrap", tmp_path / "run")
+    status = ["seedstep", "status", str(tmp_path / "run")]
+    loaded = loaded_by(f"from seedstep.cli import main\nsys.argv = {status}\nmain()")
+    unneeded = {"aiohttp", "jinja2", "matplotlib", "torch", "seedstep.llm.engine"}
+    rooms = {f"seedstep.{room}" for room in ("exports", "inputs", "recipes", "report", "review")}
+    stages = {f"seedstep.stages.{name}" for name in ("judge", "predict", "steps", "tune")}
+    assert "seedstep.stages.bootstrap" in loaded
+    assert not (unneeded | rooms | stages) & loaded
+
+
 @pytest.mark.parametrize("stub", STUBS, ids=package_of)
 def test_what_a_stub_names_is_there(stub: Path) -> None:
     package = import_module(package_of(stub))
@@ -68,6 +81,18 @@ def test_what_a_stub_names_is_there(stub: Path) -> None:
     assert set(package.__all__) <= set(dir(package))
     with pytest.raises(AttributeError, match="has no attribute 'other'"):
         _ = package.other
+
+
+@pytest.mark.parametrize("stub", STUBS, ids=package_of)
+def test_a_stub_names_what_is_below(stub: Path) -> None:
+    """As import-linter reads no stubs, they may not hide an import from a room above."""
+    homes = [
+        node.module
+        for node in ast.parse(stub.read_bytes()).body
+        if isinstance(node, ast.ImportFrom)
+    ]
+    below = (f"{package_of(stub)}.", "seedstep.data")
+    assert [home for home in homes if not str(home).startswith(below)] == []
 
 
 @pytest.mark.parametrize("stub", STUBS, ids=package_of)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from seedstep.llm.checkpoints import PACKAGE
+from seedstep.llm.encoders import PACKAGE
 from seedstep.novelty import MEANING_THRESHOLD
 from seedstep.novelty.meaning import labelled_pairs
 from seedstep.recipes import COLUMNS, SEMANTIC_COLUMNS, Semantic, calibrate

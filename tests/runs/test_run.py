@@ -16,6 +16,7 @@ import filelock
 import pytest
 
 from seedstep import self_instruct
+from seedstep.data import read_yaml
 from seedstep.errors import (
     InputError,
     RunBusyError,
@@ -25,7 +26,7 @@ from seedstep.errors import (
     StoreError,
     UnreachableError,
 )
-from seedstep.runs import BootstrapRun, Run, read_yaml
+from seedstep.runs import BootstrapRun, Run
 from seedstep.runs.directory import take_lock
 from seedstep.stages import BOOTSTRAP
 from support.growing import (

@@ -12,7 +12,7 @@ Example::
 """
 
 import asyncio
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -118,7 +118,7 @@ class Engine:
         self.stats = EngineStats()
         self._endpoint = endpoint
         self._ledger = ledger
-        self._passed_over: Set[str] = getattr(ledger, "passed_over", frozenset())
+        self._passed_over = ledger.passed_over
         begins = 1 if endpoint.in_process else None  # so that the first item is soon finished
         self._slots = Slots(min(in_flight, most_connections()), begins)
         self._budget = budget

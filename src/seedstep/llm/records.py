@@ -218,6 +218,10 @@ UNCHANGED = Manner()
 class Ledger(Protocol):
     """A store of answers by key. An answer is used only after `put` has returned."""
 
+    @property
+    def passed_over(self) -> Set[str]:
+        """The keys of requests that are not sent again: one with another draw takes their place."""
+
     def get(self, key: str) -> Answer | None:
         """Return the answer stored under a key, or None."""
 
@@ -230,6 +234,7 @@ class MemoryLedger:
     """A ledger that lasts as long as the process."""
 
     answers: dict[str, Answer] = field(default_factory=dict)
+    passed_over: Set[str] = frozenset()
 
     def get(self, key: str) -> Answer | None:
         """The answer kept under a key."""

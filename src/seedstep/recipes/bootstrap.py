@@ -33,7 +33,7 @@ from seedstep.llm import Engine, EngineStats, ModelRef, Spent, open_model
 from seedstep.llm.batch_records import LIVE
 from seedstep.llm.embeddings import Encoder, open_encoder
 from seedstep.llm.models import served_model
-from seedstep.recipes.doors import run_stage, run_stage_async
+from seedstep.recipes.doors import blocking, run_stage
 from seedstep.recipes.keywords import BootstrapKeywords
 from seedstep.recipes.tasks import Watcher, opened_engine, same_server, share_notes, ticking
 from seedstep.runs import FILTERS_ENTRY, GATES_ENTRY, BootstrapRun, Run
@@ -118,7 +118,7 @@ BootstrapWatch = Watcher[BootstrapProgress, Generation]
 """A watcher of a bootstrap, called after each generation."""
 
 
-def self_instruct(
+async def self_instruct_async(
     out: StrPath,
     *,
     filters: Sequence[Filter] = FILTERS,
@@ -136,33 +136,7 @@ def self_instruct(
     are applied in their order, and then gates: those of the settings, and `own_gates`. A run can
     only be continued with the filters and gates that it began with.
 
-    Raises:
-        InputError: a setting is not known or does not fit, or what it names can't be read.
-        MissingExtraError: the model needs a package that is not installed.
-        ModelError: the model can't be asked: it can't be reached, or it denies the key.
-        RunError: another process works on the run (`RunBusyError`), it was begun with other
-            settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
-    """
-    work = partial(
-        work_on_bootstrap,
-        watch=watch,
-        same_model=same_model,
-        filters=filters,
-        own_gates=own_gates,
-    )
-    return run_stage(BOOTSTRAP, out, settings, work)
-
-
-async def self_instruct_async(
-    out: StrPath,
-    *,
-    filters: Sequence[Filter] = FILTERS,
-    own_gates: Sequence[Gate] = (),
-    watch: BootstrapWatch | None = None,
-    same_model: bool = False,
-    **settings: Unpack[BootstrapKeywords],
-) -> BootstrapRun:
-    """As `self_instruct`, awaited in a running event loop.
+    `self_instruct` does the same where no event loop runs.
 
     Raises:
         InputError: a setting is not known or does not fit, or what it names can't be read.
@@ -178,7 +152,10 @@ async def self_instruct_async(
         filters=filters,
         own_gates=own_gates,
     )
-    return await run_stage_async(BOOTSTRAP, out, settings, work)
+    return await run_stage(BOOTSTRAP, out, settings, work)
+
+
+self_instruct = blocking(self_instruct_async)
 
 
 async def work_on_bootstrap(

@@ -16,7 +16,7 @@ from typing import Any, Unpack
 from seedstep.data import StrPath, Task
 from seedstep.infer.distill import DistilledTask, preview_outputs, rewrite_outputs
 from seedstep.llm import Engine, Spent
-from seedstep.recipes.doors import run_stage, run_stage_async
+from seedstep.recipes.doors import blocking, run_stage
 from seedstep.recipes.keywords import DistillKeywords
 from seedstep.recipes.tasks import StageWork, TaskProgress, TaskWatch, work_on_tasks
 from seedstep.runs import DistillRun, Failed, Removed, Run
@@ -25,7 +25,7 @@ from seedstep.stages import DISTILL
 __all__ = ["distill", "distill_async", "outputs_work", "work_on_outputs"]
 
 
-def distill(
+async def distill_async(
     out: StrPath,
     *,
     watch: TaskWatch | None = None,
@@ -40,30 +40,7 @@ def distill(
     `seedstep.infer.distill.DistillSettings`. To continue a run that was killed, make the same call
     again; no reply is requested twice.
 
-    Raises:
-        InputError: a setting is not known or does not fit, what it names can't be read, or there
-            are no instances.
-        MissingExtraError: the model needs a package that is not installed.
-        ModelError: the model can't be asked: it can't be reached, or it denies the key.
-        RunError: another process works on the run (`RunBusyError`), it was begun with other
-            settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
-    """
-    work = partial(
-        work_on_outputs, watch=watch, same_model=same_model, removed=removed, failed=failed
-    )
-    return run_stage(DISTILL, out, settings, work)
-
-
-async def distill_async(
-    out: StrPath,
-    *,
-    watch: TaskWatch | None = None,
-    same_model: bool = False,
-    removed: Removed = "keep",
-    failed: Failed = "keep",
-    **settings: Unpack[DistillKeywords],
-) -> DistillRun:
-    """As `distill`, awaited in a running event loop.
+    `distill` does the same where no event loop runs.
 
     Raises:
         InputError: a setting is not known or does not fit, what it names can't be read, or there
@@ -76,7 +53,10 @@ async def distill_async(
     work = partial(
         work_on_outputs, watch=watch, same_model=same_model, removed=removed, failed=failed
     )
-    return await run_stage_async(DISTILL, out, settings, work)
+    return await run_stage(DISTILL, out, settings, work)
+
+
+distill = blocking(distill_async)
 
 
 async def work_on_outputs(

@@ -7,7 +7,7 @@ path.
 Example::
 
     work = partial(work_on_instructions, watch=None)
-    run = run_stage(STEPS, "runs/steps", {"tasks": [task], "model": "local"}, work)
+    run = await run_stage(STEPS, "runs/steps", {"tasks": [task], "model": "local"}, work)
 
 In a notebook, the functions that run stages show progress in the output of the cell that runs them,
 unless they are given a `watch`.
@@ -23,9 +23,9 @@ import re
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import msgspec
 
@@ -36,12 +36,14 @@ from seedstep.runs import TUNE_CONFIG, Run, Stage
 from seedstep.runs.blocks import duration
 from seedstep.runs.places import CONFIG, GIVEN, keep_given
 
-__all__ = ["NotebookWatch", "kept_inputs", "notebook_watch", "run_stage", "run_stage_async"]
+__all__ = ["NotebookWatch", "blocking", "kept_inputs", "notebook_watch", "run_stage"]
 
 
 S = TypeVar("S", bound=Any)
 Inputs = TypeVar("Inputs")
 R = TypeVar("R")
+T = TypeVar("T")
+P = ParamSpec("P")
 
 StageWork = Callable[[Path, Mapping[str, Any]], Coroutine[Any, Any, object]]
 """The work of a stage, from the run's directory and the settings that were asked for."""
@@ -53,20 +55,25 @@ SEVERAL_SOURCES = ("data", "held_out_data", "decontaminate")
 """Settings that name tasks several times."""
 
 
-def run_stage(
+def blocking(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """Return a function that does what an asynchronous one does, and returns when it is done.
+
+    It has the name of the other without `_async`. In a notebook, where an event loop runs already,
+    the work is done in another thread.
+    """
+
+    @wraps(function)
+    def finished(*args: P.args, **settings: P.kwargs) -> T:
+        return finish(function(*args, **settings))
+
+    finished.__name__ = finished.__qualname__ = function.__name__.removesuffix("_async")
+    return finished
+
+
+async def run_stage(
     stage: Stage[S, Inputs, R], out: StrPath, settings: Mapping[str, Any], work: StageWork
 ) -> Run[S, Inputs, R]:
     """Do the work of a stage, and return its run opened for reading."""
-    path = Path(out)
-    with kept_inputs(path, settings) as asked:
-        finish(_watched(work, path, asked))
-    return Run.read(stage, path)
-
-
-async def run_stage_async(
-    stage: Stage[S, Inputs, R], out: StrPath, settings: Mapping[str, Any], work: StageWork
-) -> Run[S, Inputs, R]:
-    """As `run_stage`, in a running event loop."""
     path = Path(out)
     with kept_inputs(path, settings) as asked:
         await _watched(work, path, asked)

@@ -56,7 +56,7 @@ from seedstep.evaluate.tables import systems_html
 from seedstep.inputs import distinct_names, read_systems
 from seedstep.inputs.labels import LabelScale, RaterLabels, read_raters
 from seedstep.llm import Engine, Preview, Spent
-from seedstep.recipes.doors import run_stage, run_stage_async
+from seedstep.recipes.doors import blocking, run_stage
 from seedstep.recipes.keywords import JudgeKeywords
 from seedstep.recipes.tasks import StageWork, TaskProgress, TaskWatch, work_on_tasks
 from seedstep.runs import Failed, JudgeRun, Removed, Run, keep_scores
@@ -129,7 +129,7 @@ def evaluate_systems(
     return Evaluation(tuple(done), tuple(notes))
 
 
-def judge(
+async def judge_async(
     out: StrPath,
     *,
     watch: TaskWatch | None = None,
@@ -143,29 +143,7 @@ def judge(
     If `out` has a run, it is continued. `settings` are those of
     `seedstep.evaluate.judge.JudgeSettings`.
 
-    Raises:
-        InputError: a setting is not known or does not fit, or what it names can't be read.
-        MissingExtraError: the model needs a package that is not installed.
-        ModelError: the model can't be asked: it can't be reached, or it denies the key.
-        RunError: another process works on the run (`RunBusyError`), it was begun with other
-            settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
-    """
-    work = partial(
-        work_on_verdicts, watch=watch, same_model=same_model, removed=removed, failed=failed
-    )
-    return run_stage(JUDGE, out, settings, work)
-
-
-async def judge_async(
-    out: StrPath,
-    *,
-    watch: TaskWatch | None = None,
-    same_model: bool = False,
-    removed: Removed = "keep",
-    failed: Failed = "keep",
-    **settings: Unpack[JudgeKeywords],
-) -> JudgeRun:
-    """As `judge`, awaited in a running event loop.
+    `judge` does the same where no event loop runs.
 
     Raises:
         InputError: a setting is not known or does not fit, or what it names can't be read.
@@ -177,7 +155,10 @@ async def judge_async(
     work = partial(
         work_on_verdicts, watch=watch, same_model=same_model, removed=removed, failed=failed
     )
-    return await run_stage_async(JUDGE, out, settings, work)
+    return await run_stage(JUDGE, out, settings, work)
+
+
+judge = blocking(judge_async)
 
 
 async def work_on_verdicts(

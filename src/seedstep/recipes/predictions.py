@@ -25,7 +25,7 @@ from seedstep.infer.settings import SystemSettings
 from seedstep.inputs.systems import tunings_around
 from seedstep.inputs.tasks import about_examples, encodings_of
 from seedstep.llm import EngineStats, ModelRef, Price, Pricing, Spent, known_model
-from seedstep.recipes.doors import run_stage, run_stage_async
+from seedstep.recipes.doors import blocking, run_stage
 from seedstep.recipes.keywords import PredictKeywords
 from seedstep.recipes.tasks import Watcher, share_notes, ticking
 from seedstep.runs import TUNE_CONFIG, ChosenSystem, Failed, PredictionsRun, Run, stored_settings
@@ -113,7 +113,7 @@ PredictWatch = Watcher[PredictProgress, list[Answer]]
 """A watcher of predictions, called after each batch."""
 
 
-def predict(
+async def predict_async(
     out: StrPath,
     *,
     name: str | None = None,
@@ -128,28 +128,7 @@ def predict(
     `encoding` may also be a name. The system is called `name`, by default after its model. To
     continue a run that was killed, make the same call again; no reply is requested twice.
 
-    Raises:
-        InputError: a setting is not known or does not fit, or what it names can't be read.
-        MissingExtraError: the model needs a package that is not installed.
-        ModelError: the model can't be asked: it can't be reached, or it denies the key.
-        RunError: another process works on the run (`RunBusyError`), it was begun with other
-            settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
-    """
-    how: dict[str, Any] = {"name": name, "watch": watch, "same_model": same_model, "failed": failed}
-    work = partial(work_on_predictions, **how)
-    return run_stage(PREDICT, out, settings, work)
-
-
-async def predict_async(
-    out: StrPath,
-    *,
-    name: str | None = None,
-    watch: PredictWatch | None = None,
-    same_model: bool = False,
-    failed: Failed = "keep",
-    **settings: Unpack[PredictKeywords],
-) -> PredictionsRun:
-    """As `predict`, awaited in a running event loop.
+    `predict` does the same where no event loop runs.
 
     Raises:
         InputError: a setting is not known or does not fit, or what it names can't be read.
@@ -160,7 +139,10 @@ async def predict_async(
     """
     how: dict[str, Any] = {"name": name, "watch": watch, "same_model": same_model, "failed": failed}
     work = partial(work_on_predictions, **how)
-    return await run_stage_async(PREDICT, out, settings, work)
+    return await run_stage(PREDICT, out, settings, work)
+
+
+predict = blocking(predict_async)
 
 
 async def work_on_predictions(

@@ -21,7 +21,7 @@ from seedstep.data import BadLine, Problem, StrPath, Task, read_jsonl
 from seedstep.data.records import placed, raise_first
 from seedstep.errors import InputError
 from seedstep.llm import Engine, KeptAnswers, Preview, Spent
-from seedstep.recipes.doors import run_stage, run_stage_async
+from seedstep.recipes.doors import blocking, run_stage
 from seedstep.recipes.keywords import ExamplesKeywords, StepsKeywords
 from seedstep.recipes.tasks import (
     StageWork,
@@ -70,7 +70,7 @@ __all__ = [
 ]
 
 
-def write_instructions(
+async def write_instructions_async(
     out: StrPath,
     *,
     checks: Mapping[str, Check] = CHECKS,
@@ -85,35 +85,7 @@ def write_instructions(
     `settings` are those of `seedstep.StepsSettings`. `checks` are applied in their order. To
     continue a run that was killed, make the same call again; no reply is requested twice.
 
-    Raises:
-        InputError: a setting is not known or does not fit, or what it names can't be read.
-        MissingExtraError: the model needs a package that is not installed.
-        ModelError: the model can't be asked: it can't be reached, or it denies the key.
-        RunError: another process works on the run (`RunBusyError`), it was begun with other
-            settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
-    """
-    work = partial(
-        work_on_instructions,
-        watch=watch,
-        same_model=same_model,
-        removed=removed,
-        failed=failed,
-        checks=checks,
-    )
-    return run_stage(STEPS, out, settings, work)
-
-
-async def write_instructions_async(
-    out: StrPath,
-    *,
-    checks: Mapping[str, Check] = CHECKS,
-    watch: TaskWatch | None = None,
-    same_model: bool = False,
-    removed: Removed = "keep",
-    failed: Failed = "keep",
-    **settings: Unpack[StepsKeywords],
-) -> StepsRun:
-    """As `write_instructions`, awaited in a running event loop.
+    `write_instructions` does the same where no event loop runs.
 
     Raises:
         InputError: a setting is not known or does not fit, or what it names can't be read.
@@ -130,7 +102,10 @@ async def write_instructions_async(
         failed=failed,
         checks=checks,
     )
-    return await run_stage_async(STEPS, out, settings, work)
+    return await run_stage(STEPS, out, settings, work)
+
+
+write_instructions = blocking(write_instructions_async)
 
 
 async def work_on_instructions(
@@ -199,7 +174,7 @@ async def _judge(run: StepsRun, engine: Engine, spent: Spent) -> AsyncIterator[E
         yield judge
 
 
-def make_examples(
+async def make_examples_async(
     out: StrPath,
     *,
     watch: TaskWatch | None = None,
@@ -212,29 +187,7 @@ def make_examples(
 
     If `out` has a run, it is continued. `settings` are those of `seedstep.steps.ExamplesSettings`.
 
-    Raises:
-        InputError: a setting is not known or does not fit, or what it names can't be read.
-        MissingExtraError: the model needs a package that is not installed.
-        ModelError: the model can't be asked: it can't be reached, or it denies the key.
-        RunError: another process works on the run (`RunBusyError`), it was begun with other
-            settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
-    """
-    work = partial(
-        work_on_examples, watch=watch, same_model=same_model, removed=removed, failed=failed
-    )
-    return run_stage(EXAMPLES, out, settings, work)
-
-
-async def make_examples_async(
-    out: StrPath,
-    *,
-    watch: TaskWatch | None = None,
-    same_model: bool = False,
-    removed: Removed = "keep",
-    failed: Failed = "keep",
-    **settings: Unpack[ExamplesKeywords],
-) -> ExamplesRun:
-    """As `make_examples`, awaited in a running event loop.
+    `make_examples` does the same where no event loop runs.
 
     Raises:
         InputError: a setting is not known or does not fit, or what it names can't be read.
@@ -246,7 +199,10 @@ async def make_examples_async(
     work = partial(
         work_on_examples, watch=watch, same_model=same_model, removed=removed, failed=failed
     )
-    return await run_stage_async(EXAMPLES, out, settings, work)
+    return await run_stage(EXAMPLES, out, settings, work)
+
+
+make_examples = blocking(make_examples_async)
 
 
 async def work_on_examples(

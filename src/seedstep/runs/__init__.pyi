@@ -7,7 +7,6 @@ from seedstep.runs.blocks import (
     labelled as labelled,
     line as line,
 )
-from seedstep.data import read_yaml as read_yaml
 from seedstep.runs.again import Failed as Failed
 from seedstep.runs.directory import (
     digest as digest,
