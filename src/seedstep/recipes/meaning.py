@@ -8,7 +8,7 @@ Example::
     print([(row.threshold, row.precision, row.recall) for row in measured.groups["all"]])
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -202,6 +202,7 @@ class _Several:
     """Ledgers that are only read, one after the other; without any, nothing is kept."""
 
     ledgers: Sequence[Ledger] = ()
+    passed_over: Set[str] = frozenset()
 
     def get(self, key: str) -> Answer | None:
         """Return the first answer that is stored under a key, or None."""
