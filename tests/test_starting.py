@@ -60,7 +60,10 @@ def test_what_reads_a_run_loads_no_other_stage(tmp_path: Path) -> None:
     loaded = loaded_by(f"from seedstep.cli import main\nsys.argv = {status}\nmain()")
     unneeded = {"aiohttp", "jinja2", "matplotlib", "torch", "seedstep.llm.engine"}
     rooms = {f"seedstep.{room}" for room in ("exports", "inputs", "recipes", "report", "review")}
-    stages = {f"seedstep.stages.{name}" for name in ("judge", "predict", "steps", "tune")}
+    stages = {
+        f"seedstep.stages.{name}"
+        for name in ("distill", "judge", "predict", "review", "steps", "tune")
+    }
     assert "seedstep.stages.bootstrap" in loaded
     assert not (unneeded | rooms | stages) & loaded
 

@@ -4,10 +4,12 @@ import asyncio
 import inspect
 import json
 import os
+import pickle
 import re
 import shutil
+import threading
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -260,7 +262,30 @@ def test_what_runs_a_stage_has_a_twin(name: str) -> None:
     if "settings" in get_type_hints(function) and not name.endswith("_async"):
         twin = getattr(seedstep, f"{name}_async")
         assert inspect.iscoroutinefunction(twin)
+        assert not inspect.iscoroutinefunction(function)
+        assert (function.__name__, twin.__name__) == (name, f"{name}_async")
+        assert pickle.loads(pickle.dumps((function, twin))) == (function, twin)
         assert inspect.signature(twin) == inspect.signature(function)
+        assert str(twin.__doc__).startswith(f"As `{name}`, awaited in a running event loop")
+        assert f"`{name}" not in str(function.__doc__)
+        with pytest.raises(TypeError, match=rf"^{name}\(\) .*'out'"):
+            function()
+
+
+def test_tasks_are_read_in_the_thread_that_calls(tmp_path: Path) -> None:
+    """As rows of an open database, for example, can be read nowhere else."""
+    threads = []
+
+    def tasks() -> Iterator[Mapping[str, Any]]:
+        threads.append(threading.current_thread())
+        yield {"definition": "Sort the numbers.", "instances": [{"input": "2 1", "output": "1 2"}]}
+
+    async def cell() -> None:
+        with pytest.raises(seedstep.InputError, match="is not of a known kind"):
+            seedstep.write_instructions(tmp_path / "run", tasks=tasks(), model="none")
+
+    asyncio.run(cell())
+    assert threads == [threading.main_thread()]
 
 
 @pytest.mark.parametrize("name", sorted({*FUNCTIONS} - {"seed_tasks"}))

@@ -280,10 +280,16 @@ COUNT: Stage[CountSettings, TaskFiles, TaskRecords[CountedWords]] = Stage(
 )
 
 
+def test_each_stage_has_its_name_and_its_file_of_settings() -> None:
+    assert {name: STAGES[name].name for name in STAGES} == {name: name for name in STAGES}
+    assert {name: STAGES[name].config for name in STAGES} == STAGES.configs
+    assert "bootstrap, distill" in repr(STAGES)
+
+
 @pytest.fixture
 def counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run of a stage from outside the package."""
-    monkeypatch.setattr(STAGES, "configs", dict(STAGES.configs))
+    monkeypatch.setattr(STAGES, "entries", dict(STAGES.entries))
     add_stage(COUNT)
     lines = [{"id": "short", "definition": "It is"}, {"id": "long", "definition": "Sort them."}]
     Path("counting.jsonl").write_text(

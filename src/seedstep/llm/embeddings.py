@@ -1,7 +1,7 @@
 """Embeddings of texts, by an encoder in this process or by a server, through the request engine.
 
 So what was embedded once is in the ledger, and a run that goes on embeds nothing again.
-`seedstep.llm.encoders` says what an encoder is named.
+`seedstep.llm.encoders` says how encoders are named.
 
 Example::
 

@@ -220,7 +220,10 @@ class Ledger(Protocol):
 
     @property
     def passed_over(self) -> Set[str]:
-        """The keys of requests that are not sent again: one with another draw takes their place."""
+        """The keys of requests that are not sent again: one with another draw takes their place.
+
+        It is empty where no answers are asked for once more.
+        """
 
     def get(self, key: str) -> Answer | None:
         """Return the answer stored under a key, or None."""

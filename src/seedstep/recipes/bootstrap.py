@@ -33,7 +33,7 @@ from seedstep.llm import Engine, EngineStats, ModelRef, Spent, open_model
 from seedstep.llm.batch_records import LIVE
 from seedstep.llm.embeddings import Encoder, open_encoder
 from seedstep.llm.models import served_model
-from seedstep.recipes.doors import blocking, run_stage
+from seedstep.recipes.doors import StageCall, plain_and_async
 from seedstep.recipes.keywords import BootstrapKeywords
 from seedstep.recipes.tasks import Watcher, opened_engine, same_server, share_notes, ticking
 from seedstep.runs import FILTERS_ENTRY, GATES_ENTRY, BootstrapRun, Run
@@ -118,7 +118,7 @@ BootstrapWatch = Watcher[BootstrapProgress, Generation]
 """A watcher of a bootstrap, called after each generation."""
 
 
-async def self_instruct_async(
+def _self_instruct(
     out: StrPath,
     *,
     filters: Sequence[Filter] = FILTERS,
@@ -126,7 +126,7 @@ async def self_instruct_async(
     watch: BootstrapWatch | None = None,
     same_model: bool = False,
     **settings: Unpack[BootstrapKeywords],
-) -> BootstrapRun:
+) -> StageCall[BootstrapRun]:
     """Grow a pool of tasks from seed tasks, and return the run, opened for reading.
 
     `settings` are those of `seedstep.BootstrapSettings`. To continue a run that was killed, make
@@ -135,8 +135,6 @@ async def self_instruct_async(
     counts. `same_model` says that another `base_url` than before serves the same model. `filters`
     are applied in their order, and then gates: those of the settings, and `own_gates`. A run can
     only be continued with the filters and gates that it began with.
-
-    `self_instruct` does the same where no event loop runs.
 
     Raises:
         InputError: a setting is not known or does not fit, or what it names can't be read.
@@ -152,10 +150,10 @@ async def self_instruct_async(
         filters=filters,
         own_gates=own_gates,
     )
-    return await run_stage(BOOTSTRAP, out, settings, work)
+    return StageCall(BOOTSTRAP, out, settings, work)
 
 
-self_instruct = blocking(self_instruct_async)
+self_instruct, self_instruct_async = plain_and_async(_self_instruct)
 
 
 async def work_on_bootstrap(

@@ -16,7 +16,7 @@ from typing import Any, Unpack
 from seedstep.data import StrPath, Task
 from seedstep.infer.distill import DistilledTask, preview_outputs, rewrite_outputs
 from seedstep.llm import Engine, Spent
-from seedstep.recipes.doors import blocking, run_stage
+from seedstep.recipes.doors import StageCall, plain_and_async
 from seedstep.recipes.keywords import DistillKeywords
 from seedstep.recipes.tasks import StageWork, TaskProgress, TaskWatch, work_on_tasks
 from seedstep.runs import DistillRun, Failed, Removed, Run
@@ -25,7 +25,7 @@ from seedstep.stages import DISTILL
 __all__ = ["distill", "distill_async", "outputs_work", "work_on_outputs"]
 
 
-async def distill_async(
+def _distill(
     out: StrPath,
     *,
     watch: TaskWatch | None = None,
@@ -33,14 +33,12 @@ async def distill_async(
     removed: Removed = "keep",
     failed: Failed = "keep",
     **settings: Unpack[DistillKeywords],
-) -> DistillRun:
+) -> StageCall[DistillRun]:
     """Have a model write the outputs of instances anew, and return the run, opened for reading.
 
     Instructions and inputs are kept. `settings` are those of
     `seedstep.infer.distill.DistillSettings`. To continue a run that was killed, make the same call
     again; no reply is requested twice.
-
-    `distill` does the same where no event loop runs.
 
     Raises:
         InputError: a setting is not known or does not fit, what it names can't be read, or there
@@ -53,10 +51,10 @@ async def distill_async(
     work = partial(
         work_on_outputs, watch=watch, same_model=same_model, removed=removed, failed=failed
     )
-    return await run_stage(DISTILL, out, settings, work)
+    return StageCall(DISTILL, out, settings, work)
 
 
-distill = blocking(distill_async)
+distill, distill_async = plain_and_async(_distill)
 
 
 async def work_on_outputs(

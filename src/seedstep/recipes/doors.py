@@ -6,8 +6,10 @@ path.
 
 Example::
 
-    work = partial(work_on_instructions, watch=None)
-    run = await run_stage(STEPS, "runs/steps", {"tasks": [task], "model": "local"}, work)
+    def _write_instructions(out: StrPath, **settings: Unpack[StepsKeywords]) -> StageCall[StepsRun]:
+        return StageCall(STEPS, out, settings, partial(work_on_instructions, watch=None))
+
+    write_instructions, write_instructions_async = plain_and_async(_write_instructions)
 
 In a notebook, the functions that run stages show progress in the output of the cell that runs them,
 unless they are given a `watch`.
@@ -18,14 +20,16 @@ Example::
     write_instructions("runs/steps", tasks="my_tasks.jsonl", watch=watch)
 """
 
+import inspect
 import os
 import re
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial, wraps
 from pathlib import Path
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, get_args
 
 import msgspec
 
@@ -36,14 +40,12 @@ from seedstep.runs import TUNE_CONFIG, Run, Stage
 from seedstep.runs.blocks import duration
 from seedstep.runs.places import CONFIG, GIVEN, keep_given
 
-__all__ = ["NotebookWatch", "blocking", "kept_inputs", "notebook_watch", "run_stage"]
+__all__ = ["NotebookWatch", "StageCall", "kept_inputs", "notebook_watch", "plain_and_async"]
 
 
-S = TypeVar("S", bound=Any)
-Inputs = TypeVar("Inputs")
-R = TypeVar("R")
-T = TypeVar("T")
 P = ParamSpec("P")
+T = TypeVar("T", bound=Run[Any, Any, Any])
+"""The type of a run."""
 
 StageWork = Callable[[Path, Mapping[str, Any]], Coroutine[Any, Any, object]]
 """The work of a stage, from the run's directory and the settings that were asked for."""
@@ -55,29 +57,53 @@ SEVERAL_SOURCES = ("data", "held_out_data", "decontaminate")
 """Settings that name tasks several times."""
 
 
-def blocking(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
-    """Return a function that does what an asynchronous one does, and returns when it is done.
+@dataclass(frozen=True, slots=True)
+class StageCall(Generic[T]):
+    """What a function that runs a stage is to do: its stage, its directory, settings and work."""
 
-    It has the name of the other without `_async`. In a notebook, where an event loop runs already,
-    the work is done in another thread.
+    stage: Stage[Any, Any, Any]
+    out: StrPath
+    settings: Mapping[str, Any]
+    work: StageWork
+
+
+def plain_and_async(
+    function: Callable[P, StageCall[T]],
+) -> tuple[Callable[P, T], Callable[P, Coroutine[Any, Any, T]]]:
+    """Return a plain and an asynchronous function that do what a function asks for.
+
+    Both return the run, opened for reading. The plain one has the name of `function` without its
+    underscore, and its docstring; the other has `_async` behind it. What was given in memory is
+    read in the thread of the caller, by both, before anything else is done. Where an event loop
+    runs already, as in a notebook, the plain one works in another thread.
     """
+    name = function.__qualname__ = function.__name__.removeprefix("_")
+    *_, raises = str(function.__doc__).partition("    Raises:")
 
     @wraps(function)
-    def finished(*args: P.args, **settings: P.kwargs) -> T:
-        return finish(function(*args, **settings))
+    def plain(*args: P.args, **settings: P.kwargs) -> T:
+        call = function(*args, **settings)
+        path = Path(call.out)
+        with kept_inputs(path, call.settings) as asked:
+            finish(_watched(call.work, path, asked))
+        return cast("T", Run.read(call.stage, path))
 
-    finished.__name__ = finished.__qualname__ = function.__name__.removesuffix("_async")
-    return finished
+    @wraps(function)
+    async def awaited(*args: P.args, **settings: P.kwargs) -> T:
+        call = function(*args, **settings)
+        path = Path(call.out)
+        with kept_inputs(path, call.settings) as asked:
+            await _watched(call.work, path, asked)
+        return cast("T", Run.read(call.stage, path))
 
-
-async def run_stage(
-    stage: Stage[S, Inputs, R], out: StrPath, settings: Mapping[str, Any], work: StageWork
-) -> Run[S, Inputs, R]:
-    """Do the work of a stage, and return its run opened for reading."""
-    path = Path(out)
-    with kept_inputs(path, settings) as asked:
-        await _watched(work, path, asked)
-    return Run.read(stage, path)
+    (kind_of_run,) = get_args(function.__annotations__["return"])
+    signature = inspect.signature(function).replace(return_annotation=kind_of_run)
+    for made, suffix in ((plain, ""), (awaited, "_async")):
+        made.__name__ = made.__qualname__ = f"{name}{suffix}"
+        made.__annotations__ = {**function.__annotations__, "return": kind_of_run}
+        vars(made)["__signature__"] = signature
+    awaited.__doc__ = f"As `{name}`, awaited in a running event loop.\n\n    Raises:{raises}"
+    return plain, awaited
 
 
 async def _watched(work: StageWork, path: Path, asked: Mapping[str, Any]) -> None:

@@ -56,7 +56,7 @@ from seedstep.evaluate.tables import systems_html
 from seedstep.inputs import distinct_names, read_systems
 from seedstep.inputs.labels import LabelScale, RaterLabels, read_raters
 from seedstep.llm import Engine, Preview, Spent
-from seedstep.recipes.doors import blocking, run_stage
+from seedstep.recipes.doors import StageCall, plain_and_async
 from seedstep.recipes.keywords import JudgeKeywords
 from seedstep.recipes.tasks import StageWork, TaskProgress, TaskWatch, work_on_tasks
 from seedstep.runs import Failed, JudgeRun, Removed, Run, keep_scores
@@ -129,7 +129,7 @@ def evaluate_systems(
     return Evaluation(tuple(done), tuple(notes))
 
 
-async def judge_async(
+def _judge(
     out: StrPath,
     *,
     watch: TaskWatch | None = None,
@@ -137,13 +137,11 @@ async def judge_async(
     removed: Removed = "keep",
     failed: Failed = "keep",
     **settings: Unpack[JudgeKeywords],
-) -> JudgeRun:
+) -> StageCall[JudgeRun]:
     """Have a model judge answers, and return the run, opened for reading.
 
     If `out` has a run, it is continued. `settings` are those of
     `seedstep.evaluate.judge.JudgeSettings`.
-
-    `judge` does the same where no event loop runs.
 
     Raises:
         InputError: a setting is not known or does not fit, or what it names can't be read.
@@ -155,10 +153,10 @@ async def judge_async(
     work = partial(
         work_on_verdicts, watch=watch, same_model=same_model, removed=removed, failed=failed
     )
-    return await run_stage(JUDGE, out, settings, work)
+    return StageCall(JUDGE, out, settings, work)
 
 
-judge = blocking(judge_async)
+judge, judge_async = plain_and_async(_judge)
 
 
 async def work_on_verdicts(

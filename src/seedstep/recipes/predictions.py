@@ -25,7 +25,7 @@ from seedstep.infer.settings import SystemSettings
 from seedstep.inputs.systems import tunings_around
 from seedstep.inputs.tasks import about_examples, encodings_of
 from seedstep.llm import EngineStats, ModelRef, Price, Pricing, Spent, known_model
-from seedstep.recipes.doors import blocking, run_stage
+from seedstep.recipes.doors import StageCall, plain_and_async
 from seedstep.recipes.keywords import PredictKeywords
 from seedstep.recipes.tasks import Watcher, share_notes, ticking
 from seedstep.runs import TUNE_CONFIG, ChosenSystem, Failed, PredictionsRun, Run, stored_settings
@@ -113,7 +113,7 @@ PredictWatch = Watcher[PredictProgress, list[Answer]]
 """A watcher of predictions, called after each batch."""
 
 
-async def predict_async(
+def _predict(
     out: StrPath,
     *,
     name: str | None = None,
@@ -121,14 +121,12 @@ async def predict_async(
     same_model: bool = False,
     failed: Failed = "keep",
     **settings: Unpack[PredictKeywords],
-) -> PredictionsRun:
+) -> StageCall[PredictionsRun]:
     """Predict with a system, or continue to, and return the run, opened for reading.
 
     `settings` are those of `seedstep.data.TaskChoice` and `seedstep.infer.settings.SystemSettings`;
     `encoding` may also be a name. The system is called `name`, by default after its model. To
     continue a run that was killed, make the same call again; no reply is requested twice.
-
-    `predict` does the same where no event loop runs.
 
     Raises:
         InputError: a setting is not known or does not fit, or what it names can't be read.
@@ -139,10 +137,10 @@ async def predict_async(
     """
     how: dict[str, Any] = {"name": name, "watch": watch, "same_model": same_model, "failed": failed}
     work = partial(work_on_predictions, **how)
-    return await run_stage(PREDICT, out, settings, work)
+    return StageCall(PREDICT, out, settings, work)
 
 
-predict = blocking(predict_async)
+predict, predict_async = plain_and_async(_predict)
 
 
 async def work_on_predictions(

@@ -21,7 +21,7 @@ from seedstep.data import BadLine, Problem, StrPath, Task, read_jsonl
 from seedstep.data.records import placed, raise_first
 from seedstep.errors import InputError
 from seedstep.llm import Engine, KeptAnswers, Preview, Spent
-from seedstep.recipes.doors import blocking, run_stage
+from seedstep.recipes.doors import StageCall, plain_and_async
 from seedstep.recipes.keywords import ExamplesKeywords, StepsKeywords
 from seedstep.recipes.tasks import (
     StageWork,
@@ -70,7 +70,7 @@ __all__ = [
 ]
 
 
-async def write_instructions_async(
+def _write_instructions(
     out: StrPath,
     *,
     checks: Mapping[str, Check] = CHECKS,
@@ -79,13 +79,11 @@ async def write_instructions_async(
     removed: Removed = "keep",
     failed: Failed = "keep",
     **settings: Unpack[StepsKeywords],
-) -> StepsRun:
+) -> StageCall[StepsRun]:
     """Have a model write step-by-step instructions, and return the run, opened for reading.
 
     `settings` are those of `seedstep.StepsSettings`. `checks` are applied in their order. To
     continue a run that was killed, make the same call again; no reply is requested twice.
-
-    `write_instructions` does the same where no event loop runs.
 
     Raises:
         InputError: a setting is not known or does not fit, or what it names can't be read.
@@ -102,10 +100,10 @@ async def write_instructions_async(
         failed=failed,
         checks=checks,
     )
-    return await run_stage(STEPS, out, settings, work)
+    return StageCall(STEPS, out, settings, work)
 
 
-write_instructions = blocking(write_instructions_async)
+write_instructions, write_instructions_async = plain_and_async(_write_instructions)
 
 
 async def work_on_instructions(
@@ -174,7 +172,7 @@ async def _judge(run: StepsRun, engine: Engine, spent: Spent) -> AsyncIterator[E
         yield judge
 
 
-async def make_examples_async(
+def _make_examples(
     out: StrPath,
     *,
     watch: TaskWatch | None = None,
@@ -182,12 +180,10 @@ async def make_examples_async(
     removed: Removed = "keep",
     failed: Failed = "keep",
     **settings: Unpack[ExamplesKeywords],
-) -> ExamplesRun:
+) -> StageCall[ExamplesRun]:
     """Have a model write examples by the instructions of a run; return the new run, opened.
 
     If `out` has a run, it is continued. `settings` are those of `seedstep.steps.ExamplesSettings`.
-
-    `make_examples` does the same where no event loop runs.
 
     Raises:
         InputError: a setting is not known or does not fit, or what it names can't be read.
@@ -199,10 +195,10 @@ async def make_examples_async(
     work = partial(
         work_on_examples, watch=watch, same_model=same_model, removed=removed, failed=failed
     )
-    return await run_stage(EXAMPLES, out, settings, work)
+    return StageCall(EXAMPLES, out, settings, work)
 
 
-make_examples = blocking(make_examples_async)
+make_examples, make_examples_async = plain_and_async(_make_examples)
 
 
 async def work_on_examples(

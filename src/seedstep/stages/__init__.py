@@ -1,4 +1,4 @@
-"""Stages: how a run of each is loaded, continued, described and listed; the table of all."""
+"""Stages: how a run of each is loaded, continued, described and listed, and the table of stages."""
 
 from seedstep.lazy import public_names
 

@@ -10,6 +10,7 @@ from seedstep.stages.review import REVIEW as REVIEW
 from seedstep.stages.steps import EXAMPLES as EXAMPLES, STEPS as STEPS
 from seedstep.stages.table import (
     STAGES as STAGES,
+    StageEntry as StageEntry,
     StageTable as StageTable,
     add_stage as add_stage,
     open_run as open_run,

@@ -13,6 +13,7 @@ Example::
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STAGES",
+    "StageEntry",
     "StageTable",
     "add_stage",
     "open_run",
@@ -49,63 +51,68 @@ Inputs = TypeVar("Inputs")
 R = TypeVar("R")
 
 
-class StageTable(Mapping[str, Stage[Any, Any, Any]]):
-    """The stages by their names. The module of a stage is imported when its entry is first used.
+@dataclass(frozen=True, slots=True)
+class StageEntry:
+    """A stage in the table: its module in this package, or the stage itself where it was added.
 
-    `modules` has, for each stage, its module in this package, in which the name of the stage in
-    capitals is its entry. `configs` has the names of the files with the configurations of runs.
+    In the module, the name of the stage in capitals is the stage. `config` is the name of the file
+    with the configuration of its runs.
     """
 
-    def __init__(self, modules: Mapping[str, str], configs: Mapping[str, str]) -> None:
-        self._modules = dict(modules)
-        self._added: dict[str, Stage[Any, Any, Any]] = {}
-        self.configs = {name: configs.get(name, CONFIG) for name in modules}
+    home: str | Stage[Any, Any, Any]
+    config: str = CONFIG
+
+
+class StageTable(Mapping[str, Stage[Any, Any, Any]]):
+    """The stages by their names. The module of a stage is imported when its entry is first used."""
+
+    def __init__(self, entries: Mapping[str, StageEntry]) -> None:
+        """Make a table of these entries."""
+        self.entries = dict(entries)
 
     def __getitem__(self, name: str) -> Stage[Any, Any, Any]:
-        if name in self._added:
-            return self._added[name]
-        module = import_module(f"seedstep.stages.{self._modules[name]}")
-        found: Stage[Any, Any, Any] = getattr(module, name.upper())
+        home = self.entries[name].home
+        if isinstance(home, Stage):
+            return home
+        found: Stage[Any, Any, Any] = getattr(
+            import_module(f"seedstep.stages.{home}"), name.upper()
+        )
         return found
 
     def __contains__(self, name: object) -> bool:
-        return name in self.configs
+        return name in self.entries
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.configs)
+        return iter(self.entries)
 
     def __len__(self) -> int:
-        return len(self.configs)
+        return len(self.entries)
 
-    def add(self, stage: Stage[Any, Any, Any]) -> None:
-        """Add a stage.
+    def __repr__(self) -> str:
+        return f"<stages: {', '.join(self)}>"
 
-        Raises:
-            InputError: there is a stage of that name.
-        """
-        if stage.name in self:
-            raise InputError(f"there is a stage '{stage.name}' already", "give yours another name")
-        self._added[stage.name] = stage
-        self.configs[stage.name] = stage.config
+    @property
+    def configs(self) -> dict[str, str]:
+        """The names of the files with the configurations of runs, by the stage."""
+        return {name: entry.config for name, entry in self.entries.items()}
 
 
 STAGES = StageTable(
     {
-        "bootstrap": "bootstrap",
-        "distill": "distill",
-        "steps": "steps",
-        "examples": "steps",
-        "predict": "predict",
-        "judge": "judge",
-        "review": "review",
-        "tune": "tune",
-    },
-    {"tune": TUNE_CONFIG},
+        "bootstrap": StageEntry("bootstrap"),
+        "distill": StageEntry("distill"),
+        "steps": StageEntry("steps"),
+        "examples": StageEntry("steps"),
+        "predict": StageEntry("predict"),
+        "judge": StageEntry("judge"),
+        "review": StageEntry("review"),
+        "tune": StageEntry("tune", TUNE_CONFIG),
+    }
 )
 
 
 EARLIEST = "bootstrap"
-"""The stage of a run whose configuration names none, as those of early versions did."""
+"""The stage of a run whose configuration names no stage. Early versions wrote none."""
 
 
 def add_stage(stage: Stage[Any, Any, Any]) -> None:
@@ -114,7 +121,9 @@ def add_stage(stage: Stage[Any, Any, Any]) -> None:
     Raises:
         InputError: there is a stage of that name.
     """
-    STAGES.add(stage)
+    if stage.name in STAGES:
+        raise InputError(f"there is a stage '{stage.name}' already", "give yours another name")
+    STAGES.entries[stage.name] = StageEntry(stage, stage.config)
 
 
 def tell_status(run: Run[Any, Any, Any]) -> tuple[Block, ...]:
