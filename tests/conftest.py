@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 
 from seedstep.suite import write_suite
-from support.browsing import find_browser
+from support.browsing import started_browser
 from support.scripted_server import ScriptedServer
 from support.selection import TESTS, group_of, is_slow, order_of, place_of
 
@@ -224,6 +224,34 @@ def copied_shards(grown_shards: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def quick_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The charts of reports and tunings are drawn, but no images of them are made."""
+    from support.reports import drawn_without_images
+
+    for module in ("figures", "page"):
+        monkeypatch.setattr(f"seedstep.report.{module}.render", drawn_without_images)
+
+
+@pytest.fixture
+def quick_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The workers of a checkpoint begin with torch loaded."""
+    from seedstep.infer import workers
+    from support.forking import forked_python
+
+    command = tuple(forked_python(*workers.COMMAND[1:]))
+    monkeypatch.setattr("seedstep.infer.workers.COMMAND", command)
+
+
+@pytest.fixture
+def quick_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes of an experiment's stages begin with all commands loaded."""
+    from support.forking import COMMANDS_ALONE, forked_python
+
+    (python,) = forked_python(loaded=COMMANDS_ALONE)
+    monkeypatch.setattr("seedstep.recipes.jobs.sys.executable", python)
+
+
+@pytest.fixture
 def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     """The request engine asks again at once, and takes a short time without replies for long."""
     for module in ("engine", "servers"):
@@ -268,13 +296,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
 
 @pytest.fixture
 def browser() -> Iterator[Any]:
-    """Debian's Chromium without a window; what needs it is skipped where there is none.
+    """A browser, of which a file of many tests has one for them all.
 
-    It runs an event loop until the test ends: what needs one of its own is made before.
+    Its event loop runs until the test ends: what needs one of its own is made before.
     """
-    path = find_browser()
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with sync_api.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    with started_browser() as opened:
         yield opened
-        opened.close()

@@ -75,6 +75,7 @@ class TestAWholeRun:
         assert f"| language | {language.name} |" in card
         assert "| tokens | unicode |" in card
 
+    @pytest.mark.usefixtures("quick_figures")
     def test_the_report_counts_words_by_script(self, language: Foreign) -> None:
         grown("--seeds", "seeds.jsonl", "--window", 1)
         with open_run("run", BOOTSTRAP) as run:

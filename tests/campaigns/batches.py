@@ -35,6 +35,7 @@ from seedstep import open_run
 from seedstep.runs.batches import read_batches
 from support.asking_stages import STAGES, command_of, made, prepare
 from support.batch_server import BatchFault, BatchServer
+from support.forking import COMMANDS_ALONE, ForkedProcess, forked_python
 
 LATEST = 120.0
 """Seconds after which a process that has not ended is taken to hang."""
@@ -104,9 +105,9 @@ class Killer:
 
 def started(name: str, server: BatchServer, folder: Path, out: Path, send: str) -> Process:
     """Start the command of a stage."""
-    command = [sys.executable, "-c", QUICKLY, *command_of(name, server, folder, out)]
-    return subprocess.Popen(
-        [*command, "--send", send],
+    command = (*command_of(name, server, folder, out), "--send", send)
+    return ForkedProcess(
+        forked_python("-c", QUICKLY, *command, loaded=COMMANDS_ALONE),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

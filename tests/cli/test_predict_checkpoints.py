@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 from signal import SIGINT, SIGKILL
 from typing import Any
@@ -19,7 +20,8 @@ from seedstep.stages import PREDICT
 from seedstep.tune import TuneSettings
 from seedstep.tune.mixing import TRAINING_RECORD, TrainingRecord
 from support.answering_models import answering_model, save_model
-from support.command_line import UNSAFE, ended_by, program, run_process, seedstep
+from support.command_line import UNSAFE, environment, run_process, seedstep
+from support.forking import LOADED, ended_by, forked
 from support.predicting import forget_predictions, predicted, texts, write_word_tasks
 
 
@@ -48,7 +50,7 @@ class TestCheckpoints:
         name = save_model("Llama", tmp_path / "model")
         flags = ("--model", name, "--tasks", tasks, "--max-new-tokens", 8, "--batch", 1)
         named = (*flags, "--name", "tiny", "--workers", workers)
-        command = program("predict", "--out", tmp_path / "run", *named)
+        command = forked("predict", "--out", tmp_path / "run", *named, loaded=LOADED)
         codes = []
         for signal, kept in ((SIGINT, 10), (SIGKILL, 60)):
             code, said = ended_by(signal, command, lambda: _kept(tmp_path / "run"), kept)
@@ -59,7 +61,7 @@ class TestCheckpoints:
                 assert "waited for" not in said
         assert codes == [130, -SIGKILL]
         assert 60 <= _kept(tmp_path / "run") < 120
-        assert run_process(*command[1:]).code == 0
+        assert subprocess.run(command, env=environment(), check=False).returncode == 0
         predict(tmp_path / "whole", tasks=tasks, name="tiny", model=name, max_new_tokens=8).close()
         assert predicted(tmp_path / "run", "tiny") == predicted(tmp_path / "whole", "tiny")
 

@@ -118,6 +118,7 @@ class TestGrown:
         assert all(re.fullmatch(r"(1|first)-[a-z-]+", name) for name in names)
 
     @pytest.mark.parametrize("flag", ["--test-set", "--against"])  # the second as in 0.1.0
+    @pytest.mark.usefixtures("quick_figures")
     def test_test_sets_are_compared_with(self, flag: str, runs: Path, tmp_path: Path) -> None:
         lines = [
             {"instruction": seed_tasks()[0].definition, "input": "never compared with"},
@@ -147,6 +148,7 @@ class TestGrown:
         write_report([runs / "grown"], tmp_path / "again")
         assert files_of(tmp_path / "again") == files_of(grown.folder)
 
+    @pytest.mark.usefixtures("quick_figures")
     def test_addresses_are_not_told(self, runs: Path, tmp_path: Path) -> None:
         _, page = report(runs / "grown", runs / "tuned", tmp_path / "out")
         assert "127.0.0.1" not in words(page)
@@ -154,6 +156,7 @@ class TestGrown:
         assert "openai:scripted" in words(page)
 
 
+@pytest.mark.usefixtures("quick_figures")
 class TestOtherStages:
     def test_steps_with_their_faults_by_category(self, runs: Path, tmp_path: Path) -> None:
         _, page = report(runs / "steps", tmp_path / "out")
@@ -303,6 +306,7 @@ class TestWhatIsMissing:
         assert "pip install 'seedstep[report]'" in done.error
         assert not (tmp_path / "out").exists()
 
+    @pytest.mark.usefixtures("quick_figures")
     def test_a_run_that_has_made_nothing_yet(self, tmp_path: Path, server: ScriptedServer) -> None:
         server.script = lambda number, body: chat_reply("nothing")
         grow(tmp_path / "run", server, tasks=3, patience=2)

@@ -1,10 +1,8 @@
 """`seedstep tune` as a user runs it: what it leaves, how it goes on, what it says."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,8 @@ from seedstep import tune_model
 from seedstep.encode import HfTokenizer, TaskEncoder, make_encoding, tokenize
 from seedstep.llm.checkpoints import load_model, load_tokenizer
 from seedstep.tune.mixing import TRAINING_RECORD
-from support.command_line import Outcome, environment, program, seedstep
+from support.command_line import Outcome, environment, seedstep
+from support.forking import LOADED, ForkedProcess, forked, forked_python
 from support.tuning_things import lines_of, save_llama, save_t5, things, write_lines, write_tasks
 
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -192,16 +191,9 @@ SETTINGS: dict[str, Any] = {
 
 
 def run_process(out: Path, settings: dict[str, Any], kill_at: str = "") -> int:
-    line = [
-        sys.executable,
-        str(SUPPORT / "tuning_process.py"),
-        "run",
-        str(out),
-        json.dumps(settings),
-    ]
-    paths = f"{SUPPORT.parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    env = environment(PYTHONPATH=paths, OMP_NUM_THREADS="1")
-    return subprocess.run([*line, *kill_at.split()], env=env, check=False).returncode
+    words = (SUPPORT / "tuning_process.py", "run", out, json.dumps(settings), *kill_at.split())
+    env = environment(OMP_NUM_THREADS="1")
+    return subprocess.run(forked_python(*words), env=env, check=False).returncode
 
 
 def test_another_model_at_the_same_place_is_refused(world: Path, tmp_path: Path) -> None:
@@ -242,10 +234,10 @@ def test_two_processes_take_the_trajectory_of_one(world: Path, tmp_path: Path, m
     flags = [*same, "--accumulate", 2, "--encoding", "definition", "--device", "cpu"]
     source = ("--model", f"hf:{world / model}", "--data", world / "tasks.jsonl")
     line = ("tune", *source, "--out", tmp_path / "two", *flags)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    meeting = ["--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0"]
+    torchrun = ("-m", "torch.distributed.run", "--nproc-per-node", 2)
+    meeting = ("--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0")
     done = subprocess.run(
-        [*torchrun, *meeting, "-m", "seedstep", *map(str, line)],
+        forked_python(*torchrun, *meeting, "-m", "seedstep", *line),
         env=environment(OMP_NUM_THREADS="1"),
         capture_output=True,
         check=False,
@@ -262,8 +254,9 @@ def test_two_processes_take_the_trajectory_of_one(world: Path, tmp_path: Path, m
 def test_a_signal_stops_it_after_a_step_and_it_goes_on(world: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     source = ("--model", f"hf:{world / 't5'}", "--data", world / "tasks.jsonl")
-    line = program("tune", *source, "--out", out, "--epochs", 400, "--device", "cpu")
-    process = subprocess.Popen(
+    flags = ("--out", out, "--epochs", 400, "--device", "cpu")
+    line = forked("tune", *source, *flags, loaded=LOADED)
+    process = ForkedProcess(
         line, env=environment(OMP_NUM_THREADS="1"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     while process.poll() is None and len(losses_so_far(out)) < 3:

@@ -25,6 +25,7 @@ from seedstep.data.files import (
     write_in_parts,
 )
 from seedstep.errors import RunError
+from support.forking import COMMANDS_ALONE, ForkedProcess, forked_python
 
 MARKER = ".marker.json"
 
@@ -322,8 +323,8 @@ def test_a_folder_that_is_replaced_is_there_at_every_moment(tmp_path: Path) -> N
     """A reader looks again and again; then the writer is killed, and what is there is whole."""
     out, chance = tmp_path / "out", random.Random(1)
     for _ in range(6):
-        command = [sys.executable, "-c", REPLACING, str(out)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        command = forked_python("-c", REPLACING, out, loaded=COMMANDS_ALONE)
+        with ForkedProcess(command, stdout=subprocess.PIPE, text=True) as writer:
             assert writer.stdout
             assert writer.stdout.readline()
             end = time.monotonic() + chance.uniform(0.05, 0.3)

@@ -13,7 +13,7 @@ import pytest
 
 from support.batch_server import BatchServer
 from support.command_line import environment
-from support.forking import command_server
+from support.forking import LOADED, programs
 from support.pages import NOT_RUN, ROOT, RUN, SHOWN, blocks_of, commands_of, links_of, pages, run
 from support.pages_model import any_model
 from support.scripted_server import ScriptedServer
@@ -38,14 +38,10 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
     model = save_model("Llama", checkpoint, max_position_embeddings=2048)
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     env = environment(PATH=path, HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1")
-    with (
-        BatchServer(any_model) as server,
-        ScriptedServer(any_model) as other,
-        command_server(env) as programs,
-    ):
+    with BatchServer(any_model) as server, ScriptedServer(any_model) as other:
         yield {
             **env,
-            "PATH": os.pathsep.join((str(programs), path)),
+            "PATH": os.pathsep.join((str(programs(LOADED)), path)),
             "OPENAI_BASE_URL": server.url,
             "OTHER_BASE_URL": other.url,
             "MODEL": "openai:scripted",

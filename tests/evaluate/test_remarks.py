@@ -98,6 +98,7 @@ def foreign(tmp_path: Path) -> Path:
     return write_lines(tmp_path / "foreign.jsonl", tasks)
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_every_command_says_it_and_a_run_keeps_it(foreign: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     with Run.start(PREDICT, run, {"tasks": str(foreign)}) as opened:
@@ -127,6 +128,7 @@ def test_an_unknown_tokenizer_names_the_one_that_comes_along(foreign: Path, tmp_
     assert "Name unicode" in error
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_answers_that_are_empty_or_cut_are_counted_at_the_figure(tmp_path: Path) -> None:
     tasks = write_tasks(tmp_path / "tasks.jsonl")
     run = tmp_path / "run"

@@ -14,6 +14,7 @@ from aiohttp import web
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP
 from support.command_line import environment, run_process, seedstep
+from support.forking import forked
 from support.growing import grow
 from support.scripted_server import ScriptedServer
 
@@ -143,7 +144,7 @@ def _exported(grown: Path, tmp_path: Path) -> Path:
 
 def pushed(exported: Path, url: str, *more: str) -> Any:
     env = environment(HF_ENDPOINT=url, HF_TOKEN="hf_secret", HF_HOME=str(exported.parent))
-    return run_process("push", exported, "me/mine", *more, env=env)
+    return run_process("push", exported, "me/mine", *more, env=env, line=forked)
 
 
 def test_a_push_says_what_it_sends_and_sends_just_that(exported: Path) -> None:

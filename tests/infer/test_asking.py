@@ -90,6 +90,7 @@ def test_an_answer_depends_on_its_request_alone(
         assert (set(alone[-3:]) == {alone[0]}) == (sampling == GREEDY)
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_workers_answer_as_one_process_though_one_is_killed(
     models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,6 +200,7 @@ def test_a_bootstrap_asks_a_checkpoint_and_goes_on(models: Path, tmp_path: Path)
         assert again.spent().requests == before
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_a_judge_in_workers_says_what_one_process_says(models: Path, tmp_path: Path) -> None:
     tasks = write_tasks(tmp_path / "tasks.jsonl")
     answers = write_predictions(tmp_path / "answers.jsonl", right())

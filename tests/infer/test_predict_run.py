@@ -15,7 +15,8 @@ from seedstep.evaluate import Reference, score
 from seedstep.recipes import predict
 from seedstep.runs import PredictionCounts, Run
 from seedstep.stages import PREDICT
-from support.command_line import ended_by, environment, program
+from support.command_line import environment
+from support.forking import ended_by, forked
 from support.growing import text_of, times_asked
 from support.predicting import asked_of, predicted, texts, word_model, words, write_word_tasks
 from support.scripted_server import Fault, ScriptedServer, error
@@ -135,7 +136,7 @@ def test_killed_at_any_moment_it_ends_in_the_same_predictions(tmp_path: Path) ->
     model = word_model()
     with ScriptedServer(lambda number, body: replace(model(number, body), delay=0.2)) as server:
         flags = ("--tasks", tasks, "--model", "openai:scripted", "--base-url", server.url)
-        command = program("predict", *flags, "--out", tmp_path / "run", "--in-flight", 2)
+        command = forked("predict", *flags, "--out", tmp_path / "run", "--in-flight", 2)
         for asked in (3, 8, 16):
             # After the pause what came back is on the disk, and what is asked has not come.
             ended_by(SIGKILL, command, lambda: server.requests, asked, pause=0.1)

@@ -18,7 +18,8 @@ from seedstep.infer.predict import Answer
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP, PREDICT
 from seedstep.stages.predict import begin_system
-from support.command_line import ended_by, environment, program, seedstep
+from support.command_line import environment, seedstep
+from support.forking import ended_by, forked
 from support.growing import text_of, times_asked
 from support.predicting import asked_of, asked_word, predicted, texts, word_model, write_word_tasks
 from support.scripted_server import Fault, ScriptedServer
@@ -185,7 +186,7 @@ class TestTheListGrows:
         with ScriptedServer(slowly(word_model(), 0.05)) as server:
             predict(tmp_path / "run", **asked_of(server, tasks, limit_instances=2)).close()
             flags = ("--out", tmp_path / "run", "--limit-instances", 6, "--in-flight", 2)
-            command = program("predict", *flags)
+            command = forked("predict", *flags)
             for more in (1, 5):
                 ended_by(SIGKILL, command, lambda: server.requests, server.requests + more)
             done = subprocess.run(command, env=environment(), capture_output=True, check=False)

@@ -84,6 +84,7 @@ def test_two_workers_answer_as_one_process(
     assert all(process.poll() is not None for process in started)
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_a_worker_that_is_killed_is_replaced(
     folder: Path, started: list[Any], tmp_path: Path
 ) -> None:
@@ -98,6 +99,7 @@ def test_a_worker_that_is_killed_is_replaced(
     assert watch.batches == 12, "a batch was answered twice"
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_a_run_goes_on_with_another_number_of_workers(
     folder: Path, started: list[Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -128,6 +130,7 @@ def test_workers_that_die_again_and_again_end_the_run(
         predict(tmp_path / "run", **asked(folder, workers=2))
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_what_is_wrong_with_a_checkpoint_is_said_as_without_workers(tmp_path: Path) -> None:
     tasks = write_word_tasks(tmp_path / "ni", 2, 2)
     (tmp_path / "model").mkdir()

@@ -240,6 +240,7 @@ def run_of(folder: Path, tasks: Path, training: TrainingOverlap | None) -> Path:
     return run
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_it_is_said_wherever_there_is_a_figure(tmp_path: Path) -> None:
     tasks = write_tasks(tmp_path / "tasks.jsonl")
     ids = tuple(f"t{n}-0" for n in range(3))

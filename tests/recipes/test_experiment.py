@@ -1,6 +1,7 @@
 """Experiments: a list of commands in a file, run and gone on with."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -13,6 +14,7 @@ from seedstep.errors import InputError
 from seedstep.recipes import read_experiment
 from seedstep.runs.experiments import PlannedStage, keep_plan, planned_stages
 from support.command_line import environment, program, seed_line, seedstep
+from support.forking import forked
 from support.predicting import write_word_tasks
 from support.scripted_server import Fault, ScriptedServer
 
@@ -60,6 +62,7 @@ def test_nothing_in_the_directory_is_run_as_code(experiment: Path) -> None:
     assert seedstep("run", experiment, "--out", "out").code == 0
 
 
+@pytest.mark.usefixtures("quick_stages")
 def test_finished_stages_do_not_run_again(experiment: Path) -> None:
     assert seedstep("run", experiment, "--out", "out").code == 0
     Path("out/second.jsonl").unlink()
@@ -68,6 +71,7 @@ def test_finished_stages_do_not_run_again(experiment: Path) -> None:
     assert not Path("out/second.jsonl").exists()
 
 
+@pytest.mark.usefixtures("quick_stages")
 def test_a_changed_stage_runs_again_with_what_needs_it(experiment: Path) -> None:
     assert seedstep("run", experiment, "--out", "out").code == 0
     for name in ("first", "second", "apart"):
@@ -78,6 +82,7 @@ def test_a_changed_stage_runs_again_with_what_needs_it(experiment: Path) -> None
     assert not Path("out/apart.jsonl").exists()
 
 
+@pytest.mark.usefixtures("quick_stages")
 def test_a_stage_that_fails_ends_it_and_the_next_run_goes_on_there(experiment: Path) -> None:
     texts = Path("texts.jsonl")
     good = texts.read_bytes()
@@ -207,6 +212,7 @@ def test_an_interruption_lets_the_stage_end_in_its_own_way(
     assert "The same command goes on from here" in shown
 
 
+@pytest.mark.usefixtures("quick_stages")
 def test_an_experiment_that_makes_a_table_ends_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,16 +251,24 @@ stages:
 """
 
 
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of an experiment of which a stage is not finished."""
+    folder = tmp_path_factory.mktemp("ran")
+    (folder / "mine.yaml").write_text(GROWN)
+    with ScriptedServer() as server:
+        words = forked("run", "mine.yaml", "--out", "out", "--set", f"address={server.url}")
+        done = subprocess.run(words, env=environment(), cwd=folder, capture_output=True)
+        assert done.returncode == 1, done.stdout
+    return folder
+
+
 class TestTheStatusOfAnExperiment:
     @pytest.fixture
-    def out(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    def out(self, ran: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        shutil.copytree(ran, tmp_path, dirs_exist_ok=True)
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("COLUMNS", "80")
-        Path("mine.yaml").write_text(GROWN)
-        with ScriptedServer() as server:
-            flags = ("mine.yaml", "--out", "out", "--set", f"address={server.url}")
-            done = subprocess.run(program("run", *flags), env=environment(), capture_output=True)
-            assert done.returncode == 1, done.stdout
         return Path("out")
 
     def test_it_has_a_line_for_each_stage(self, out: Path) -> None:

@@ -207,6 +207,7 @@ class TestMeasure:
         assert done == [3]
         assert stopped.read_bytes() == whole.read_bytes()
 
+    @pytest.mark.usefixtures("quick_workers")
     def test_two_workers_of_whom_one_is_killed_measure_the_same(
         self, asked: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

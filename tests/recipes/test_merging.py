@@ -159,6 +159,7 @@ def test_what_shards_spent_is_added(grown_shards: Path) -> None:
         assert run.spent().total_tokens == single > 0
 
 
+@pytest.mark.usefixtures("quick_batches")
 def test_what_shards_by_batch_spent_is_half_the_price(tmp_path: Path) -> None:
     prices = {"scripted": {"input": 1.0, "output": 2.0}}
     shards = [tmp_path / "1", tmp_path / "2"]

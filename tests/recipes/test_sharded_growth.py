@@ -29,7 +29,7 @@ from seedstep.recipes.jobs import CLUSTERS, job_script
 from seedstep.runs.merges import merge_of
 from seedstep.stages import BOOTSTRAP
 from support.command_line import environment, program, seed_line, seedstep
-from support.forking import command_server
+from support.forking import COMMANDS_ALONE, forked, programs
 from support.growing import exported
 from support.scripted_server import Fault, ScriptedServer
 
@@ -324,7 +324,7 @@ def test_a_failure_lets_the_others_end_and_starts_no_more(tmp_path: Path) -> Non
 
 def test_processes_side_by_side(file: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    words = program("grow", file, "--out", out, "--workers", 2)
+    words = forked("grow", file, "--out", out, "--workers", 2)
     done = subprocess.run(words, env=environment(), capture_output=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert f"seedstep status {out}/round-2/merged" in done.stdout.decode().replace("\n", " ")
@@ -376,17 +376,8 @@ else "${@:4}"; fi
 """
 
 
-@pytest.fixture(scope="module")
-def programs() -> Iterator[Path]:
-    """A folder with `seedstep`, whose processes begin with everything loaded."""
-    with command_server(environment(), ("seedstep.cli.bootstrap", "seedstep.cli.run")) as folder:
-        yield folder
-
-
 @pytest.mark.parametrize("kind", CLUSTERS)
-def test_the_script_of_jobs_makes_the_same(
-    file: Path, tmp_path: Path, kind: str, programs: Path
-) -> None:
+def test_the_script_of_jobs_makes_the_same(file: Path, tmp_path: Path, kind: str) -> None:
     """The programs that submit jobs are played by one that runs them."""
     grow_here(file, tmp_path / "here")
     out = tmp_path / "with space"
@@ -396,7 +387,7 @@ def test_the_script_of_jobs_makes_the_same(
     for name in ("sbatch", "sky", "ray"):
         (tmp_path / "bin" / name).write_text(SUBMIT)
         (tmp_path / "bin" / name).chmod(0o755)
-    path = os.pathsep.join((str(tmp_path / "bin"), str(programs), "/usr/bin:/bin"))
+    path = os.pathsep.join((str(tmp_path / "bin"), str(programs(COMMANDS_ALONE)), "/usr/bin:/bin"))
     env = environment(PATH=path, CALLS=str(tmp_path / "calls"))
     done = subprocess.run(
         ["bash", "-c", printed.out], env=env, capture_output=True, timeout=300, check=False

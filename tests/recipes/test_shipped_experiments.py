@@ -17,6 +17,8 @@ from support.experiments import run_shipped, writer
 from support.scripted_server import ScriptedServer
 from support.tuning_things import save_llama
 
+pytestmark = pytest.mark.usefixtures("quick_figures")
+
 SHARED = {
     "si-figure-6": {"suite", "grow", "tune on both", "predict both"},
     "si-figure-7": {"suite", "grow", "predict untuned"},

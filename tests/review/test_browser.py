@@ -1,5 +1,6 @@
 """People label in a real browser: by keyboard, on a phone, in a file without a server."""
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from seedstep.evaluate.people import split_in_four
 from seedstep.review.export import offline_page, take
 from seedstep.runs.reviews import Review
 from seedstep.stages.review import labels_of_review
-from support.browsing import Server, serving, watched
+from support.browsing import Server, serving, started_browser, watched
 from support.labelling import (
     SHARED,
     TRUTH,
@@ -23,6 +24,13 @@ from support.labelling import (
     small_review,
     wait_saved,
 )
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One for all tests of this file; each has a context of its own."""
+    with started_browser() as opened:
+        yield opened
 
 
 @pytest.fixture

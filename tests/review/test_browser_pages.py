@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,17 @@ from seedstep.review.export import offline_page
 from seedstep.review.forms import YES_NO
 from seedstep.runs.reviews import OWNER, Review
 from seedstep.stages.review import labels_of_review
-from support.browsing import Watched, serving, watched
+from support.browsing import Watched, serving, started_browser, watched
 from support.labelling import expect_item, rows_of, small_review, wait_saved
 from support.payloads import PAYLOADS
 from support.reviewing import an_item, make
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One for all tests of this file; each has a context of its own."""
+    with started_browser() as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -18,11 +17,9 @@ from seedstep.runs.database import Database
 from seedstep.runs.frames import whole_requests
 from seedstep.stages import BOOTSTRAP
 from support.answer_files import run_with_predictions, write_lines, write_tasks
-from support.browsing import serving, watched
 from support.command_line import seedstep
 from support.growing import grow
 from support.judging import Answered, by_length
-from support.payloads import PAYLOADS
 from support.reviewing import ORIGIN, an_item, make
 from support.scripted_server import ScriptedServer
 from support.viewing import cards, viewing
@@ -59,10 +56,8 @@ def test_a_request_is_read_at_a_single_moment(
         assert look(first.key)["purpose"] == first.purpose
 
 
-@pytest.fixture
-def large(tmp_path: Path) -> Path:
+def large(path: Path) -> Path:
     """A bootstrap of 52,000 tasks and as many rejected candidates."""
-    path = tmp_path / "large"
     Run.start(BOOTSTRAP, path, {"model": "replay:nothing", "tasks": 52_000}).close()
     with closing(sqlite3.connect(path / "run.db")) as database, database:
         database.execute(
@@ -91,8 +86,8 @@ def large(tmp_path: Path) -> Path:
     return path
 
 
-def test_52_000_tasks_come_a_page_at_a_time(large: Path) -> None:
-    with viewing(large) as client:
+def test_52_000_tasks_come_a_page_at_a_time(tmp_path: Path) -> None:
+    with viewing(large(tmp_path / "large")) as client:
         for address, first, total in (
             ("0/tasks", "g0.0", "52,000"),
             ("0/tasks?page=1040", "g12987.4", "52,000"),
@@ -137,10 +132,12 @@ def test_a_bootstrap_with_provenance_and_requests(tmp_path: Path, server: Script
         assert client.get("0/one?name=none").status_code == 400
 
 
-def test_a_search_in_requests_finds_what_whole_texts_have(large: Path) -> None:
+def test_a_search_in_requests_finds_what_whole_texts_have(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    Run.start(BOOTSTRAP, path, {"model": "replay:nothing", "tasks": 9}).close()
     texts = ("Write. Task: sing Élan.\nAnswer:", "Write. Task: dance.\nAnswer:", 'Sing "a\\b".')
     head, tail = "Write. Task: ", r".\nAnswer:"
-    with closing(sqlite3.connect(large / "run.db")) as database, database:
+    with closing(sqlite3.connect(path / "run.db")) as database, database:
         database.execute("INSERT INTO frames VALUES (1, ?, ?)", (head, tail))
         for place, text in enumerate(texts):
             has_frame = text.startswith(head)
@@ -152,7 +149,7 @@ def test_a_search_in_requests_finds_what_whole_texts_have(large: Path) -> None:
                 " VALUES (?, 'p', ?, 'Yes.', 1, 0, ?)",
                 (f"{place:012}", rest, 1 if has_frame else None),
             )
-    with viewing(large) as client:
+    with viewing(path) as client:
         for sought in (
             "write",
             "k: SING",
@@ -317,129 +314,6 @@ def test_views_answer_to_their_secret_and_to_nobody_else(predicted: Path) -> Non
             assert client.get(page).status_code == 404, page
         for odd in ("page=0", "page=-1", "page=x", "page=99999999999", "q=%00", "q=%FF", "q='--"):
             assert client.get(f"0/predictions?{odd}").status_code == 200, odd
-
-
-def hostile_bootstrap(path: Path) -> Path:
-    Run.start(BOOTSTRAP, path, {"model": "replay:nothing", "tasks": 99}).close()
-    with closing(sqlite3.connect(path / "run.db")) as database, database:
-        database.execute(
-            "INSERT INTO generations (item, request, demonstrations, failure, at)"
-            " VALUES (0, 'k', '[]', '', 0)"
-        )
-        for n, text in enumerate(PAYLOADS):
-            row = (text, 0, n, text, text if n % 3 else "", text)
-            database.execute(
-                "INSERT INTO candidates (id, item, position, instruction, reason, detail, neighbor,"
-                " score, is_classification, classification_request, instances_request)"
-                " VALUES (?, ?, ?, ?, ?, ?, NULL, NULL, 0, '', '')",
-                row,
-            )
-            database.execute(
-                "INSERT INTO instances VALUES (?, 0, ?, ?, '', '')", (text, text, text)
-            )
-            sampling = '{"max_tokens": 9, "temperature": 0, "top_p": 1, "stop": []}'
-            asked = f'{{"prompt": "<script>window.ran=1</script>", "sampling": {sampling}}}'
-            asked_row = (f"{n:064x}", text, asked, text, text)
-            database.execute(
-                "INSERT INTO requests (key, purpose, request, reply, finish_reason, attempts, at)"
-                " VALUES (?, ?, ?, ?, ?, 1, 0)",
-                asked_row,
-            )
-    return path
-
-
-def test_no_payload_runs_in_a_view(tmp_path: Path, browser: Any) -> None:
-    path = hostile_bootstrap(tmp_path / "hostile")
-    with serving(tmp_path, "view", str(path)) as server, watched(browser) as seen:
-        page = seen.page
-        address = server.addresses["view"]
-
-        def look(where: str) -> None:
-            page.goto(f"{address}{where}")
-            found = page.evaluate(
-                "[window.ran, document.querySelectorAll('main script, main img, main svg,"
-                "main iframe, main object, main style, main meta, base').length]"
-            )
-            assert found == [None, 0], where
-            assert seen.said == [], where
-
-        for where in ("", "0/", "0/tasks", "0/rejected", "0/rejected?page=2", "0/requests?page=2"):
-            look(where)
-        for text in PAYLOADS[::7]:
-            look(f"0/one?name={quote(text)}")
-            look(f"0/rejected?q={quote(text)}&group={quote(text)}")
-        look(f"0/request?key={3:064x}")
-
-
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_views_have_no_fault_of_accessibility(
-    tmp_path: Path, predicted: Path, judged: Answered, browser: Any, scheme: str, width: int
-) -> None:
-    Axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe  # noqa: N806
-    grown = hostile_bootstrap(tmp_path / "grown")
-    verdicts = judged.folder / "paired"
-    screen = {"width": width, "height": 844}
-    settings = {"color_scheme": scheme, "bypass_csp": True, "viewport": screen}
-    with (
-        serving(tmp_path, "view", str(predicted), str(grown), str(verdicts)) as server,
-        watched(browser, **settings) as seen,
-    ):
-        pages = (
-            "",
-            "0/",
-            "0/predictions",
-            "0/one?name=t0-0",
-            "1/",
-            "1/tasks",
-            "1/rejected",
-            "1/requests",
-            f"1/request?key={3:064x}",
-            f"1/one?name={quote(PAYLOADS[0])}",
-            "2/verdicts",
-        )
-        for where in pages:
-            seen.page.goto(f"{server.addresses['view']}{where}")
-            faults = Axe().run(seen.page).response["violations"]
-            assert [(one["id"], one["nodes"][0]["html"]) for one in faults] == [], where
-
-
-BROKEN = """() => {
-    const found = []
-    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
-    while (walker.nextNode()) {
-        const node = walker.currentNode
-        for (const word of node.data.matchAll(/(?<![^\\s(])[\\p{L}_]+(?=[.,:;)]*(\\s|$))/gu)) {
-            const range = document.createRange()
-            range.setStart(node, word.index)
-            range.setEnd(node, word.index + word[0].length)
-            const lines = new Set([...range.getClientRects()].map(box => Math.round(box.top)))
-            if (word[0].length <= 16 && lines.size > 1) found.push(word[0])
-        }
-    }
-    return found
-}"""
-"""Finds the words of usual length, but those of paths, of which a part is on another line."""
-
-
-def test_on_a_phone_no_word_is_broken(tmp_path: Path, predicted: Path, browser: Any) -> None:
-    with ScriptedServer() as server:
-        grown = grow(tmp_path / "grown", server, tasks=2).path
-    with (
-        serving(tmp_path, "view", str(predicted), str(grown)) as started,
-        watched(browser, viewport={"width": 390, "height": 844}) as seen,
-    ):
-        for where in (
-            "",
-            "0/",
-            "0/predictions",
-            "0/results",
-            "1/tasks",
-            "1/rejected",
-            "1/requests",
-        ):
-            seen.page.goto(f"{started.addresses['view']}{where}")
-            assert seen.page.evaluate(BROKEN) == [], where
 
 
 def test_an_address_with_a_huge_number_is_no_page(predicted: Path) -> None:

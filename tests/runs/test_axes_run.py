@@ -4,7 +4,6 @@ import json
 import re
 import signal
 import sqlite3
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -23,7 +22,8 @@ from seedstep.report.records import Table
 from seedstep.report.sections.grown import diversity
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP
-from support.command_line import chat_reply, environment, program, seedstep
+from support.command_line import chat_reply, environment, seedstep
+from support.forking import ForkedProcess, forked
 from support.growing import STYLES, exported, grow, purpose_of, text_of, times_asked
 from support.scripted_server import (
     Fault,
@@ -111,6 +111,7 @@ def test_what_commands_and_exports_say_of_it(tmp_path: Path) -> None:
     assert set(row) == {"instruction", "input", "output"}
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_the_report_has_shares_what_is_set_aside_and_distances(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     with ScriptedServer(obedient(never="about sport.")) as server:
@@ -206,10 +207,10 @@ def test_killed_it_goes_on_to_the_same_bytes(part: float, tmp_path: Path) -> Non
     slow = obedient(then=lambda *_: Fault(delay=0.005))
     with ScriptedServer(slow) as server:
         flags = ("--model", "openai:scripted", "--base-url", server.url, "--in-flight", 1)
-        command = program(
+        command = forked(
             "bootstrap", *flags, "--tasks", 20, "--axes", file, "--out", tmp_path / "run"
         )
-        with subprocess.Popen(command, env=environment()) as process:
+        with ForkedProcess(command, env=environment()) as process:
             while process.poll() is None and server.requests < wanted:
                 time.sleep(0.002)
             process.send_signal(signal.SIGKILL)

@@ -4,7 +4,6 @@ import json
 import logging
 import signal
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from pathlib import Path
@@ -28,7 +27,8 @@ from seedstep.stages import BOOTSTRAP, PREDICT
 from support.asking import endpoint_of
 from support.asking_stages import STAGES, command_of, made, prepare
 from support.batch_server import BatchFault, BatchServer, run_batch
-from support.command_line import chat_reply, ended_by, seedstep
+from support.command_line import chat_reply, seedstep
+from support.forking import COMMANDS_ALONE, ended_by, forked_python
 from support.growing import exported, grow, text_of
 from support.pages_model import any_model
 from support.predicting import asked_of, texts, word_model, words, write_word_tasks
@@ -101,7 +101,7 @@ def test_an_interrupted_command_leaves_its_batch_and_says_so(
     server.batch_fault = lambda number: BatchFault(statuses=("in_progress",) * 10_000)
     flags = ("--tasks", tasks, "--model", NAME, "--base-url", server.url, "--send", "batch")
     command = ("predict", *flags, "--out", tmp_path / "run")
-    python = [Path(sys.executable), "-c", QUICKLY, *command]
+    python = forked_python("-c", QUICKLY, *command, loaded=COMMANDS_ALONE)
     code, said = ended_by(
         signal.SIGINT, python, lambda: server.calls.count("GET batches/batch_1"), 3
     )

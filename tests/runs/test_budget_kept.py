@@ -1,7 +1,6 @@
 """The budget of requests holds over kills, restarts, and servers that answer nothing."""
 
 import asyncio
-import subprocess
 import time
 from contextlib import closing, suppress
 from pathlib import Path
@@ -14,7 +13,8 @@ from seedstep.runs.database import Database
 from seedstep.runs.requests import RequestLedger
 from seedstep.runs.spending import read_spent
 from support.asking import asked, endpoint_of
-from support.command_line import environment, program, seedstep
+from support.command_line import environment, seedstep
+from support.forking import ForkedProcess, forked
 from support.scripted_server import Fault, ScriptedServer, random_delays
 
 pytestmark = pytest.mark.usefixtures("no_backoff", "empty_directory")
@@ -29,7 +29,7 @@ def test_killed_again_and_again_a_run_asks_no_more_than_it_may(in_flight: int) -
         flags = ("--base-url", server.url, "--in-flight", in_flight, "--max-requests", limit)
         command = (*BOOTSTRAP, *flags)
         for kill in range(1, 5):
-            with subprocess.Popen(program(*command), env=environment()) as process:
+            with ForkedProcess(forked(*command), env=environment()) as process:
                 while process.poll() is None and server.requests < 7 * kill:
                     time.sleep(0.001)
                 process.kill()

@@ -250,6 +250,7 @@ def test_steps_are_exported_as_before() -> None:
     assert files_of(Path("again")) == files_of(Path("export-steps-superni"))
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_a_report_on_all_of_them() -> None:
     run(f"report {' '.join((*RUNS, *TUNINGS))} --out report")
     page = Path("report/index.html").read_text(encoding="utf-8")

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 import textwrap
 import time
 from collections.abc import Callable, Mapping
@@ -21,7 +20,8 @@ from seedstep.bootstrap.gate_kinds import VALID, parse_gates
 from seedstep.errors import InputError, RunMismatchError
 from seedstep.prompts import fingerprint
 from seedstep.stages import BOOTSTRAP
-from support.command_line import chat_reply, environment, program, seedstep
+from support.command_line import chat_reply, environment, seedstep
+from support.forking import ForkedProcess, forked
 from support.growing import SIGNS, asked_of, exported, grow, stored_answers, text_of, times_asked
 from support.scripted_server import (
     Fault,
@@ -162,11 +162,11 @@ def test_killed_it_goes_on_to_the_same_bytes_and_asks_nothing_again(tmp_path: Pa
         half = server.requests // 2
     with ScriptedServer(BY_CHANCE) as server:
         flags = ("--model", "openai:scripted", "--base-url", server.url, "--in-flight", 1)
-        command = program(
+        command = forked(
             "bootstrap", *flags, "--tasks", 20, "--gates", json.dumps(JUDGE), "--out",
             tmp_path / "run",
         )  # fmt: skip
-        with subprocess.Popen(command, env=environment()) as process:
+        with ForkedProcess(command, env=environment()) as process:
             while process.poll() is None and server.requests < half:
                 time.sleep(0.005)
             process.send_signal(signal.SIGKILL)

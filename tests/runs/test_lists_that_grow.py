@@ -12,7 +12,8 @@ import pytest
 from seedstep import stages, write_instructions
 from seedstep.runs import Run
 from seedstep.steps import WrittenSteps
-from support.command_line import ended_by, environment, program, seedstep
+from support.command_line import environment, seedstep
+from support.forking import ended_by, forked
 from support.growing import times_asked
 from support.growing_lists import (
     FEW,
@@ -93,7 +94,7 @@ class TestTheListGrows:
             made = Steps(tmp_path, server)
             made.write()
             tasks(tmp_path, [7, *reversed(FEW), 6, 8, 9, 10, 11])
-            command = program(*made.flags(), "--in-flight", 2)
+            command = forked(*made.flags(), "--in-flight", 2)
             for more in (2, 7, 15):
                 ended_by(SIGKILL, command, lambda: server.requests, server.requests + more)
             done = subprocess.run(command, env=environment(), capture_output=True, check=False)

@@ -5,7 +5,6 @@ import random
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
@@ -16,6 +15,7 @@ import pytest
 
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP
+from support.forking import ForkedProcess, forked
 from support.growing import (
     exported,
     generated_in,
@@ -33,14 +33,13 @@ from support.scripted_server import (
     random_delays,
 )
 
-CLI = [sys.executable, "-c", "from seedstep.cli import main; main()"]
 IN_FLIGHT = 4
 SETTINGS: dict[str, Any] = {"tasks": 16, "window": 5, "in_flight": IN_FLIGHT, "seed": 7}
 KILLS = 6
 
 
 def process(*arguments: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen([*CLI, *arguments], stdout=-1, stderr=-1, text=True)
+    return ForkedProcess(forked(*arguments), stdout=-1, stderr=-1, text=True)
 
 
 def started(path: Path, server: ScriptedServer, style: str) -> "subprocess.Popen[str]":

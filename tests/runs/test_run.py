@@ -1,11 +1,7 @@
 """The run directory: going on with a run, refusing what does not fit, and telling what is in it."""
 
-import os
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -29,6 +25,7 @@ from seedstep.errors import (
 from seedstep.runs import BootstrapRun, Run
 from seedstep.runs.directory import take_lock
 from seedstep.stages import BOOTSTRAP
+from support.forking import COMMANDS_ALONE, ForkedProcess, forked_python
 from support.growing import (
     Interruption,
     Outcome,
@@ -227,8 +224,8 @@ def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path: Path) -> 
     path = tmp_path / "run"
     with ScriptedServer() as server:
         grow(path, server, tasks=3)
-        command = [sys.executable, "-c", WRITER, str(path)]
-        with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as writer:
+        command = forked_python("-c", WRITER, path, loaded=COMMANDS_ALONE)
+        with ForkedProcess(command, stdin=-1, stdout=-1, text=True) as writer:
             assert writer.stdout
             assert writer.stdout.readline() == "ready\n"
             with pytest.raises(RunBusyError, match="another process works on"):
@@ -236,7 +233,7 @@ def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path: Path) -> 
             with Run.read(BOOTSTRAP, path) as run:
                 assert run.status().running
                 assert len(run.tasks()) == 3
-            os.kill(writer.pid, signal.SIGKILL)
+            writer.kill()
         made = grow(path, server, tasks=9)
     assert not made.status.running
     assert len(made.tasks) == 9

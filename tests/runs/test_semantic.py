@@ -4,7 +4,6 @@ import asyncio
 import json
 import signal
 import sqlite3
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -26,7 +25,8 @@ from seedstep.report.sections.grown import rejections_section
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP
 from support.bad_replies import reply
-from support.command_line import environment, program, seedstep
+from support.command_line import environment, seedstep
+from support.forking import ForkedProcess, forked
 from support.growing import Outcome, exported, grow, times_asked
 from support.scripted_server import (
     Fault,
@@ -185,7 +185,7 @@ def test_in_any_order_and_gone_on_with_it_is_the_same_and_asks_nothing_twice(
     assert exported(again.path) == exported(outcome.path)
 
 
-def wait_for(condition: Callable[[], bool], running: "subprocess.Popen[str]") -> None:
+def wait_for(condition: Callable[[], bool], running: ForkedProcess[bytes]) -> None:
     latest = time.monotonic() + 60
     while not condition() and running.poll() is None:
         assert time.monotonic() < latest
@@ -213,9 +213,9 @@ def test_killed_it_ends_in_the_same_bytes(
         options = [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.items()]
         options += ["--model=openai:scripted", f"--base-url={server.url}"]
         options += ["--semantic=openai:encoder", f"--semantic-base-url={server.url}"]
-        command = program("bootstrap", "--out", path, *options)
-        with subprocess.Popen(command, stdout=-1, stderr=-1, env=environment()) as running:
-            wait_for(lambda: embedded(path) >= kill_at, running)  # type: ignore[arg-type]
+        command = forked("bootstrap", "--out", path, *options)
+        with ForkedProcess(command, stdout=-1, stderr=-1, env=environment()) as running:
+            wait_for(lambda: embedded(path) >= kill_at, running)
             running.send_signal(signal.SIGKILL)
     before = embedded(path)
     with ScriptedServer(port=server.port) as again:

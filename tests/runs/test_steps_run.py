@@ -15,7 +15,8 @@ from seedstep.data import read_task
 from seedstep.errors import RunError, RunMismatchError
 from seedstep.exports import export_lines
 from seedstep.runs import Run
-from support.command_line import UNSAFE, ended_by, environment, program, seedstep
+from support.command_line import UNSAFE, environment, seedstep
+from support.forking import ended_by, forked
 from support.growing import grow, text_of, times_asked
 from support.scripted_server import ScriptedServer
 from support.step_server import LOOP, STEPS, boat_task, chat, manner_of, slowly, strong_model
@@ -123,7 +124,7 @@ def test_killed_at_any_moment_it_ends_in_the_same_bytes(tmp_path: Path) -> None:
         write_instructions(tmp_path / "whole", **asked_of(server, tasks)).close()
     with ScriptedServer(slowly(strong_model, 0.1)) as server:
         flags = ("--tasks", tasks, "--model", "openai:scripted", "--base-url", server.url)
-        command = program("steps", *flags, "--out", tmp_path / "run", "--in-flight", 2)
+        command = forked("steps", *flags, "--out", tmp_path / "run", "--in-flight", 2)
         for kept in (5, 12, 30):
             ended_by(SIGKILL, command, lambda: server.requests, kept)
         killed = server.requests

@@ -5,7 +5,6 @@ import itertools
 import json
 import sqlite3
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +19,7 @@ from seedstep.runs import BootstrapRun, Run
 from seedstep.runs.database import Database
 from seedstep.stages import BOOTSTRAP
 from support.disk import no_space
+from support.forking import forked
 from support.growing import asked_of, exported, grow, purpose_of, text_of, where
 from support.scripted_server import Fault, ScriptedServer, completion, error, prompt_tokens
 
@@ -70,8 +70,6 @@ async def test_a_value_that_can_not_be_stored_is_an_error_and_no_standstill(
     assert definitions(database) == ["two"]
 
 
-CLI = [sys.executable, "-c", "from seedstep.cli import main; main()"]
-
 HOSTILE: dict[str, Fault] = {
     "finish-reason": Fault(
         body=completion("", choices=[{"text": " No", "finish_reason": "\ud800"}])
@@ -91,9 +89,9 @@ def test_no_reply_brings_a_run_to_a_standstill(fault: Fault, tmp_path: Path) -> 
         return next(first, None) if purpose_of(body) == "classification" else None
 
     with ScriptedServer(script) as server:
-        command = [*CLI, "bootstrap", "--out", str(tmp_path / "run"), "--tasks", "4"]
-        command += ["--model", "openai:scripted", "--base-url", server.url]
-        command += ["--prompt-style", "completion"]
+        flags = ("--model", "openai:scripted", "--base-url", server.url, "--tasks", 4)
+        style = ("--prompt-style", "completion")
+        command = forked("bootstrap", "--out", tmp_path / "run", *flags, *style)
         done = subprocess.run(command, timeout=60, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     with Run.read(BOOTSTRAP, tmp_path / "run") as run:

@@ -2,8 +2,6 @@
 
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +15,7 @@ from seedstep import open_run
 from seedstep.runs.spending import PAUSE_SECONDS, elapsed
 from seedstep.stages import BOOTSTRAP
 from support.command_line import seedstep
+from support.forking import ForkedProcess, forked
 from support.growing import grow
 from support.scripted_server import Fault, ScriptedServer
 
@@ -63,11 +62,11 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seedstep.runs.grown.SHORTEST_SECONDS", 0.1)
 
 
-def bootstrap(out: Path, server: ScriptedServer) -> "subprocess.Popen[bytes]":
+def bootstrap(out: Path, server: ScriptedServer) -> ForkedProcess[bytes]:
     flags = {"model": "openai:scripted", "base-url": server.url, "tasks": 16, "in-flight": 4}
     words = [f"--{name}={value}" for name, value in flags.items()]
-    command = [sys.executable, "-m", "seedstep", "bootstrap", "--out", str(out), *words]
-    return subprocess.Popen(command, stdout=-1, stderr=-1)
+    command = forked("bootstrap", "--out", out, *words)
+    return ForkedProcess(command, stdout=-1, stderr=-1)
 
 
 def slow(_: int, body: dict[str, Any]) -> Fault:

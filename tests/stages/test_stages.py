@@ -180,6 +180,7 @@ class TestEveryStage:
         else:
             assert "request for" in seedstep("requests", RUNS[stage], keys[0]).out
 
+    @pytest.mark.usefixtures("quick_figures")
     def test_report(self, stage: str) -> None:
         done = seedstep("report", RUNS[stage], "--out", "page")
         assert done.code == 0, done.err

@@ -6,7 +6,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 
 from support.command_line import environment
+from support.forking import ForkedProcess, forked
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 SECONDS = 30
@@ -27,6 +27,20 @@ def find_browser() -> str:
     if not found:
         pytest.skip("no browser: install Debian's chromium, or set SEEDSTEP_BROWSER to its path")
     return found
+
+
+@contextmanager
+def started_browser() -> Iterator[Any]:
+    """Debian's Chromium without a window; what needs it is skipped where there is none.
+
+    It runs an event loop until it ends.
+    """
+    path = find_browser()
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield opened
+        opened.close()
 
 
 @dataclass
@@ -42,8 +56,8 @@ class Server:
     def start(self) -> None:
         """Start it, and wait until it says its addresses."""
         with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "seedstep", *self.command, "--port", str(self.port)],
+            self._process = ForkedProcess(
+                forked(*self.command, "--port", self.port),
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=environment(PYTHONUNBUFFERED="1"),

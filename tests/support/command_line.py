@@ -4,11 +4,9 @@ import io
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +20,6 @@ __all__ = [
     "UNSAFE",
     "Outcome",
     "chat_reply",
-    "ended_by",
     "environment",
     "error_reply",
     "json_of",
@@ -98,39 +95,16 @@ def environment(**values: str) -> dict[str, str]:
 
 
 def run_process(
-    *args: object, env: Mapping[str, str] | None = None, seconds: float = 60
+    *args: object,
+    env: Mapping[str, str] | None = None,
+    seconds: float = 60,
+    line: Callable[..., list[str]] = program,
 ) -> Outcome:
     """Run a command as a process of its own, without a terminal, for so long at the most."""
     done = subprocess.run(
-        program(*args), env=env or environment(), capture_output=True, timeout=seconds, check=False
+        line(*args), env=env or environment(), capture_output=True, timeout=seconds, check=False
     )
     return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
-
-
-def ended_by(
-    number: signal.Signals,
-    command: Sequence[object],
-    count: Callable[[], int],
-    least: int,
-    pause: float = 0,
-) -> tuple[int, str]:
-    """Start a process, and send it a signal some time after a count has reached a number.
-
-    Returns its exit status and what it said on standard error. A process that ends before gets no
-    signal.
-    """
-    process = subprocess.Popen(
-        [str(part) for part in command],
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    while count() < least and process.poll() is None:
-        time.sleep(0.005)
-    time.sleep(pause)
-    process.send_signal(number)
-    _, said = process.communicate()
-    return process.returncode, said.decode()
 
 
 def chat_reply(text: str, finish_reason: str = "stop") -> Fault:

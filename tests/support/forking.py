@@ -1,68 +1,203 @@
 """Commands as processes that begin with everything loaded: copies of one that has loaded it.
 
-Loading torch, transformers and matplotlib takes longer than most commands of the documentation.
-`CommandServer` loads them once, and makes a copy of its process (`os.fork`) for each command, which
-has the command's own directory, environment, input and outputs. It puts `seedstep` and `python`
-into a folder, small programs that ask it for such a process and wait for its end.
+Loading torch, transformers and matplotlib takes longer than most commands of tests. A server loads
+them once, and makes a copy of its process (`os.fork`) for each command, which has the command's own
+directory, environment, input and outputs. `seedstep` and `python` in a folder are small programs
+that ask it for such a process, and end as it ends. A signal that they get, such as SIGINT, is sent
+to the copy; where one of them is killed with SIGKILL, the kernel kills the copy.
+
+A copy differs from a process of its own in what happens before its command: nothing is imported,
+hashes are those of the server, and it is in no process group of who started it.
+
+    done = subprocess.run(forked("status", run), capture_output=True)
 """
 
+import atexit
+import fcntl
+import gc
 import json
 import os
+import runpy
+import select
 import shlex
+import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NoReturn
+from typing import Any, AnyStr, NoReturn
 
 from seedstep.cli import COMMANDS
+from support.command_line import environment
 
-__all__ = ["command_server"]
+__all__ = [
+    "COMMANDS_ALONE",
+    "LOADED",
+    "ForkedProcess",
+    "ended_by",
+    "forked",
+    "forked_python",
+    "programs",
+]
+
+COMMANDS_ALONE = (
+    *dict.fromkeys(f"seedstep.cli.{entry.module or entry.name}" for entry in COMMANDS),
+    "seedstep.review.app",
+    "seedstep.review.view",
+    "uvicorn",
+)
+"""What commands load that ask servers for texts, or serve pages."""
 
 LOADED = (
-    *(f"seedstep.cli.{entry.module or entry.name}" for entry in COMMANDS),
+    *COMMANDS_ALONE,
     "matplotlib.pyplot",
+    "peft",
     "spacy",
     "torch",
+    "torch.distributed.run",
     "transformers",
     "transformers.trainer",
     "transformers.models.llama.modeling_llama",
+    "transformers.models.t5.modeling_t5",
+    "accelerate.commands.launch",
+    "seedstep.tune.train",
 )
-"""What commands of the documentation load that take long."""
+"""What commands load that take long: torch, and what draws."""
+
+CAN_KILL = hasattr(fcntl, "F_SETSIG")
+"""Whether a copy ends with the program that asked for it, as on Linux."""
+
+COPIES = "copies"
+"""The folder with a file for each client, by its number, that has the number of its copy."""
 
 CLIENT = """\
-import json, os, socket, sys
+import json, os, signal, socket, struct, sys
 _, address, python, *argv = sys.argv
-if argv[:4] == ["python", "-P", "-m", "seedstep"]:
-    argv = argv[3:]
-blocks = argv[0] == "python" and argv[1:2] == ["-c"] and len(argv) == 3
-if argv[0] != "seedstep" and not blocks:
+words = argv[1:]
+while argv[0] == "python" and words[:1] in (["-P"], ["-u"]):
+    words = words[1:]
+if argv[0] == "python" and words[:2] == ["-m", "seedstep"]:
+    words = ["seedstep", *words[2:]]
+elif argv[0] == "python" and (not words or words[0][0] == "-" and words[0] not in ("-c", "-m")):
     os.execv(python, [python, *argv[1:]])
-command = json.dumps({"argv": argv, "cwd": os.getcwd(), "env": dict(os.environ)})
+else:
+    words = [argv[0], *words]
+copy, heard = 0, []
+def tell(number, _):
+    if copy:
+        os.kill(copy, number)
+    else:
+        heard.append(number)
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+    if signal.getsignal(number) is not signal.SIG_IGN:
+        signal.signal(number, tell)
+command = json.dumps({"argv": words, "cwd": os.getcwd(), "env": dict(os.environ)})
 with socket.socket(socket.AF_UNIX) as server:
     server.connect(address)
     socket.send_fds(server, [len(command).to_bytes(4, "big")], [0, 1, 2])
     server.sendall(command.encode("ascii"))
-    status = server.recv(1)
-os._exit(status[0] if status else 139)
+    for number in (0, 1, 2):
+        os.close(number)
+    told = server.recv(4)
+    copy = int.from_bytes(told, "big")
+    for number in heard:
+        tell(number, None)
+    told = server.recv(4)
+status = struct.unpack("!i", told)[0] if told else 139
+if status < 0:
+    signal.signal(-status, signal.SIG_DFL) if -status != signal.SIGKILL else None
+    os.kill(os.getpid(), -status)
+os._exit(status)
 """
 """What `seedstep` and `python` run, given the server's socket, Python, and their own command line.
 
-The server runs commands, those of an experiment's stages too, and blocks of Python; Python runs all
-else.
+Python itself runs only what is neither a module, nor a file, nor a text.
 """
 
 
 @contextmanager
-def command_server(env: Mapping[str, str], loaded: Sequence[str] = LOADED) -> Iterator[Path]:
+def _server(env: Mapping[str, str], loaded: Sequence[str]) -> Iterator[Path]:
     """Start the server, and yield a folder with `seedstep` and `python`, for a search path."""
     with TemporaryDirectory() as folder:  # not in pytest's: the path of a socket must be short
         yield from _started(Path(folder), env, loaded)
+
+
+@cache
+def programs(loaded: tuple[str, ...]) -> Path:
+    """The folder of `seedstep` and `python`, whose server runs until this process ends."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    env = environment(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1")
+    return stack.enter_context(_server(env, loaded))
+
+
+def forked(*args: object, loaded: tuple[str, ...] = COMMANDS_ALONE) -> list[str]:
+    """The command line of a process of `seedstep`, as `program` has it, that is a copy."""
+    return [_program("seedstep", loaded), *map(str, args)]
+
+
+def forked_python(*args: object, loaded: tuple[str, ...] = LOADED) -> list[str]:
+    """The command line of a process of Python that is a copy."""
+    return [_program("python", loaded), *map(str, args)]
+
+
+class ForkedProcess(subprocess.Popen[AnyStr]):
+    """A process of `forked` or `forked_python`, or of any other program.
+
+    Signals are sent to the copy itself. So `wait` returns after it has ended, also with SIGKILL.
+    """
+
+    def send_signal(self, sig: int) -> None:
+        if (copy := self._copy()) is None or self.poll() is not None:
+            super().send_signal(sig)
+        else:
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(copy, sig)
+
+    def _copy(self) -> int | None:
+        words: Any = self.args
+        with suppress(OSError, ValueError):
+            return int((Path(words[0]).parents[1] / COPIES / f"{self.pid}").read_text())
+        return None
+
+
+def ended_by(
+    number: signal.Signals,
+    command: Sequence[object],
+    count: Callable[[], int],
+    least: int,
+    pause: float = 0,
+) -> tuple[int, str]:
+    """Start a process, and send it a signal some time after a count has reached a number.
+
+    Returns its exit status and what it said on standard error. A process that ends before gets no
+    signal.
+    """
+    process = ForkedProcess(
+        [str(part) for part in command],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    while count() < least and process.poll() is None:
+        time.sleep(0.005)
+    time.sleep(pause)
+    process.send_signal(number)
+    _, said = process.communicate()
+    return process.returncode, said.decode()
+
+
+def _program(name: str, loaded: tuple[str, ...]) -> str:
+    here = Path(sys.executable)
+    return str(programs(loaded) / name if CAN_KILL else here.with_name(name))
 
 
 def _started(folder: Path, env: Mapping[str, str], loaded: Sequence[str]) -> Iterator[Path]:
@@ -70,6 +205,7 @@ def _started(folder: Path, env: Mapping[str, str], loaded: Sequence[str]) -> Ite
     client = folder / "client.py"
     client.write_text(CLIENT)
     programs.mkdir()
+    (folder / COPIES).mkdir()
     for name in ("seedstep", "python"):
         words = shlex.join([sys.executable, "-IS", str(client), str(address), sys.executable, name])
         programs.joinpath(name).write_text(f'#!/bin/sh\nexec {words} "$@"\n')
@@ -77,7 +213,11 @@ def _started(folder: Path, env: Mapping[str, str], loaded: Sequence[str]) -> Ite
     search = os.pathsep.join((str(Path(__file__).parents[1]), env.get("PYTHONPATH", "")))
     command = [sys.executable, "-m", "support.forking", str(address), *loaded]
     with subprocess.Popen(
-        command, env={**env, "PYTHONPATH": search}, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        command,
+        env={**env, "PYTHONPATH": search},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
     ) as server:
         assert server.stdout
         assert server.stdout.readline() == b"ready\n"
@@ -85,61 +225,131 @@ def _started(folder: Path, env: Mapping[str, str], loaded: Sequence[str]) -> Ite
         server.kill()
 
 
+class _Server:
+    """Makes copies of its process, and tells each client how its copy ended."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.listening = socket.socket(socket.AF_UNIX)
+        self.listening.bind(address)
+        self.listening.listen()
+        self.ended, self.waking = socket.socketpair()
+        for each in (self.ended, self.waking):
+            each.setblocking(False)
+        signal.set_wakeup_fd(self.waking.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self.clients: dict[int, socket.socket] = {}
+
+    def run(self) -> NoReturn:
+        while True:
+            ready, _, _ = select.select([self.listening, self.ended], [], [])
+            if self.ended in ready:
+                self.ended.recv(4096)
+                self.tell_ends()
+            if self.listening in ready:
+                self.begin(self.listening.accept()[0])
+
+    def begin(self, client: socket.socket) -> None:
+        """Make a copy for a client."""
+        size, streams, _, _ = socket.recv_fds(client, 4, 3)
+        command = _read(client, int.from_bytes(size, "big"))
+        pid = os.fork()
+        if pid == 0:
+            self.leave()
+            _end_with(client)
+            folder = Path(self.address).parent
+            (folder / COPIES / f"{_process_of(client)}").write_text(f"{os.getpid()}")
+            _start_copies(str(folder / "bin" / "python"))
+            _become(json.loads(command), streams)
+        for stream in streams:
+            os.close(stream)
+        self.clients[pid] = client
+        _tell(client, pid)
+
+    def leave(self) -> None:
+        """Let a copy be no server."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for each in (self.listening, self.ended, self.waking, *self.clients.values()):
+            each.close()
+
+    def tell_ends(self) -> None:
+        """Tell the clients of all copies that have ended."""
+        while self.clients:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                return
+            with self.clients.pop(pid) as client:
+                _tell(client, os.waitstatus_to_exitcode(status))
+
+
 def serve(address: str, loaded: Sequence[str]) -> None:
-    """Make a process for each command that a client sends, one after another."""
+    """Make a process for each command that a client sends."""
     for name in loaded:
         __import__(name)
     assert threading.active_count() == 1, "a process with threads can't be copied"
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(address)
-        listening.listen()
-        os.write(1, b"ready\n")
-        while True:
-            client, _ = listening.accept()
-            with client:
-                size, streams, _, _ = socket.recv_fds(client, 4, 3)
-                if os.fork() == 0:
-                    listening.close()
-                    sys.executable = str(Path(address).with_name("bin") / "python")
-                    _become(json.loads(_read(client, int.from_bytes(size, "big"))), streams, client)
-                for stream in streams:
-                    os.close(stream)
-            while _an_end_was_read():
-                pass
+    server = _Server(address)
+    gc.collect()
+    gc.freeze()
+    os.write(1, b"ready\n")
+    server.run()
 
 
 def _read(client: socket.socket, size: int) -> bytes:
+    """Return what a client sends; less where it ends, and its copy with it."""
     found = b""
-    while len(found) < size:
-        found += client.recv(size - len(found)) or sys.exit(1)
+    while len(found) < size and (more := client.recv(size - len(found))):
+        found += more
     return found
 
 
-def _an_end_was_read() -> bool:
-    """Wait for no process, but read how one ended, so that it does not stay a zombie."""
-    try:
-        return os.waitpid(-1, os.WNOHANG)[0] != 0
-    except ChildProcessError:
-        return False
+def _process_of(client: socket.socket) -> int:
+    """Return the number of the process at the other end."""
+    told = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", told)[0])
 
 
-def _become(command: dict[str, Any], streams: list[int], client: socket.socket) -> NoReturn:
-    """Run a command in this copy, tell the client its exit status, and end."""
-    import atexit
+def _tell(client: socket.socket, number: int) -> None:
+    """Send a number to a client, which may be gone."""
+    with suppress(OSError):
+        client.sendall(number.to_bytes(4, "big", signed=True))
 
+
+def _end_with(client: socket.socket) -> None:
+    """Let the kernel kill this process when a client ends."""
+    if CAN_KILL:
+        fcntl.fcntl(client, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(client, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(client, fcntl.F_SETFL, fcntl.fcntl(client, fcntl.F_GETFL) | os.O_ASYNC)
+        if select.select([client], [], [], 0)[0]:  # it has ended already
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _start_copies(python: str) -> None:
+    """Let the processes that this copy starts be copies, too."""
+    sys.executable = python
+    if workers := sys.modules.get("seedstep.infer.workers"):
+        workers.COMMAND = (python, *workers.COMMAND[1:])  # type: ignore[attr-defined]
+
+
+def _become(command: dict[str, Any], streams: list[int]) -> NoReturn:
+    """Run a command in this copy, and end."""
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
-    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
-    sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
     os.chdir(command["cwd"])
     os.environ.clear()
     os.environ.update(command["env"])
+    at_once = bool(os.environ.get("PYTHONUNBUFFERED"))
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stdout.reconfigure(write_through=at_once)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
     name, *words = command["argv"]
     status = 0
     try:
         _run(name, words)
+        threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as Python does
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
@@ -148,7 +358,6 @@ def _become(command: dict[str, Any], streams: list[int], client: socket.socket) 
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
-    client.sendall(bytes([status % 256]))
     os._exit(status % 256)
 
 
@@ -158,10 +367,16 @@ def _run(name: str, words: list[str]) -> None:
 
         sys.argv = ["seedstep", *words]
         main()
-    elif words[:1] == ["-c"]:
+    elif words[0] == "-c":
+        sys.argv = ["-c", *words[2:]]
         exec(compile(words[1], "<string>", "exec"), {"__name__": "__main__"})
+    elif words[0] == "-m":
+        sys.argv = words[1:]
+        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
     else:
-        os.execv(sys.executable, [sys.executable, *words])
+        sys.argv = words
+        sys.path.insert(0, str(Path(words[0]).resolve().parent))
+        runpy.run_path(words[0], run_name="__main__")
 
 
 if __name__ == "__main__":

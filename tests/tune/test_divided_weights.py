@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,11 @@ from seedstep.llm.checkpoints import load_model
 from seedstep.tune.checkpoints import write_fsdp
 from seedstep.tune.division import join_processes
 from support.command_line import environment, seedstep
+from support.forking import forked_python
 from support.tuning_things import save_llama, save_t5, write_tasks
 
 SCRIPT = Path(__file__).parents[1] / "support" / "fsdp_on_cpu.py"
-LAUNCHER = (sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch")
+LAUNCHER = ("-m", "accelerate.commands.accelerate_cli", "launch")
 
 
 def losses(out: Path) -> list[float]:
@@ -42,7 +42,7 @@ def test_two_processes_that_divide_the_weights_train_as_one_though_killed(
     command = (*LAUNCHER, *launch, "tune", *source, *flags, "--accumulate", 2, "--out", two)
     for how in ({"KILLED": "1"}, {}):
         done = subprocess.run(
-            list(map(str, command)),
+            forked_python(*command),
             env=environment(OMP_NUM_THREADS="1", **how),
             capture_output=True,
             text=True,

@@ -21,6 +21,7 @@ from seedstep.encode import TokenPair
 from seedstep.errors import InputError, MissingExtraError, RunError, RunMismatchError, TuningError
 from seedstep.tune.records import EvaluationLoss, OptimizerStep, TrainedModel, Training
 from seedstep.tune.train import tune_decoder
+from support.forking import forked_python
 from support.tiny_models import MadeData, made_pairs, tiny_model
 
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -66,7 +67,7 @@ def in_process(
 ) -> tuple[int, dict[int, float], list[str]]:
     """Run a tuning elsewhere: its exit status, the losses of its steps, and what else it said."""
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    command = [sys.executable, *(launcher if processes > 1 else [])]
+    command = launcher if processes > 1 else []
     arguments = [
         str(SUPPORT / "tuning_process.py"),
         "decoder",
@@ -74,10 +75,13 @@ def in_process(
         json.dumps(settings),
         kill_at,
     ]
-    paths = os.pathsep.join([str(SUPPORT.parent), *sys.path])
-    environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [*command, *arguments], capture_output=True, text=True, env=environment, timeout=300
+        forked_python(*command, *arguments),
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=300,
     )
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
     steps = {line[0]: line[1] for line in lines if line[0] != "held out"}
