@@ -131,6 +131,7 @@ class TestGrown:
         assert ["Seeds", "0.95 to 1.00", "1"] in found
         assert "never compared with" not in words(page)
 
+    @pytest.mark.usefixtures("quick_figures")
     def test_the_default_place_is_in_the_run_and_a_report_is_replaced(
         self, runs: Path, tmp_path: Path
     ) -> None:
@@ -287,6 +288,7 @@ class TestOtherStages:
 
 
 class TestWhatIsMissing:
+    @pytest.mark.usefixtures("quick_figures")
     def test_a_parser_costs_one_line(
         self, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -67,11 +67,11 @@ def rows(page: Any, caption: str) -> list[list[str]]:
 
 
 def drawn_without_images(chart: Chart, name: str) -> DrawnChart:
-    """Draw a chart as reports do, without its images, whose writing takes most of their time."""
+    """Draw a chart without its images and its exact layout, which take most of a report's time."""
     from matplotlib.figure import Figure
 
     with drawing(chart.name):
-        figure = Figure(figsize=chart.size, layout="constrained")
+        figure = Figure(figsize=chart.size)
         chart.draw(figure)
         figure.draw_without_rendering()
     image = f'<svg role="img" aria-label="{name}"></svg>'
