@@ -185,7 +185,7 @@ def test_in_any_order_and_gone_on_with_it_is_the_same_and_asks_nothing_twice(
     assert exported(again.path) == exported(outcome.path)
 
 
-def wait_for(condition: Callable[[], bool], running: ForkedProcess[bytes]) -> None:
+def wait_for(condition: Callable[[], bool], running: ForkedProcess) -> None:
     latest = time.monotonic() + 60
     while not condition() and running.poll() is None:
         assert time.monotonic() < latest

@@ -62,7 +62,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seedstep.runs.grown.SHORTEST_SECONDS", 0.1)
 
 
-def bootstrap(out: Path, server: ScriptedServer) -> ForkedProcess[bytes]:
+def bootstrap(out: Path, server: ScriptedServer) -> ForkedProcess:
     flags = {"model": "openai:scripted", "base-url": server.url, "tasks": 16, "in-flight": 4}
     words = [f"--{name}={value}" for name, value in flags.items()]
     command = forked("bootstrap", "--out", out, *words)

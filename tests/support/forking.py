@@ -33,7 +33,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, AnyStr, NoReturn
+from typing import Any, NoReturn
 
 from seedstep.cli import COMMANDS
 from support.command_line import environment
@@ -149,7 +149,7 @@ def forked_python(*args: object, loaded: tuple[str, ...] = LOADED) -> list[str]:
     return [_program("python", loaded), *map(str, args)]
 
 
-class ForkedProcess(subprocess.Popen[AnyStr]):
+class ForkedProcess(subprocess.Popen[Any]):
     """A process of `forked` or `forked_python`, or of any other program.
 
     Signals are sent to the copy itself. So `wait` returns after it has ended, also with SIGKILL.
