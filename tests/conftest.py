@@ -225,9 +225,10 @@ def copied_shards(grown_shards: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def quick_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The charts of reports and tunings are drawn, but no images of them are made."""
-    from support.reports import drawn_without_images
+    """Charts are drawn, but no images of them are made; what parses English is loaded once."""
+    from support.reports import drawn_without_images, kept_parser
 
+    monkeypatch.setattr("seedstep.report.statistics._pipeline", kept_parser)
     for module in ("figures", "page"):
         monkeypatch.setattr(f"seedstep.report.{module}.render", drawn_without_images)
 
