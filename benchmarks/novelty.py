@@ -5,6 +5,9 @@ beyond the data are made of its texts, the first half of one and the second half
 keeps how often words are used. What rouge-score would take is the time of some thousand random
 pairs times the number of pairs that brute force compares: each text with all kept before it.
 
+One text at a time is measured against pools of those texts, and of instructions of made-up words,
+which have little in common, as `large.py` has them. These times are of the processor.
+
 Example::
 
     python benchmarks/novelty.py --data instructions.jsonl
@@ -29,6 +32,7 @@ from statistics import fmean, median, quantiles
 from types import SimpleNamespace
 
 import numpy as np
+from large import INSTRUCTION, words
 from rouge_score import rouge_scorer
 
 from seedstep.data import open_table, seed_tasks
@@ -39,6 +43,10 @@ THRESHOLD = 0.7
 SIZES = (13_000, 26_000, 52_000)
 LONG_SIZES = (200_000, 1_000_000)
 POOL = 50_000
+LONG_POOLS = (200_000, 1_000_000)
+ASKED = 1000
+"""How many texts are looked for in a pool."""
+
 ROUGE_PAIRS = 5_000
 
 
@@ -83,7 +91,9 @@ def main() -> None:
             write(path, recombined(texts, size))
             print_row(in_a_process(path), per_pair)
     print()
-    print_online(recombined(texts, POOL + 2000))
+    for size in (POOL, *LONG_POOLS) if chosen.long else (POOL,):
+        print_online("given texts", recombined(texts, size + ASKED))
+        print_online("made-up words", made_up(size + ASKED))
 
 
 def print_row(one: Measured, per_pair: float) -> None:
@@ -169,24 +179,37 @@ def check(texts: Sequence[str], tokens: str) -> None:
     print(f"{tokens}: {len(texts):,} texts, {len(kept):,} kept, equal to rouge-score in all")
 
 
-def print_online(texts: Sequence[str]) -> None:
+def print_online(kind: str, texts: Sequence[str]) -> None:
     """One text at a time against a pool, each also added, as a bootstrap does."""
-    index = NoveltyIndex(latin_tokens)
-    start = time.perf_counter()
-    for number, text in enumerate(texts[:POOL]):
+    index, pool = NoveltyIndex(latin_tokens), len(texts) - ASKED
+    before, start = resident_mib(), time.process_time()
+    for number, text in enumerate(texts[:pool]):
         index.add(str(number), text)
-    added = (time.perf_counter() - start) / POOL
-    print(f"one text at a time, pool of {POOL:,} ({1e6 * added:.0f} microseconds to add one)")
+    added = (time.process_time() - start) / pool
+    print(f"{kind}, one at a time, pool of {pool:,} ({1e6 * added:.0f} microseconds to add one)")
     for name, least in (("exact nearest", 0.0), ("decided at 0.7", THRESHOLD)):
         seconds = []
-        for text in texts[POOL:]:
-            start = time.perf_counter()
+        for text in texts[pool:]:
+            start = time.process_time()
             index.nearest(text, least=least)
-            seconds.append(1000 * (time.perf_counter() - start))
+            seconds.append(1000 * (time.process_time() - start))
         print(
             f"  {name}: mean {fmean(seconds):.2f} ms, median {median(seconds):.2f},"
             f" 99% within {quantiles(seconds, n=100)[-1]:.2f}"
         )
+    print(f"  memory: {resident_mib() - before:.0f} MiB", flush=True)
+
+
+def resident_mib() -> float:
+    """The memory of this process, on Linux."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+def made_up(size: int) -> list[str]:
+    """`size` instructions of made-up words."""
+    chance = random.Random(1)
+    return [f"Describe {words(chance, INSTRUCTION - 1)}." for _ in range(size)]
 
 
 def read(path: Path) -> list[str]:

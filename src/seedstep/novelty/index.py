@@ -1,8 +1,9 @@
 """Find the known text that is nearest to a new one, by ROUGE-L (Self-Instruct, section 2.2).
 
 The index is for texts that come one at a time; `decide` is for whole files. The result is the same
-as that of comparing with every known text. Signatures bound all scores in a few array operations,
-and only texts whose bound reaches the best score so far are compared.
+as that of comparing with every known text. How many tokens the text has in common with each known
+one is counted (see `postings`). That bounds all scores, and only texts whose bound reaches the best
+score so far are compared, those with the most common tokens first.
 
 Example::
 
@@ -13,29 +14,33 @@ Example::
     Neighbor(id='seed_001', score=0.8000000000000002)
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
+from rapidfuzz import process
+from rapidfuzz.distance import LCSseq
 
-from seedstep.novelty.join import compare
-from seedstep.novelty.texts import SIGNATURE_WORDS, Sequenced, TokenNumbers, encode
+from seedstep.novelty.join import f1_scores
+from seedstep.novelty.postings import Postings, elements
+from seedstep.novelty.texts import Sequenced, TokenNumbers, sequence
 from seedstep.text import Tokenizer
 
 __all__ = ["Neighbor", "NoveltyIndex"]
 
-_FIRST = 64
+_FIRST = 16
 """How many texts, with the highest bounds, are compared first; later four times as many."""
 
-_CLOSE = 0.9
-"""The first comparison takes texts whose bound is at least this share of the highest."""
+_BAND = 4
+"""Of c common tokens at most, texts with more than c - c / 4 are looked at together."""
 
-_BLOCK = 10_000
-"""How many texts are encoded at once."""
+_CAP = 255
+"""Lengths up to this one are also held in bytes, which are compared quickly."""
 
 _ROUNDING = 1e-9
+"""Bounds may be off by less. They err on the side of comparing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +51,6 @@ class Neighbor:
     score: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Query:
-    """A text that is compared: its number of tokens, its signature, and its tokens."""
-
-    length: int
-    signature: NDArray[np.uint64]
-    sequence: Sequenced
-
-
 class NoveltyIndex:
     """Known texts in the order in which they were added."""
 
@@ -63,31 +59,29 @@ class NoveltyIndex:
         self._vocabulary = TokenNumbers(tokenizer)
         self._ids: list[str] = []
         self._sequences: list[Sequenced] = []
-        self._lengths = np.empty(_FIRST, np.int32)
-        self._signatures = np.empty((SIGNATURE_WORDS, _FIRST), np.uint64)
+        self._lengths = np.empty(1, np.int32)
+        self._capped = np.empty(1, np.uint8)
+        self._postings = Postings()
 
     def __len__(self) -> int:
         return len(self._ids)
 
     def add(self, text_id: str, text: str) -> None:
         """Add a text to the known ones."""
-        self.add_all([(text_id, text)])
+        tokens, count = self._vocabulary.of(text), len(self)
+        if count == len(self._lengths):
+            self._lengths = np.resize(self._lengths, 2 * count)
+            self._capped = np.resize(self._capped, 2 * count)
+        self._lengths[count] = len(tokens)
+        self._capped[count] = min(len(tokens), _CAP)
+        self._sequences.append(sequence(tokens))
+        self._postings.add(elements(tokens))
+        self._ids.append(text_id)
 
     def add_all(self, texts: Iterable[tuple[str, str]]) -> None:
-        """Add texts with their ids to the known ones, in their order; many at once are quicker."""
-        rest = iter(texts)
-        while block := list(islice(rest, _BLOCK)):
-            count, new = len(self), encode(self._vocabulary.number(text for _, text in block))
-            end = count + len(block)
-            if end > len(self._lengths):
-                self._lengths = np.resize(self._lengths, 2 * end)
-                wider = np.empty((SIGNATURE_WORDS, 2 * end), np.uint64)
-                wider[:, :count] = self._signatures[:, :count]
-                self._signatures = wider
-            self._ids += [text_id for text_id, _ in block]
-            self._sequences += new.sequences
-            self._lengths[count:end] = new.lengths
-            self._signatures[:, count:end] = new.signatures.T
+        """Add texts with their ids to the known ones, in their order."""
+        for text_id, text in texts:
+            self.add(text_id, text)
 
     def nearest(
         self, text: str, *, known: int | None = None, least: float = 0.0
@@ -97,53 +91,80 @@ class NoveltyIndex:
         Only the first `known` texts are looked at, by default all. The result is None where no
         token is shared or no score reaches `least`; a higher `least` saves comparisons.
         """
-        new = encode(self._vocabulary.number([text]))
         count = len(self) if known is None else min(known, len(self))
-        query = _Query(int(new.lengths[0]), new.signatures[0], new.sequences[0])
-        return self._nearest(query, count, least)
+        return self._nearest(self._vocabulary.of(text), count, least)
 
     def nearest_before(self, row: int) -> Neighbor | None:
         """Return what `nearest` does for a known text, by its row, and those that it follows.
 
-        It saves encoding the text again.
+        It saves numbering its tokens again.
         """
-        signature = self._signatures[:, row]
-        return self._nearest(_Query(int(self._lengths[row]), signature, self._sequences[row]), row)
+        known = self._sequences[row]
+        tokens = list(map(ord, known)) if isinstance(known, str) else known
+        return self._nearest(tokens, row)
 
-    def _nearest(self, new: _Query, count: int, least: float = 0.0) -> Neighbor | None:
-        bounds = self._bounds(new, count)
-        best, best_score, size = 0, 0.0, _FIRST
-        floor = max(least, 2 * _ROUNDING) - _ROUNDING
-        rows = np.flatnonzero(bounds >= max(_CLOSE * bounds.max(initial=0), floor))[:size]
-        while len(rows):
-            scores = self._scores(new, rows)
-            score = float(scores.max())
-            row = int(rows[scores == score].min())
-            if score > best_score or (score == best_score and row < best):
-                best, best_score = row, score
-            bounds[rows] = 0
-            rows = np.flatnonzero(bounds >= max(best_score - _ROUNDING, floor))
-            if len(rows) > size:
-                rows = rows[np.argpartition(-bounds[rows], size)[:size]]
-            size *= 4
-        return (
-            Neighbor(self._ids[best], best_score)
-            if best_score > 0 and best_score >= least
-            else None
-        )
+    def _nearest(self, tokens: Sequence[int], count: int, least: float = 0.0) -> Neighbor | None:
+        common = self._postings.common(elements(tokens), count)
+        new, best = sequence(tokens), _Best(min(max(least, 2 * _ROUNDING), 1.0) - _ROUNDING)
+        most = int(common.max(initial=0))
+        while most >= (fewest := best.fewest(len(new))):
+            lowest = max(fewest, most - most // _BAND)
+            near = common >= lowest
+            longest = best.longest(len(new), most)
+            if longest < _CAP:
+                near &= self._capped[:count] <= longest
+            rows = np.flatnonzero(near)
+            rows = rows[common[rows] <= most]
+            self._compare(new, rows, common[rows], best)
+            most = lowest - 1
+        if best.row < 0 or best.score < least:
+            return None
+        return Neighbor(self._ids[best.row], best.score)
 
-    def _bounds(self, new: _Query, count: int) -> NDArray[np.float64]:
-        """Return upper bounds of the scores with known texts: (count,), 0 for no shared token."""
-        length, known = np.int32(new.length), self._lengths[:count]
-        words = zip(self._signatures[:, :count], new.signature, strict=True)
-        differing = sum(np.bitwise_count(known_word ^ word) for known_word, word in words)
-        total = length + known
-        shared = np.minimum((total - differing) >> 1, np.minimum(length, known))
-        bounds: NDArray[np.float64] = 2 * shared / np.maximum(total, 1)
-        return bounds
+    def _compare(
+        self,
+        new: Sequenced,
+        rows: NDArray[np.int64],
+        common: NDArray[np.unsignedinteger],
+        best: "_Best",
+    ) -> None:
+        """Compare a text with known ones, by their rows, as long as a bound reaches the best score.
 
-    def _scores(self, new: _Query, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        known = [self._sequences[row] for row in rows.tolist()]
+        The bounds follow from the numbers of common tokens.
+        """
         lengths = self._lengths[rows]
-        texts = [new.sequence] * len(known)
-        return compare(texts, known, np.full_like(lengths, new.length), lengths)
+        bounds = common / ((len(new) + lengths) / 2)
+        size = _FIRST
+        while len(places := np.flatnonzero(bounds >= best.floor)):
+            if len(places) > size:
+                places = places[np.argpartition(-bounds[places], size)[:size]]
+            known = [self._sequences[row] for row in rows[places].tolist()]
+            found = process.cdist([new], known, scorer=LCSseq.similarity, dtype=np.int32)[0]
+            best.improve(rows[places], f1_scores(found, len(new), lengths[places]))
+            bounds[places] = 0
+            size *= 4
+
+
+@dataclass(slots=True)
+class _Best:
+    """The best score so far and its row, the first of equals. No score below `floor` counts."""
+
+    floor: float
+    row: int = -1
+    score: float = 0.0
+
+    def improve(self, rows: NDArray[np.int64], scores: NDArray[np.float64]) -> None:
+        """Take over the highest score, if it is higher, or as high in an earlier row."""
+        score = float(scores.max())
+        row = int(rows[scores == score].min())
+        if score > self.score or (score == self.score and row < self.row):
+            self.row, self.score = row, score
+            self.floor = max(self.floor, score - _ROUNDING)
+
+    def fewest(self, length: int) -> int:
+        """Return how many common tokens a text of this length needs at least, with any other."""
+        return max(1, ceil(self.floor * length / (2 - self.floor)))
+
+    def longest(self, length: int, common: int) -> int:
+        """Return the greatest length of a text that has so many tokens in common with it."""
+        return int(2 * common / self.floor) - length

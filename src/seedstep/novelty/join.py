@@ -30,7 +30,7 @@ from rapidfuzz.distance import LCSseq
 
 from seedstep.novelty.texts import Sequenced, Texts, hashed
 
-__all__ = ["Matches", "Pairs", "compare", "join", "key_counts"]
+__all__ = ["Matches", "Pairs", "compare", "f1_scores", "join", "key_counts"]
 
 PAIRED_LENGTH = 64
 """The keys of texts up to so many tokens are pairs of elements; those of longer ones are elements.
@@ -222,13 +222,23 @@ def compare(
     lengths: NDArray[np.integer],
     other_lengths: NDArray[np.integer],
 ) -> NDArray[np.float64]:
-    """Return the ROUGE-L F1 of pairs of texts with these lengths, none of which is 0.
-
-    The operations are those of `lcs_f1` in the same order, so that the results are equal.
-    """
+    """Return the ROUGE-L F1 of pairs of texts with these lengths, none of which is 0."""
     if not ones:
         return np.empty(0)
     common = process.cpdist(ones, others, scorer=LCSseq.similarity, dtype=np.int32)
+    return f1_scores(common, lengths, other_lengths)
+
+
+def f1_scores(
+    common: NDArray[np.integer],
+    lengths: NDArray[np.integer] | int,
+    other_lengths: NDArray[np.integer],
+) -> NDArray[np.float64]:
+    """Return the ROUGE-L F1 for the lengths of longest common subsequences, and of both texts.
+
+    The operations are those of `lcs_f1` in the same order, so that the results are equal. No text
+    is empty.
+    """
     precision, recall = common / lengths, common / other_lengths
     scores: NDArray[np.float64] = 2 * precision * recall
     np.divide(scores, precision + recall, out=scores, where=common > 0)

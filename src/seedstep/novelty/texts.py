@@ -21,7 +21,16 @@ from numpy.typing import NDArray
 
 from seedstep.text import Tokenizer
 
-__all__ = ["Numbered", "Sequenced", "Texts", "TokenNumbers", "encode", "hashed", "ranks"]
+__all__ = [
+    "Numbered",
+    "Sequenced",
+    "Texts",
+    "TokenNumbers",
+    "encode",
+    "hashed",
+    "ranks",
+    "sequence",
+]
 
 Sequenced = str | tuple[int, ...]
 """The token numbers of a text for rapidfuzz: a string of code points as long as there are enough.
@@ -60,12 +69,16 @@ class TokenNumbers:
     def __len__(self) -> int:
         return len(self._numbers)
 
+    def of(self, text: str) -> list[int]:
+        """Return the token numbers of a text. New tokens get the next numbers."""
+        numbers = self._numbers
+        return [numbers.setdefault(token, len(numbers)) for token in self._tokenizer(text)]
+
     def number(self, texts: Iterable[str]) -> Numbered:
         """Return the token numbers of some texts. New tokens get the next numbers."""
-        numbers = self._numbers
         tokens, lengths = array("i"), array("q")
         for text in texts:
-            found = [numbers.setdefault(token, len(numbers)) for token in self._tokenizer(text)]
+            found = self.of(text)
             tokens.extend(found)
             lengths.append(len(found))
         return Numbered(np.array(tokens, np.int32), np.array(lengths, np.int64))
@@ -116,6 +129,13 @@ class Texts:
             self.signatures[rows],
             [self.sequences[row] for row in rows.tolist()],
         )
+
+
+def sequence(tokens: Sequence[int]) -> Sequenced:
+    """Return one text for rapidfuzz, by its token numbers."""
+    if max(tokens, default=0) < _CODE_POINTS:
+        return "".join(map(chr, tokens))
+    return tuple(tokens)
 
 
 def ranks(counts: NDArray[np.int64]) -> NDArray[np.int64]:
