@@ -99,9 +99,9 @@ class Postings:
                 found += column.marks[:count]
             else:
                 sparse.append(rows if count == self._count else rows[: bisect_left(rows, count)])
-        one = found.dtype.type(1)
+        increment = found.dtype.type(1)
         for part in _parts(sparse):
-            np.add.at(found, np.frombuffer(b"".join(part), np.int32), one)
+            np.add.at(found, np.frombuffer(b"".join(part), np.int32), increment)
         return found
 
     def _column(self, element: int, rows: "array[int]") -> _Column | None:
