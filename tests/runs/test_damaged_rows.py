@@ -55,6 +55,7 @@ def test_a_damaged_value_is_named_and_the_rest_is_shown(value: str, server: Scri
 
 @pytest.mark.parametrize("value", DAMAGE.values(), ids=DAMAGE)
 @pytest.mark.parametrize("stage", ["steps", "judge", "examples"])
+@pytest.mark.usefixtures("quick_figures")
 def test_a_damaged_result_is_named_and_others_are_shown(stage: str, value: str) -> None:
     shutil.copytree(FIXTURES / stage, "run")
     with closing(sqlite3.connect("run/run.db")) as database:
@@ -169,6 +170,7 @@ def test_a_time_that_can_not_be_is_told_in_a_report(at: float) -> None:
 
 
 @pytest.mark.parametrize("tokens", ["tokens: auto", ""])
+@pytest.mark.usefixtures("quick_figures")
 def test_tokens_that_a_run_does_not_name_are_those_of_the_paper(
     tokens: str, server: ScriptedServer
 ) -> None:
