@@ -20,7 +20,8 @@ from seedstep.recipes import run_experiment
 from seedstep.recipes.experiment import read_experiment
 from seedstep.runs import Run
 from seedstep.stages import JUDGE, PREDICT, STEPS
-from support.command_line import environment, program, seedstep
+from support.command_line import environment, program, run_process, seedstep
+from support.forking import forked
 from support.growing import exported as exports_of
 from support.growing import times_asked
 from support.scripted_server import Fault, ScriptedServer
@@ -159,6 +160,7 @@ def made(out: Path) -> tuple[Any, ...]:
     return exports_of(out / "grown"), steps_of(out), answers_of(out), judged
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_a_whole_experiment_grows(server: ScriptedServer, tmp_path: Path) -> None:
     save_t5(tmp_path / "t5")
     path = tmp_path / "all.yaml"
@@ -231,11 +233,11 @@ def test_killed_while_it_grows(tmp_path: Path) -> None:
     with ScriptedServer(reply) as server:
         run(path, server, FEW, out)
         values = ("--set", f"tasks={MANY}", "--set", f"url={server.url}")
-        command = program("run", path, "--out", out, *values)
+        command = ("run", path, "--out", out, *values)
         for more in (3, 40, 30):
-            kill_at(server.requests + more, command, server)
-        done = subprocess.run(command, env=environment(), capture_output=True, check=False)
-        assert done.returncode == 0, done.stderr.decode()
+            kill_at(server.requests + more, program(*command), server)
+        done = run_process(*command, seconds=240, line=forked)
+        assert done.code == 0, done.err
         twice = sum(count - 1 for count in times_asked(server.bodies).values())
         assert twice <= 3 * 9  # what a kill found in flight, or not yet on the disk
     with ScriptedServer(reply) as server:
@@ -249,11 +251,7 @@ def test_a_smaller_value_is_one_error(server: ScriptedServer, tmp_path: Path) ->
     out = tmp_path / "out"
     run(path, server, 4, out)
     shutil.copytree(out, tmp_path / "before")
-    error = subprocess.run(
-        program("run", path, "--out", out, "--set", "tasks=2", "--set", f"url={server.url}"),
-        env=environment(),
-        capture_output=True,
-        check=False,
-    ).stderr.decode()
-    assert "has 4 finished tasks already, more than --tasks" in " ".join(error.split())
+    values = ("--set", "tasks=2", "--set", f"url={server.url}")
+    done = run_process("run", path, "--out", out, *values, line=forked)
+    assert "has 4 finished tasks already, more than --tasks" in " ".join(done.err.split())
     assert made(out) == made(tmp_path / "before")
