@@ -24,12 +24,13 @@ import random
 import resource
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median, quantiles
 from types import SimpleNamespace
+from typing import Any, TypeVar
 
 import numpy as np
 from large import INSTRUCTION, words
@@ -38,6 +39,8 @@ from rouge_score import rouge_scorer
 from seedstep.data import open_table, seed_tasks
 from seedstep.novelty import NoveltyIndex, TokenNumbers, decide, encode, join, ranks
 from seedstep.text import TOKENIZERS, latin_tokens
+
+T = TypeVar("T")
 
 THRESHOLD = 0.7
 SIZES = (13_000, 26_000, 52_000)
@@ -89,11 +92,11 @@ def main() -> None:
         for size in SIZES + LONG_SIZES * chosen.long:
             path = Path(folder) / "texts.jsonl"
             write(path, recombined(texts, size))
-            print_row(in_a_process(path), per_pair)
+            print_row(in_a_process(measure, path), per_pair)
     print()
     for size in (POOL, *LONG_POOLS) if chosen.long else (POOL,):
-        print_online("given texts", recombined(texts, size + ASKED))
-        print_online("made-up words", made_up(size + ASKED))
+        in_a_process(print_online, "given texts", recombined(texts, size + ASKED))
+        in_a_process(print_online, "made-up words", made_up(size + ASKED))
 
 
 def print_row(one: Measured, per_pair: float) -> None:
@@ -106,10 +109,11 @@ def print_row(one: Measured, per_pair: float) -> None:
     )
 
 
-def in_a_process(path: Path) -> Measured:
+def in_a_process(work: Callable[..., T], *arguments: Any) -> T:
+    """Work in a process of its own, so that its memory is its own, too."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-        return pool.submit(measure, path).result()
+        return pool.submit(work, *arguments).result()
 
 
 def measure(path: Path) -> Measured:

@@ -60,11 +60,9 @@ def test_a_signal_ends_it(kind: type["subprocess.Popen[str]"], number: signal.Si
         assert copy != process.pid
         process.send_signal(number)
         _, said = process.communicate(timeout=30)
+    assert process.returncode == -number
     if number == signal.SIGINT:
-        assert process.returncode == 1
         assert said.endswith("KeyboardInterrupt\n")
-    else:
-        assert process.returncode == -number
     until = time.monotonic() + (30 if kind is subprocess.Popen else 0)
     while _is_there(copy) and time.monotonic() < until:
         time.sleep(0.01)
@@ -83,6 +81,34 @@ def _is_there(process: int) -> bool:
 def test_how_it_died_is_told(number: signal.Signals) -> None:
     code = f"import os; os.kill(os.getpid(), {int(number)})"
     assert subprocess.run(python(code)).returncode == -number
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_what_was_said_before_it_died_is_there(stream: str) -> None:
+    code = f"import os, sys; print('said', file=sys.{stream}); os.kill(os.getpid(), 9)"
+    program, *words = python(code)
+    done = subprocess.run([program, "-u", *words], capture_output=True)
+    assert (getattr(done, stream), done.returncode) == (b"said\n", -signal.SIGKILL)
+
+
+def test_a_text_at_the_end_is_an_error() -> None:
+    done = subprocess.run(python("import sys; sys.exit('what went wrong')"), capture_output=True)
+    assert (done.returncode, done.stderr) == (1, b"what went wrong\n")
+
+
+def test_the_server_ends_with_the_process_that_started_it() -> None:
+    code = (
+        "import os; from support.forking import programs; print(programs(('json',)), flush=True);"
+        " os.kill(os.getpid(), 9)"
+    )
+    search = os.pathsep.join(filter(None, sys.path))
+    line = [sys.executable, "-c", code]
+    done = subprocess.run(line, stdout=-1, env=environment(PYTHONPATH=search))
+    folder = Path(done.stdout.decode().strip()).parent
+    until = time.monotonic() + 30
+    while folder.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not folder.exists()
 
 
 def test_it_waits_for_its_threads_and_what_is_done_at_the_end() -> None:

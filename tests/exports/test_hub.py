@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from aiohttp import web
 
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP
-from support.command_line import environment, run_process, seedstep
+from support.command_line import environment, program, run_process, seedstep
 from support.forking import forked
 from support.growing import grow
 from support.scripted_server import ScriptedServer
@@ -142,15 +143,15 @@ def _exported(grown: Path, tmp_path: Path) -> Path:
     return out
 
 
-def pushed(exported: Path, url: str, *more: str) -> Any:
+def pushed(exported: Path, url: str, *more: str, line: Callable[..., list[str]] = forked) -> Any:
     env = environment(HF_ENDPOINT=url, HF_TOKEN="hf_secret", HF_HOME=str(exported.parent))
-    return run_process("push", exported, "me/mine", *more, env=env, line=forked)
+    return run_process("push", exported, "me/mine", *more, env=env, line=line)
 
 
 def test_a_push_says_what_it_sends_and_sends_just_that(exported: Path) -> None:
     (exported / "notes.txt").write_text("not for others")
     with Hub() as hub:
-        done = pushed(exported, hub.url, "--yes")
+        done = pushed(exported, hub.url, "--yes", line=program)
     assert done.code == 0, done.err
     assert sorted(hub.files) == ["README.md", "data/train-00000-of-00001.parquet"]
     assert hub.created[0]["visibility"] == "private"

@@ -12,6 +12,7 @@ from seedstep.review.export import offline_page, take
 from seedstep.runs.reviews import Review
 from seedstep.stages.review import labels_of_review
 from support.browsing import Server, serving, started_browser, watched
+from support.command_line import program
 from support.labelling import (
     SHARED,
     TRUTH,
@@ -39,7 +40,7 @@ def review(tmp_path: Path) -> Path:
 
 
 def test_three_raters_label_a_review(review: Path, browser: Any, tmp_path: Path) -> None:
-    with serving(tmp_path, "review", "serve", str(review)) as server:
+    with serving(tmp_path, "review", "serve", str(review), line=program) as server:
         by_keyboard(browser, server, order_of(review, "ann"))
         on_a_phone(browser, server, order_of(review, "bob"))
     without_a_server(browser, review, tmp_path)

@@ -15,6 +15,7 @@ import pytest
 
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP
+from support.command_line import program
 from support.forking import ForkedProcess, forked
 from support.growing import (
     exported,
@@ -38,15 +39,17 @@ SETTINGS: dict[str, Any] = {"tasks": 16, "window": 5, "in_flight": IN_FLIGHT, "s
 KILLS = 6
 
 
-def process(*arguments: str) -> "subprocess.Popen[str]":
-    return ForkedProcess(forked(*arguments), stdout=-1, stderr=-1, text=True)
+def process(*arguments: str, line: Callable[..., list[str]] = forked) -> "subprocess.Popen[str]":
+    return ForkedProcess(line(*arguments), stdout=-1, stderr=-1, text=True)
 
 
-def started(path: Path, server: ScriptedServer, style: str) -> "subprocess.Popen[str]":
+def started(
+    path: Path, server: ScriptedServer, style: str, line: Callable[..., list[str]] = forked
+) -> "subprocess.Popen[str]":
     values = {"model": "openai:scripted", "base-url": server.url, "prompt-style": style}
     options = [f"--{name}={value}" for name, value in values.items()]
     options += [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.items()]
-    return process("bootstrap", "--out", str(path), *options)
+    return process("bootstrap", "--out", str(path), *options, line=line)
 
 
 def wait_for(condition: Callable[[], bool], running: "subprocess.Popen[str]") -> None:
@@ -81,11 +84,15 @@ def committed(path: Path) -> set[str]:
 
 
 def killed(path: Path, server: ScriptedServer, style: str, chance: random.Random) -> None:
-    """Start a process and kill it: while it starts, or after some more of its requests."""
-    running = started(path, server, style)
+    """Start a process and kill it: while it starts, or after some more of its requests.
+
+    One that is killed while it starts is no copy: that would have started before.
+    """
     before = server.requests
     more = chance.randint(1, 12)
-    if chance.random() < 0.25:
+    is_early = chance.random() < 0.25
+    running = started(path, server, style, program if is_early else forked)
+    if is_early:
         time.sleep(chance.uniform(0, 0.7))
     else:
         wait_for(lambda: server.requests >= before + more, running)

@@ -6,7 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +50,7 @@ class Server:
     command: tuple[str, ...]
     port: int
     log: Path
+    line: Callable[..., list[str]] = forked
     addresses: dict[str, str] = field(default_factory=dict)
     _process: subprocess.Popen[bytes] | None = None
 
@@ -57,7 +58,7 @@ class Server:
         """Start it, and wait until it says its addresses."""
         with self.log.open("wb") as log:
             self._process = ForkedProcess(
-                forked(*self.command, "--port", self.port),
+                self.line(*self.command, "--port", self.port),
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=environment(PYTHONUNBUFFERED="1"),
@@ -93,9 +94,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(folder: Path, *command: str) -> Iterator[Server]:
+def serving(
+    folder: Path, *command: str, line: Callable[..., list[str]] = forked
+) -> Iterator[Server]:
     """A server; its messages go to a file in the folder."""
-    server = Server(command, free_port(), folder / "server.log")
+    server = Server(command, free_port(), folder / "server.log", line)
     try:
         server.start()
         yield server

@@ -7,7 +7,8 @@ that ask it for such a process, and end as it ends. A signal that they get, such
 to the copy; where one of them is killed with SIGKILL, the kernel kills the copy.
 
 A copy differs from a process of its own in what happens before its command: nothing is imported,
-hashes are those of the server, and it is in no process group of who started it.
+hashes are those of the server, and so are its limits, its priority and its process group. So a few
+tests of each kind start processes of their own (`support.command_line.program`).
 
     done = subprocess.run(forked("status", run), capture_output=True)
 """
@@ -15,11 +16,13 @@ hashes are those of the server, and it is in no process group of who started it.
 import atexit
 import fcntl
 import gc
+import io
 import json
 import os
 import runpy
 import select
 import shlex
+import shutil
 import signal
 import socket
 import struct
@@ -81,9 +84,10 @@ COPIES = "copies"
 CLIENT = """\
 import json, os, signal, socket, struct, sys
 _, address, python, *argv = sys.argv
-words = argv[1:]
+words, env = argv[1:], dict(os.environ)
 while argv[0] == "python" and words[:1] in (["-P"], ["-u"]):
-    words = words[1:]
+    if words.pop(0) == "-u":
+        env["PYTHONUNBUFFERED"] = "1"
 if argv[0] == "python" and words[:2] == ["-m", "seedstep"]:
     words = ["seedstep", *words[2:]]
 elif argv[0] == "python" and (not words or words[0][0] == "-" and words[0] not in ("-c", "-m")):
@@ -93,13 +97,16 @@ else:
 copy, heard = 0, []
 def tell(number, _):
     if copy:
-        os.kill(copy, number)
+        try:
+            os.kill(copy, number)
+        except ProcessLookupError:
+            pass
     else:
         heard.append(number)
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
     if signal.getsignal(number) is not signal.SIG_IGN:
         signal.signal(number, tell)
-command = json.dumps({"argv": words, "cwd": os.getcwd(), "env": dict(os.environ)})
+command = json.dumps({"argv": words, "cwd": os.getcwd(), "env": env})
 with socket.socket(socket.AF_UNIX) as server:
     server.connect(address)
     socket.send_fds(server, [len(command).to_bytes(4, "big")], [0, 1, 2])
@@ -108,7 +115,7 @@ with socket.socket(socket.AF_UNIX) as server:
         os.close(number)
     told = server.recv(4)
     copy = int.from_bytes(told, "big")
-    for number in heard:
+    for number in heard if copy else ():
         tell(number, None)
     told = server.recv(4)
 status = struct.unpack("!i", told)[0] if told else 139
@@ -220,9 +227,11 @@ def _started(folder: Path, env: Mapping[str, str], loaded: Sequence[str]) -> Ite
         start_new_session=True,
     ) as server:
         assert server.stdout
-        assert server.stdout.readline() == b"ready\n"
-        yield programs
-        server.kill()
+        try:
+            assert server.stdout.readline() == b"ready\n"
+            yield programs
+        finally:
+            server.kill()
 
 
 class _Server:
@@ -238,11 +247,15 @@ class _Server:
             each.setblocking(False)
         signal.set_wakeup_fd(self.waking.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        self.clients: dict[int, socket.socket] = {}
+        self.clients: dict[int, tuple[socket.socket, Path]] = {}
 
     def run(self) -> NoReturn:
+        """Serve until the process that started the server ends, and its input with it."""
         while True:
-            ready, _, _ = select.select([self.listening, self.ended], [], [])
+            ready, _, _ = select.select([self.listening, self.ended, sys.stdin], [], [])
+            if sys.stdin in ready:
+                shutil.rmtree(Path(self.address).parent, ignore_errors=True)
+                os._exit(0)
             if self.ended in ready:
                 self.ended.recv(4096)
                 self.tell_ends()
@@ -253,25 +266,29 @@ class _Server:
         """Make a copy for a client."""
         size, streams, _, _ = socket.recv_fds(client, 4, 3)
         command = _read(client, int.from_bytes(size, "big"))
+        folder = Path(self.address).parent
+        place = folder / COPIES / f"{_process_of(client)}"
         pid = os.fork()
         if pid == 0:
             self.leave()
             _end_with(client)
-            folder = Path(self.address).parent
-            (folder / COPIES / f"{_process_of(client)}").write_text(f"{os.getpid()}")
+            place.write_text(f"{os.getpid()}")
             _start_copies(str(folder / "bin" / "python"))
             _become(json.loads(command), streams)
         for stream in streams:
             os.close(stream)
-        self.clients[pid] = client
+        self.clients[pid] = client, place
         _tell(client, pid)
 
     def leave(self) -> None:
         """Let a copy be no server."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for each in (self.listening, self.ended, self.waking, *self.clients.values()):
+        clients = (client for client, _ in self.clients.values())
+        for each in (self.listening, self.ended, self.waking, *clients):
             each.close()
+        if "numpy" in sys.modules:  # else all copies would draw the same
+            sys.modules["numpy"].random.seed()
 
     def tell_ends(self) -> None:
         """Tell the clients of all copies that have ended."""
@@ -279,7 +296,9 @@ class _Server:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if not pid:
                 return
-            with self.clients.pop(pid) as client:
+            client, place = self.clients.pop(pid)
+            place.unlink(missing_ok=True)
+            with client:
                 _tell(client, os.waitstatus_to_exitcode(status))
 
 
@@ -342,9 +361,9 @@ def _become(command: dict[str, Any], streams: list[int]) -> NoReturn:
     os.environ.update(command["env"])
     at_once = bool(os.environ.get("PYTHONUNBUFFERED"))
     sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
-    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
-    sys.stdout.reconfigure(write_through=at_once)
-    sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
+    output: Any = os.fdopen(1, "wb", 0 if at_once else -1, closefd=False)
+    sys.stdout = io.TextIOWrapper(output, encoding="utf-8", write_through=at_once)
+    sys.stderr = os.fdopen(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
     name, *words = command["argv"]
     status = 0
     try:
@@ -352,12 +371,17 @@ def _become(command: dict[str, Any], streams: list[int]) -> NoReturn:
         threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as Python does
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
+        if not isinstance(end.code, int | None):
+            print(end.code, file=sys.stderr)
+    except BaseException as error:
         traceback.print_exc()
-        status = 1
+        status = -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
+    if status == -signal.SIGINT:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
     os._exit(status % 256)
 
 

@@ -40,7 +40,7 @@ _CAP = 255
 """Lengths up to this one are also held in bytes, which are compared quickly."""
 
 _ROUNDING = 1e-9
-"""Bounds may be off by less. They err on the side of comparing."""
+"""Rounding errors of bounds are smaller. Bounds err on the side of comparing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,10 +29,10 @@ _OCCURRENCE = 1 << 32
 
 MANY_ROWS = 1024
 SHARE = 64
-"""An element has a column if it stands in so many texts, and in one of so many."""
+"""An element has a column if at least MANY_ROWS texts have it, and at least one text in SHARE."""
 
 MOST_COLUMNS = 256
-"""The most columns, each of which takes a byte a text."""
+"""The most columns, each of which takes a byte a text. The first elements to qualify get them."""
 
 ROOM = 4096
 """Columns have room for so many texts at first, later for twice as many each time."""
