@@ -81,53 +81,7 @@ CAN_KILL = hasattr(fcntl, "F_SETSIG")
 COPIES = "copies"
 """The folder with a file for each client, by its number, that has the number of its copy."""
 
-CLIENT = """\
-import json, os, signal, socket, struct, sys
-_, address, python, *argv = sys.argv
-words, env = argv[1:], dict(os.environ)
-while argv[0] == "python" and words[:1] in (["-P"], ["-u"]):
-    if words.pop(0) == "-u":
-        env["PYTHONUNBUFFERED"] = "1"
-if argv[0] == "python" and words[:2] == ["-m", "seedstep"]:
-    words = ["seedstep", *words[2:]]
-elif argv[0] == "python" and (not words or words[0][0] == "-" and words[0] not in ("-c", "-m")):
-    os.execv(python, [python, *argv[1:]])
-else:
-    words = [argv[0], *words]
-copy, heard = 0, []
-def tell(number, _):
-    if copy:
-        try:
-            os.kill(copy, number)
-        except ProcessLookupError:
-            pass
-    else:
-        heard.append(number)
-for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-    if signal.getsignal(number) is not signal.SIG_IGN:
-        signal.signal(number, tell)
-command = json.dumps({"argv": words, "cwd": os.getcwd(), "env": env})
-with socket.socket(socket.AF_UNIX) as server:
-    server.connect(address)
-    socket.send_fds(server, [len(command).to_bytes(4, "big")], [0, 1, 2])
-    server.sendall(command.encode("ascii"))
-    for number in (0, 1, 2):
-        os.close(number)
-    told = server.recv(4)
-    copy = int.from_bytes(told, "big")
-    for number in heard if copy else ():
-        tell(number, None)
-    told = server.recv(4)
-status = struct.unpack("!i", told)[0] if told else 139
-if status < 0:
-    signal.signal(-status, signal.SIG_DFL) if -status != signal.SIGKILL else None
-    os.kill(os.getpid(), -status)
-os._exit(status)
-"""
-"""What `seedstep` and `python` run, given the server's socket, Python, and their own command line.
-
-Python itself runs only what is neither a module, nor a file, nor a text.
-"""
+CLIENT = Path(__file__).with_name("forking_client.py")
 
 
 @contextmanager
@@ -209,12 +163,10 @@ def _program(name: str, loaded: tuple[str, ...]) -> str:
 
 def _started(folder: Path, env: Mapping[str, str], loaded: Sequence[str]) -> Iterator[Path]:
     address, programs = folder / "socket", folder / "bin"
-    client = folder / "client.py"
-    client.write_text(CLIENT)
     programs.mkdir()
     (folder / COPIES).mkdir()
     for name in ("seedstep", "python"):
-        words = shlex.join([sys.executable, "-IS", str(client), str(address), sys.executable, name])
+        words = shlex.join([sys.executable, "-IS", str(CLIENT), str(address), sys.executable, name])
         programs.joinpath(name).write_text(f'#!/bin/sh\nexec {words} "$@"\n')
         programs.joinpath(name).chmod(0o755)
     search = os.pathsep.join((str(Path(__file__).parents[1]), env.get("PYTHONPATH", "")))
