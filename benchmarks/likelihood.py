@@ -2,8 +2,8 @@
 
 The model that `local` names reads the references of the suite's test tasks behind four kinds of
 prompts, as `seedstep steps measure` does: without steps, with the right ones, with the right ones
-in another order, with another task's. Instances of a task share one copy of their prompts'
-beginning; beside that, each row holds one instance, in batches padded to the longest. What is
+in another order, with another task's. The common beginning of a task's prompts is read once;
+beside that, each row holds one instance, in batches padded to the longest. What is
 printed is the time of both, the number of tokens that each reads, and the largest difference
 between their losses.
 
@@ -27,7 +27,7 @@ from seedstep.data import Task, load_tasks
 from seedstep.encode import ENCODINGS, StepsKind, TaskEncoder, TokenPair, tokenize
 from seedstep.encode.losses import token_losses
 from seedstep.encode.packing import PackedGroup, group_pairs, make_row
-from seedstep.infer.likelihood import ROW_TOKENS, ScoringModel
+from seedstep.infer.likelihood import ScoringModel
 from seedstep.suite import write_suite
 
 BATCH = 8
@@ -110,7 +110,7 @@ def main() -> None:
     read = sum(
         group.tokens
         for found in pairs
-        for group in group_pairs(found, share=len(found), row_tokens=ROW_TOKENS)
+        for group in group_pairs(found, share=len(found), row_tokens=1 << 30)
     )
     print(f"{len(versions)} versions x {asked.instances} instances, nats a token")
     print(f"shared  {shared_seconds:7.1f} s  {read:9,} tokens")

@@ -17,7 +17,7 @@ from seedstep.evaluate.measured import gain_rows, read_measured
 from seedstep.infer.likelihood import ScoringModel, open_scoring
 from seedstep.llm import Failure, Reply, Request, Sampling
 from seedstep.recipes.measuring import MeasureProgress, measure_steps
-from support.answering_models import save_bart
+from support.answering_models import save_bart, save_model
 from support.command_line import seedstep
 from support.measuring import STEPS, write_steps
 from support.tuning_things import lines_of, save_llama, save_t5, write_lines, write_tasks
@@ -54,31 +54,61 @@ def plainly(model: ScoringModel, task: Task, steps: Any, seed: int) -> list[floa
     return found
 
 
+def things(instances: int = 12) -> Task:
+    """A task whose instances have inputs and references of different lengths."""
+    kinds = [("oak", "tree"), ("ant", "insect"), ("trout", "fish"), ("rose", "flower")]
+    made = (
+        Instance(f"red gold {word}{' now' * place}", (f"{kind} {kind}"[: 3 + place],), f"t-{place}")
+        for place, (word, kind) in enumerate((kinds * instances)[:instances])
+    )
+    return Task("t", "Kind?", tuple(made), False, steps=STEPS["things_1"])
+
+
+def assert_measured_plainly(model: ScoringModel, task: Task) -> None:
+    """Each version's losses are those of reading one row at a time."""
+    for steps in ("none", "refined", "shuffled"):
+        scored = model.score(task, replace(ENCODINGS["steps"], steps=steps), seed=4)
+        assert scored.nats == pytest.approx(plainly(model, task, steps, 4), abs=1e-4)
+        assert len(set(scored.tokens)) > 1
+
+
 @pytest.mark.parametrize("save", [save_llama, save_t5])
 def test_likelihoods_are_those_of_one_row_at_a_time(save: Any, tmp_path: Path) -> None:
     model = ScoringModel.load(save(tmp_path / "model"))
-    instances = tuple(
-        Instance(f"red gold {word} now", (f"{kind} {kind}"[: 3 + place],), f"t-{place}")
-        for place, (word, kind) in enumerate(
-            [("oak", "tree"), ("ant", "insect"), ("trout", "fish"), ("rose", "flower")] * 3
-        )
-    )
-    task = Task("t", "Kind?", instances, False, steps=STEPS["things_1"])
-    for steps in ("none", "refined", "shuffled"):
-        encoding = replace(ENCODINGS["steps"], steps=steps)
-        scored = model.score(task, encoding, seed=4)
-        assert scored.nats == pytest.approx(plainly(model, task, steps, 4), abs=1e-4)
-        assert len(set(scored.tokens)) > 1
+    assert_measured_plainly(model, things())
     assert not model.note
 
 
-def test_a_model_that_can_not_share_a_prefix_reads_each_row_alone(tmp_path: Path) -> None:
-    model = ScoringModel.load(save_llama(tmp_path / "model", attention_dropout=0.1))
-    task = Task("t", "Kind?", (Instance("red ant", ("insect",), "t-0"),) * 2, False)
-    scored = model.score(task, ENCODINGS["definition"], seed=4)
-    assert "by itself" in model.note
-    plain = [plainly(model, task, "none", 4)[0]] * 2
-    assert scored.nats == pytest.approx(plain, abs=1e-4)
+@pytest.mark.parametrize(
+    "family, settings, how, note",
+    [
+        ("Qwen2", {}, "cache", ""),
+        ("Mistral", {"sliding_window": 2048}, "sdpa", ""),  # the cache has windows
+        ("Mistral", {"sliding_window": 8}, "causal", "by itself"),
+        ("Mamba", {}, "causal", "by itself"),
+    ],
+)
+def test_a_prefix_is_shared_as_the_model_allows(
+    family: str, settings: dict[str, Any], how: str, note: str, tmp_path: Path
+) -> None:
+    model = ScoringModel.load(save_model(family, tmp_path / "model", **settings))
+    assert_measured_plainly(model, things())
+    assert model._how == how
+    assert note in model.note
+    assert bool(note) == bool(model.note)
+
+
+@pytest.mark.parametrize("limit", ["ROW_TOKENS", "CACHED_TOKENS", "TARGET_TOKENS"])
+@pytest.mark.parametrize("most", [1, 40, 300])
+def test_batches_of_any_size_give_the_same(
+    limit: str, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = ScoringModel.load(save_llama(tmp_path / "model"))
+    whole = model.score(things(), ENCODINGS["steps"], seed=4)
+    monkeypatch.setattr(f"seedstep.infer.likelihood.{limit}", most)
+    parts = model.score(things(), ENCODINGS["steps"], seed=4)
+    assert parts.nats == pytest.approx(whole.nats, abs=1e-5)
+    assert parts.tokens == whole.tokens
 
 
 def test_a_text_whose_losses_are_no_numbers_fails_alone(tmp_path: Path) -> None:

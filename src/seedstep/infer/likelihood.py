@@ -2,8 +2,8 @@
 
 A step-by-step instruction that helps makes the reference outputs more likely. No text is generated:
 the model reads the prompt followed by the reference, and the loss of each token of the reference is
-its negative log-likelihood, in nats. Instances of a task share one copy of the common prefix of
-their prompts, as in tuning (section 3.4 and appendix D of the second paper).
+its negative log-likelihood, in nats. The common prefix of a task's prompts is read once, as in
+tuning (section 3.4 and appendix D of the second paper).
 
 Example::
 
@@ -13,9 +13,10 @@ Example::
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import astuple, dataclass, replace
+from itertools import chain
 from math import isfinite
 from typing import Annotated, Any
 
@@ -52,7 +53,13 @@ ROOM = 4
 """Tokens of a reference beside those of its text: its end, and a space before it."""
 
 ROW_TOKENS = 2048
-"""The most tokens of a packed row: enough for many instances, few enough for a dense mask."""
+"""The most tokens of a packed row, and of a batch behind a prefix: few enough for a dense mask."""
+
+CACHED_TOKENS = 8192
+"""The most tokens in the cache of a batch behind a prefix, the prefix counted in each row."""
+
+TARGET_TOKENS = 512
+"""The most target tokens of a batch behind a prefix, each of which has a logit for every token."""
 
 PAIRS = 8
 """How many examples an encoder-decoder model reads at a time."""
@@ -134,7 +141,7 @@ class ScoringModel:
         self._tokenizer = HfTokenizer(tokenizer)
         self._decoder_only = decoder_only
         self._sizes = ModelSizes.of_model(model)
-        self._attention: Any = None
+        self._how: Any = None
         self.note = ""
 
     @classmethod
@@ -178,7 +185,7 @@ class ScoringModel:
             if unknown := self._sizes.unknown_token((*pair.prompt, *pair.target)):
                 raise InputError(f"{task.id}: {unknown}", "give the model its own tokenizer")
         longest = fitted.max_source + fitted.max_target
-        losses = self._packed(pairs, longest) if self._decoder_only else self._paired(pairs)
+        losses = self._continued(pairs, longest) if self._decoder_only else self._paired(pairs)
         if not all(map(isfinite, losses.values())):
             what = f"{task.id}: the model gives losses that are no numbers"
             raise ModelError(what, "measure without --bf16, or name another checkpoint")
@@ -205,16 +212,38 @@ class ScoringModel:
             most = min(most, self._sizes.whole - target)
         return replace(encoding, max_source=max(2, most), max_target=target)
 
-    def _packed(self, pairs: list[TokenPair], longest: int) -> dict[int, float]:
+    def _continued(self, pairs: list[TokenPair], longest: int) -> dict[int, float]:
+        """Return the mean loss of each pair's target, by place, of a decoder-only model."""
+        how = "causal" if len(pairs) == 1 else self._opened(longest)
+        if how == "causal":
+            return self._packed([[PackedGroup((pair,), 0)] for pair in pairs], how)
+        if how != "cache":
+            groups = group_pairs(pairs, share=len(pairs), row_tokens=ROW_TOKENS)
+            return self._packed(pack(groups, row_tokens=ROW_TOKENS), how)
+        found: dict[int, float] = {}
+        for group in group_pairs(pairs, share=len(pairs), row_tokens=sum(map(_length, pairs))):
+            if group.prefix and len(group.pairs) > 1:
+                found |= self._behind(group)
+            else:
+                found |= self._packed([[PackedGroup((pair,), 0)] for pair in group.pairs], "causal")
+        return found
+
+    def _behind(self, group: PackedGroup) -> dict[int, float]:
+        """Read the rests of some pairs in batches, behind the keys and values of their prefix."""
+        from seedstep.infer.prefix import PrefixBatch, prefix_layers
+
+        start = group.prefix
+        prefix = prefix_layers(self._model, group.pairs[0].prompt[:start])
+        found: dict[int, float] = {}
+        for members in _batches(group):
+            rests = [[*pair.prompt[start:], *pair.target[:-1]] for pair in members]
+            losses = PrefixBatch(prefix, rests).losses(self._model, [p.target for p in members])
+            found |= _means(list(chain.from_iterable(losses)), members)
+        return found
+
+    def _packed(self, rows: list[list[PackedGroup]], attention: Any) -> dict[int, float]:
         from seedstep.encode.losses import token_losses
 
-        attention = self._opened(longest)
-        if attention == "causal":
-            groups = [PackedGroup((pair,), 0) for pair in pairs]
-            rows = [[group] for group in groups]
-        else:
-            groups = group_pairs(pairs, share=len(pairs), row_tokens=ROW_TOKENS)
-            rows = pack(groups, row_tokens=ROW_TOKENS)
         found: dict[int, float] = {}
         for members in rows:
             losses = _without_gradient(token_losses, self._model, [make_row(members)], attention)
@@ -222,17 +251,23 @@ class ScoringModel:
         return found
 
     def _opened(self, longest: int) -> Any:
-        """Return the kind of attention; `causal` if a row can't have several instances."""
-        from seedstep.encode.losses import shared_attention
+        """Return how instances of a task are read.
 
-        if self._attention is None:
+        `cache`: behind the keys and values of their common prefix. Models whose cache is of another
+        kind read packed rows, with the attention that is returned. `causal`: each instance alone.
+        """
+        from seedstep.encode.losses import shared_attention
+        from seedstep.infer.prefix import why_not_shared
+
+        if self._how is None:
             try:
-                self._attention = shared_attention(self._model, longest)
+                self._how = why_not_shared(self._model) and shared_attention(self._model, longest)
+                self._how = self._how or "cache"
             except InputError as error:
                 why = f"{error.what}: each instance is read by itself, which takes longer"
                 self.note = "; ".join(filter(None, (self.note, why)))
-                self._attention = "causal"
-        return self._attention
+                self._how = "causal"
+        return self._how
 
     def _paired(self, pairs: list[TokenPair]) -> dict[int, float]:
         from seedstep.encode.losses import pair_losses
@@ -248,6 +283,28 @@ class ScoringModel:
             )
             found |= _means(losses, members)
         return found
+
+
+def _batches(group: PackedGroup) -> Iterator[list[TokenPair]]:
+    """Divide the pairs of a group into batches of similar length and limited size."""
+    batch: list[TokenPair] = []
+    for pair in sorted(group.pairs, key=_length):
+        rows, rest = len(batch) + 1, _length(pair) - group.prefix
+        target = max(len(member.target) for member in (*batch, pair))
+        if batch and (
+            rows * rest > ROW_TOKENS
+            or rows * (group.prefix + rest) > CACHED_TOKENS
+            or rows * target > TARGET_TOKENS
+        ):
+            yield batch
+            batch = []
+        batch.append(pair)
+    yield batch
+
+
+def _length(pair: TokenPair) -> int:
+    """Return the number of tokens that are read: all but the last, from which nothing follows."""
+    return len(pair.prompt) + len(pair.target) - 1
 
 
 def _without_gradient(function: Any, *arguments: Any, **named: Any) -> list[float]:

@@ -1,4 +1,4 @@
-"""Generate for prompts with a common prefix, which is computed once if the model allows it.
+"""Read prompts with a common prefix, which is computed once if the model allows it.
 
 All layers of the model must attend to all earlier tokens; `why_not_shared` detects other models. A
 row has the prefix, padding, the rest of the prompt, and the answer. The padding is masked, and the
@@ -9,7 +9,10 @@ Example::
     prefix = prefix_layers(model, [1, 5, 9])
     batch = PrefixBatch(prefix, [[4, 2], [7]], room=128)
     tokens = batch.logits(model).argmax(-1)
-    batch.take(tokens)
+    batch.take(tokens)                                      # and go on, to generate
+
+    batch = PrefixBatch(prefix, [[4, 2, 8], [7, 3]])        # or compute the losses of texts
+    batch.losses(model, [[8, 6], [3, 6]])
 
 Before a model predicts, trials test whether it can share a prefix and whether it supports padding.
 Short prompts are computed together and alone, and must have the same logits up to rounding noise.
@@ -27,6 +30,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
+from torch.nn.functional import cross_entropy
 from transformers import Cache, DynamicCache, GenerationConfig
 from transformers.cache_utils import DynamicLayer
 
@@ -53,9 +57,9 @@ class PrefixBatch:
     """Rows that continue a common prefix, each with its own rest of at least one token."""
 
     def __init__(
-        self, prefix: Sequence[KeysAndValues], rests: Sequence[Sequence[int]], room: int
+        self, prefix: Sequence[KeysAndValues], rests: Sequence[Sequence[int]], room: int = 0
     ) -> None:
-        """`room` is the number of tokens for which space is reserved."""
+        """`room` is the number of tokens for which space is reserved, for answers."""
         keys = prefix[0][0]
         start, longest, device = keys.shape[-2], max(map(len, rests)), keys.device
         padding = torch.tensor([[longest - len(rest)] for rest in rests], device=device)
@@ -71,15 +75,36 @@ class PrefixBatch:
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def logits(self, model: Any) -> torch.Tensor:
         """Return the logits of each row's next token; call `take` before the next call."""
+        return self._read(model, keep=1)[:, -1]
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def losses(self, model: Any, targets: Sequence[Sequence[int]]) -> list[list[float]]:
+        """Return the cross-entropy of each token of the rows' targets, in nats; call it once.
+
+        The rest of a row has to end with its target, but for the target's last token.
+        """
+        longest = max(map(len, targets))
+        logits = self._read(model, keep=longest)
+        return [
+            cross_entropy(
+                row[longest - len(target) :].float(),
+                torch.tensor(list(target), device=row.device),
+                reduction="none",
+            ).tolist()
+            for row, target in zip(logits, targets, strict=True)
+        ]
+
+    def _read(self, model: Any, keep: int) -> torch.Tensor:
+        """Read tokens that were not read; return the logits after the last `keep` of each row."""
         found = model(
             input_ids=self._ids,
             attention_mask=self._mask,
             position_ids=self._positions,
             past_key_values=self._cache,
             use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=keep,
         )
-        return torch.as_tensor(found.logits)[:, -1]
+        return torch.as_tensor(found.logits)[:, -keep:]
 
     def take(self, tokens: torch.Tensor) -> None:
         """Append a token to each row."""
@@ -166,7 +191,7 @@ def takes_padding(model: Any) -> bool:
 
 def _behind_a_prefix(model: Any, prompts: Prompts, common: int) -> tuple[Prompts, torch.Tensor]:
     prefix = prefix_layers(model, prompts[0][:common])
-    batch = PrefixBatch(prefix, [prompt[common:] for prompt in prompts], room=0)
+    batch = PrefixBatch(prefix, [prompt[common:] for prompt in prompts])
     return prompts, batch.logits(model)
 
 
