@@ -2,8 +2,7 @@
 
 import pytest
 
-from seedstep.bootstrap.classification import says_classification
-from seedstep.bootstrap.parse import read_instructions
+from seedstep.bootstrap.parse import read_instructions, says_classification
 from support.read_replies import instructions
 
 BOTH = ["Sort it.", "Name it."]

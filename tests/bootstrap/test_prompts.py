@@ -9,12 +9,12 @@ from typing import Any, Literal
 import pytest
 
 from seedstep import BootstrapSettings, Instance, Task
-from seedstep.bootstrap.classification import says_classification
 from seedstep.bootstrap.instances import (
     RawInstance,
     labeled_inputs,
     worked_examples,
 )
+from seedstep.bootstrap.parse import says_classification
 from seedstep.bootstrap.prompting import Prompts, make_prompts, one_line
 from seedstep.llm import Request, Sampling
 from seedstep.prompts import Demonstration, demonstrations, fingerprint, heading, render

@@ -358,7 +358,7 @@ async def test_an_interruption_waits_for_a_reply_as_long_as_the_server_is_there(
         return 200
 
     looks: list[Wire] = []
-    monkeypatch.setattr("seedstep.llm.health.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("seedstep.llm.faults.LOOK_SECONDS", 0.05)
     monkeypatch.setattr(Wire, "check", check)
     ledger = MemoryLedger()
     delay = Fault(until=lambda: len(looks) >= 5, delay=0.0 if is_there else 30.0)

@@ -15,8 +15,7 @@ from seedstep.errors import ModelError, UnreachableError
 from seedstep.llm import Endpoint, Engine, MemoryLedger, Reply
 from seedstep.llm.budget import Spent
 from seedstep.llm.engine import REPLY_SECONDS
-from seedstep.llm.faults import Retryable
-from seedstep.llm.health import REFUSALS_IN_A_ROW
+from seedstep.llm.faults import REFUSALS_IN_A_ROW, Retryable
 from seedstep.llm.pacing import ATTEMPTS, FaultAction, Patience
 from seedstep.llm.wire import Wire
 from support.asking import (

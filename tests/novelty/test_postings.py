@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rouge_score import rouge_scorer
 
-from seedstep.novelty import Neighbor, NoveltyIndex, index, postings
-from seedstep.novelty.postings import Postings, elements
+from seedstep.novelty import Neighbor, NoveltyIndex, index
+from seedstep.novelty.index import Postings, elements
 from seedstep.text import latin_tokens, rouge_l
 
 SCORER = rouge_scorer.RougeScorer(["rougeL"], use_stemmer=False)
@@ -31,11 +31,11 @@ LEASTS = st.sampled_from([0.0, 0.0, 0.3, 0.5, 0.7, 1.0, 1.5, 3.0])
 def _low_limits() -> Iterator[None]:
     """Columns for elements of two texts, in small parts, and few texts compared at once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(postings, "MANY_ROWS", 2)
-        patch.setattr(postings, "SHARE", 3)
-        patch.setattr(postings, "MOST_COLUMNS", 3)
-        patch.setattr(postings, "ROOM", 2)
-        patch.setattr(postings, "MOST_HITS", 3)
+        patch.setattr(index, "MANY_ROWS", 2)
+        patch.setattr(index, "SHARE", 3)
+        patch.setattr(index, "MOST_COLUMNS", 3)
+        patch.setattr(index, "ROOM", 2)
+        patch.setattr(index, "MOST_HITS", 3)
         patch.setattr(index, "_FIRST", 1)
         patch.setattr(index, "_CAP", 6)
         yield

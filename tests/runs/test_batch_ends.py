@@ -177,7 +177,7 @@ def test_a_system_that_is_done_does_not_wait_for_the_batches_of_another(tmp_path
 async def test_an_engine_that_ends_well_does_not_wait_for_a_dead_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seedstep.llm.health.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("seedstep.llm.faults.LOOK_SECONDS", 0.05)
     monkeypatch.setattr("seedstep.llm.jobs._backoff", lambda attempt: 60.0)
     with closing(Database.open(tmp_path / "run.db")) as database:
         with BatchServer(lambda number, body: chat_reply("fine"), batch_fault=stuck(0)) as server:

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from seedstep.text import is_refusal
-from seedstep.text.notices import is_notice
+from seedstep.text.refusals import is_notice
 
 NOTICES = (
     "This content has been blocked by our moderation policy.",

@@ -27,7 +27,6 @@ from typing import Any
 
 from seedstep.bootstrap import instances, parse
 from seedstep.bootstrap.axes import Cell, draw_values, parse_axes
-from seedstep.bootstrap.classification import says_classification
 from seedstep.bootstrap.demand import TaskDemand, Turnstile
 from seedstep.bootstrap.filters import (
     FILTERS,
@@ -36,6 +35,7 @@ from seedstep.bootstrap.filters import (
 )
 from seedstep.bootstrap.gate_kinds import parse_gates
 from seedstep.bootstrap.gates import Gate, GateModel, GateModels, check_gates, pass_gates
+from seedstep.bootstrap.parse import says_classification
 from seedstep.bootstrap.pool import Meanings, Pool, rejected
 from seedstep.bootstrap.prompting import Prompts, make_prompts
 from seedstep.bootstrap.records import Candidate, Generation

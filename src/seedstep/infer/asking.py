@@ -1,4 +1,4 @@
-"""Ask a checkpoint through the request engine, as a served model is asked.
+"""Load a checkpoint, and ask it through the request engine, as a served model is asked.
 
 What waits for an answer is answered together, in this process or in several, each of which has a
 copy of the checkpoint. An answer depends on its request alone, but for rounding: where one is drawn
@@ -12,16 +12,23 @@ Example::
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Iterator,
+    MutableMapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from seedstep.encode import HfTokenizer
-from seedstep.infer.loading import load_checkpoint
+from seedstep.encode import ChatFrame, HfTokenizer
+from seedstep.errors import InputError
 from seedstep.infer.workers import Crew
 from seedstep.llm import Answer, Endpoint, Failure, Reply, Request, Sampling, open_model
-from seedstep.llm.checkpoints import was_tuned_here
+from seedstep.llm.checkpoints import computing_type, load_model, load_tokenizer, was_tuned_here
 from seedstep.llm.models import asked_model, known_model
 from seedstep.llm.wire import THINKING
 from seedstep.text.thoughts import opened_thoughts
@@ -29,7 +36,65 @@ from seedstep.text.thoughts import opened_thoughts
 if TYPE_CHECKING:
     from seedstep.infer.generate import Checkpoint, Draw, GeneratedText
 
-__all__ = ["open_asked"]
+__all__ = ["load_checkpoint", "open_asked"]
+
+
+def load_checkpoint(
+    model: str,
+    frames: MutableMapping[str, ChatFrame],
+    *,
+    in_chat: bool,
+    bf16: bool = False,
+    new_tokens: int = 128,
+    stop: Sequence[str] = (),
+    batch: int = 16,
+    room: int | None = None,
+) -> tuple["Checkpoint", HfTokenizer]:
+    """Load a checkpoint, and its tokenizer.
+
+    `in_chat` says whether prompts are in the chat template. `frames` are what templates wrote when
+    they were first used, which may contain a date; what one writes now is added. The other
+    arguments are those of `Checkpoint`.
+
+    Raises:
+        MissingExtraError: transformers is not installed.
+        ModelError: the checkpoint is not there, or can't be read.
+        InputError: the chat template can't be used, and prompts are in it.
+    """
+    tokenizer = load_tokenizer(model)  # raises where transformers is not installed
+    from transformers.utils import logging
+
+    from seedstep.infer.generate import Checkpoint
+
+    logging.disable_progress_bar()
+    template = str(tokenizer.chat_template)
+    reader = HfTokenizer(tokenizer, frame=frames.get(template))
+    frame = _frame(reader, in_chat=in_chat)
+    shown = frame if in_chat else None
+    if shown:
+        frames[template] = shown
+    is_tuned = was_tuned_here(model)  # on answers behind a mark of thoughts, if any
+    checkpoint = Checkpoint(
+        load_model(model, dtype=computing_type(bf16=bf16)[0]),
+        tokenizer,
+        new_tokens=new_tokens,
+        stop=(*stop, *([shown.stop] if shown and shown.stop else [])),
+        batch=batch,
+        ends=[frame.end] if frame and frame.end is not None else [],
+        opened=opened_thoughts(shown.after) if shown and not is_tuned else "",
+        room=room,
+    )
+    return checkpoint, reader
+
+
+def _frame(reader: HfTokenizer, *, in_chat: bool) -> ChatFrame | None:
+    """Return the chat template; None if it can't be used and prompts are not in it."""
+    if in_chat:
+        return reader.chat
+    with suppress(InputError):
+        return reader.chat
+    return None
+
 
 NOT_READ = "not_read"
 """The reason of a failure where a checkpoint can't read a prompt."""

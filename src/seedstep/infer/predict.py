@@ -32,7 +32,7 @@ from seedstep.encode import (
     tokenize,
 )
 from seedstep.errors import InputError
-from seedstep.infer.loading import load_checkpoint
+from seedstep.infer.asking import load_checkpoint
 from seedstep.infer.settings import SystemSettings
 from seedstep.llm import (
     Budget,

@@ -44,8 +44,7 @@ from seedstep.llm.budget import (
 )
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.exchange import require_readable
-from seedstep.llm.faults import Refused, Retryable
-from seedstep.llm.health import REFUSALS_IN_A_ROW, Health
+from seedstep.llm.faults import REFUSALS_IN_A_ROW, Health, Refused, Retryable
 from seedstep.llm.pacing import (
     EngineStats,
     FaultAction,

@@ -34,7 +34,6 @@ from seedstep.recipes.predictions import (
 from seedstep.recipes.steps import examples_work, instructions_work
 from seedstep.recipes.tasks import StageWork, closed_engine, finish, still_asked, unfit
 from seedstep.runs import ChosenSystem, Failed, PredictionsRun, Removed, Run, Stage
-from seedstep.runs.again import FailedPredictions, failed_predictions
 from seedstep.runs.batches import RunLedger
 from seedstep.runs.foresight import (
     FORESEEN,
@@ -45,6 +44,7 @@ from seedstep.runs.foresight import (
     tasks_left,
     yields_of,
 )
+from seedstep.runs.lists import FailedPredictions, failed_predictions
 from seedstep.runs.prediction_lists import plan_predictions
 from seedstep.runs.predictions import work_without
 from seedstep.stages import BOOTSTRAP, DISTILL, EXAMPLES, JUDGE, PREDICT, STEPS

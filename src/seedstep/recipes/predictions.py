@@ -29,8 +29,8 @@ from seedstep.recipes.doors import StageCall, plain_and_async
 from seedstep.recipes.keywords import PredictKeywords
 from seedstep.recipes.tasks import Watcher, share_notes, ticking
 from seedstep.runs import TUNE_CONFIG, ChosenSystem, Failed, PredictionsRun, Run, stored_settings
-from seedstep.runs.again import failed_predictions
 from seedstep.runs.batches import RunLedger, has_open_batches
+from seedstep.runs.lists import failed_predictions
 from seedstep.runs.places import CONFIG
 from seedstep.runs.spending import read_spent_by_model
 from seedstep.settings import make_settings, table

@@ -7,7 +7,11 @@ from seedstep.runs.blocks import (
     labelled as labelled,
     line as line,
 )
-from seedstep.runs.again import Failed as Failed
+from seedstep.runs.lists import (
+    Failed as Failed,
+    ListChanges as ListChanges,
+    Removed as Removed,
+)
 from seedstep.runs.directory import (
     digest as digest,
     open_database as open_database,
@@ -25,7 +29,7 @@ from seedstep.runs.grown import (
     Usage as Usage,
     read_grown_tasks as read_grown_tasks,
 )
-from seedstep.runs.kinds import (
+from seedstep.runs.tasks import (
     DistillRun as DistillRun,
     ExamplesInputs as ExamplesInputs,
     ExamplesRun as ExamplesRun,
@@ -35,8 +39,11 @@ from seedstep.runs.kinds import (
     load_choice as load_choice,
     read_distilled_tasks as read_distilled_tasks,
     read_run_tasks as read_run_tasks,
+    Entry as Entry,
+    TaskRecords as TaskRecords,
+    TaskResult as TaskResult,
+    read_entries as read_entries,
 )
-from seedstep.runs.lists import ListChanges as ListChanges, Removed as Removed
 from seedstep.runs.places import TUNE_CONFIG as TUNE_CONFIG
 from seedstep.runs.predictions import (
     ChosenSystem as ChosenSystem,
@@ -53,12 +60,6 @@ from seedstep.runs.spending import ReplyUsage as ReplyUsage
 from seedstep.runs.stage import (
     Stage as Stage,
     has_rows as has_rows,
-)
-from seedstep.runs.tasks import (
-    Entry as Entry,
-    TaskRecords as TaskRecords,
-    TaskResult as TaskResult,
-    read_entries as read_entries,
 )
 from seedstep.runs.tune import (
     TuningFiles as TuningFiles,

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 from seedstep.data import Task
 from seedstep.llm import Preview
-from seedstep.runs.again import Failed, ask_again
 from seedstep.runs.database import Database
 from seedstep.runs.directory import (
     DATABASE,
@@ -23,7 +22,7 @@ from seedstep.runs.directory import (
     stored_config,
     take_lock,
 )
-from seedstep.runs.lists import Removed, reconcile
+from seedstep.runs.lists import Failed, Removed, ask_again, reconcile
 from seedstep.runs.run import Run
 from seedstep.runs.stage import Stage
 

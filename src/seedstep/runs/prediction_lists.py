@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from seedstep.data import Task, TaskChoice, instances_of
 from seedstep.errors import InputError, RunMismatchError
 from seedstep.runs.directory import digest
-from seedstep.runs.kinds import load_choice
 from seedstep.runs.lists import NO_CHANGES, Fingerprint, ListChanges, Removed, require_same_place
+from seedstep.runs.tasks import load_choice
 from seedstep.settings import make_settings, table
 
 if TYPE_CHECKING:

@@ -26,11 +26,11 @@ from seedstep.infer.predict import Answer, TaskWork
 from seedstep.infer.settings import SystemSettings
 from seedstep.runs.database import Database, Statement, decode_value
 from seedstep.runs.directory import DATABASE, digest, in_order_of, open_database, take_lock
-from seedstep.runs.kinds import load_choice
 from seedstep.runs.lists import NO_CHANGES, Fingerprint, ListChanges
 from seedstep.runs.places import CONFIG, paths_as_kept, paths_from_here, stored_values
 from seedstep.runs.prediction_lists import STAMP, InstanceMark, marks_of, places_of
 from seedstep.runs.run import Run
+from seedstep.runs.tasks import load_choice
 from seedstep.settings import flatten, make_settings, table
 
 __all__ = [

@@ -25,7 +25,6 @@ import msgspec
 from seedstep.data.records import as_html
 from seedstep.errors import MissingExtraError, RunBusyError, RunError, SeedstepError
 from seedstep.llm import Spent
-from seedstep.runs.again import Failed, ask_again
 from seedstep.runs.batches import RunLedger, batch_notes
 from seedstep.runs.database import Database
 from seedstep.runs.directory import (
@@ -42,7 +41,7 @@ from seedstep.runs.directory import (
     stored_config,
     take_lock,
 )
-from seedstep.runs.lists import NO_CHANGES, ListChanges, Removed
+from seedstep.runs.lists import NO_CHANGES, Failed, ListChanges, Removed, ask_again
 from seedstep.runs.merges import merge_of
 from seedstep.runs.places import write_config
 from seedstep.runs.requests import (
