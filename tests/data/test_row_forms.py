@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedstep.data import hub, row_forms
+from seedstep.data import row_forms, rows
 from seedstep.data.row_forms import RowSource, load_row_forms
 from seedstep.errors import InputError
 from seedstep.inputs import load_source
@@ -278,7 +278,7 @@ def test_without_a_network_a_hub_name_is_refused_at_once(monkeypatch: pytest.Mon
     ],
 )
 def test_names_of_the_hub(place: str, name: tuple[str, str | None]) -> None:
-    assert hub._hub_name(place) == name
+    assert rows._hub_name(place) == name
 
 
 VALUES = st.recursive(

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from seedstep.steps.definitions import labels, names, promised
 from seedstep.steps.demands import demands, is_met
-from seedstep.steps.labels import labels, names, promised
 
 LABELS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "quoted": ('Answer "yes" or "no".', "x", ("yes", "no")),

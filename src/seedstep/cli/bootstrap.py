@@ -30,8 +30,8 @@ from seedstep.cli.terminal import (
 from seedstep.data import Task, require_seeds
 from seedstep.errors import InputError
 from seedstep.recipes import BootstrapProgress, foresee_tasks, work_on_bootstrap
+from seedstep.recipes.foresight import ForeseenWork
 from seedstep.runs import BootstrapRun
-from seedstep.runs.foresight import ForeseenWork
 from seedstep.settings import make_settings
 from seedstep.stages import BOOTSTRAP, open_run, tell_status
 from seedstep.stages.grown import advice, task_blocks

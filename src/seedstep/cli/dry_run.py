@@ -10,7 +10,7 @@ from seedstep.cli.terminal import console, plain
 from seedstep.llm import Preview, Request
 from seedstep.llm.batch_api import BATCH_HOURS
 from seedstep.llm.settings import AskingSettings
-from seedstep.runs.foresight import ForeseenWork
+from seedstep.recipes.foresight import ForeseenWork
 
 __all__ = ["DryRun", "print_estimate", "print_foreseen", "print_requests"]
 

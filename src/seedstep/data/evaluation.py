@@ -27,8 +27,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from seedstep.data.hub import HUB
-from seedstep.data.listed import TABLES, items_of_list
 from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_jsonl
 from seedstep.data.records import Prediction, Problem, Task, instances_of, placed, raise_first
 from seedstep.data.row_forms import (
@@ -39,6 +37,7 @@ from seedstep.data.row_forms import (
     rows_of,
     turn_of,
 )
+from seedstep.data.rows import HUB, TABLES, items_of_list
 from seedstep.data.sources import (
     GIVEN,
     LONGEST_LINE,

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import msgspec
 
-from seedstep.data.listed import items_of
 from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_jsonl
 from seedstep.data.records import Example, Instance, Problem, Task, instance_id, placed, raise_first
+from seedstep.data.rows import items_of
 
 __all__ = [
     "SeedFile",

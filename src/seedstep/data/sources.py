@@ -29,9 +29,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from seedstep.data.listed import items_of
 from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_jsonl, read_lines
 from seedstep.data.records import Instance, Problem, Task, placed
+from seedstep.data.rows import items_of
 from seedstep.data.seeds import TextOrTexts, WrittenTask, task_of
 from seedstep.data.superni import TaskFiles, collect, scan_task_files
 from seedstep.errors import InputError, first_line

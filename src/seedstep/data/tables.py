@@ -325,7 +325,7 @@ def open_table(path: Path, field: str) -> RowFile:
         InputError: the file is of an unknown kind.
     """
     if path.suffix.lower() == PARQUET:
-        from seedstep.data.parquet import Parquet
+        from seedstep.data.rows import Parquet
 
         return Parquet(path, field)
     kind = _KINDS.get(path.suffix.lower())

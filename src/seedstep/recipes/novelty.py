@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedstep.data import PathOrTasks, StrPath, evaluation_items
+from seedstep.data.row_forms import HeldRows, open_rows
 from seedstep.data.tables import Columns, RowFile, TableRow
 from seedstep.errors import InputError, unknown_name
 from seedstep.novelty import (
@@ -37,7 +38,6 @@ from seedstep.novelty import (
     ray_cluster,
 )
 from seedstep.recipes.meaning import MeaningDecisions, Semantic, decide_texts
-from seedstep.recipes.rows import HeldRows, open_rows
 from seedstep.text import TOKENIZERS, Script, script_of
 
 __all__ = [

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from seedstep.data import Task, TaskFiles
 from seedstep.data.files import exported_format
-from seedstep.data.hub import HUB
 from seedstep.data.row_forms import RowSource
+from seedstep.data.rows import HUB
 from seedstep.errors import InputError, MissingExtraError
 from seedstep.inputs import load_source
 from seedstep.report.records import Paragraph, ReportPart, Section

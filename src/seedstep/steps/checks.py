@@ -24,8 +24,8 @@ from itertools import combinations
 from types import MappingProxyType
 
 from seedstep.data import Task
+from seedstep.steps.definitions import labels, names, promised, same_answer
 from seedstep.steps.demands import demands, is_met
-from seedstep.steps.labels import labels, names, promised, same_answer
 from seedstep.steps.parsing import REASONS, ParsedSteps
 from seedstep.steps.unfit import (
     clip,

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from seedstep.lazy import late_pattern
-from seedstep.steps.passages import passages
+from seedstep.steps.definitions import passages
 from seedstep.steps.unfit import NUMBER_WORDS, content, sentences, without_illustrations
 
 __all__ = ["Demand", "demands", "is_met"]
