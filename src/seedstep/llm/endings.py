@@ -12,6 +12,7 @@ Example::
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -111,9 +112,14 @@ def ending_of(finish_reason: str) -> Ending:
         >>> ending_of("FINISH_REASON_MAX_TOKENS"), ending_of("maxtokens")
         ('cut', 'cut')
     """
-    if not finish_reason.strip():
+    return _ending_of(finish_reason.strip()[:200])
+
+
+@lru_cache(maxsize=256)  # it is asked for several times for each reply
+def _ending_of(reason: str) -> Ending:
+    if not reason:
         return "finished"
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", finish_reason.strip()[:200])
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", reason)
     word = re.sub(r"[^a-z0-9]+", "_", parted.lower()).strip("_")
     for form in (word, _PREFIX.sub("", word)):
         if ending := _SQUEEZED.get(form.replace("_", "")):
