@@ -33,9 +33,10 @@ from transformers.utils import logging
 from seedstep.data import Task, load_tasks
 from seedstep.encode import ENCODINGS, HfTokenizer, TaskEncoder, tokenize
 from seedstep.errors import MissingExtraError
-from seedstep.infer.generate import Checkpoint, before_stop
+from seedstep.infer.generate import Checkpoint
 from seedstep.infer.settings import SystemSettings
 from seedstep.llm.checkpoints import computing_type, load_model, load_tokenizer
+from seedstep.llm.parameters import before_stop
 from seedstep.recipes import predict
 
 ENCODING = replace(ENCODINGS["steps"], max_source=1024)

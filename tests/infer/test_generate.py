@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from seedstep.infer.generate import Checkpoint, GeneratedText, before_stop
+from seedstep.infer.generate import Checkpoint, GeneratedText
+from seedstep.llm.parameters import before_stop
 from support.answering_models import ENDS, SHARING, answering_model, plainly
 from support.made_tokenizers import byte_level, t5_like
 

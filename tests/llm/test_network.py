@@ -8,7 +8,7 @@ from seedstep.errors import DeniedError, InputError
 from seedstep.llm import Endpoint, Engine, MemoryLedger, Reply
 from seedstep.llm.endpoints import is_loopback_host, server_address
 from seedstep.llm.exchange import exchange
-from seedstep.tune.openai_api import open_api
+from seedstep.tune.openai_api import FineTuningApi
 from support.asking import asked
 from support.scripted_server import ScriptedServer
 
@@ -63,7 +63,7 @@ async def test_a_fine_tuning_server_gets_no_password_of_netrc(
     with ScriptedServer() as server:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.port}")
         endpoint = Endpoint("openai:test", "m", "http://api.test/v1", "sk-key")
-        async with open_api(endpoint) as api:
+        async with FineTuningApi.opened(endpoint) as api:
             await exchange(api.session, endpoint, "POST", "completions", b'{"prompt": "a"}')
         (headers,) = server.headers
     assert headers["Authorization"] == "Bearer sk-key"

@@ -28,9 +28,10 @@ from seedstep.infer.prefix import (
     why_not_shared,
 )
 from seedstep.llm.checkpoints import on_device
+from seedstep.llm.parameters import before_stop
 from seedstep.text.thoughts import is_thought_mark, split_thoughts
 
-__all__ = ["Checkpoint", "Draw", "GeneratedText", "before_stop", "common_length"]
+__all__ = ["Checkpoint", "Draw", "GeneratedText", "common_length"]
 
 Prompt = Sequence[int]
 """The token ids of a prompt."""
@@ -325,12 +326,6 @@ def _drawing(draws: Sequence[Draw | None], places: Sequence[int]) -> _Drawing | 
     """Return what draws the tokens of answers to prompts; None if all are the likeliest."""
     chosen = [draws[place] for place in places] if draws else []
     return _Drawing(chosen) if any(chosen) else None
-
-
-def before_stop(text: str, stop: Iterable[str]) -> str | None:
-    """Return the text before the first of the texts in `stop`, or None if it contains none."""
-    places = [place for ending in stop if (place := text.find(ending)) >= 0]
-    return text[: min(places)] if places else None
 
 
 def _by_length(prompts: Sequence[Prompt]) -> list[int]:

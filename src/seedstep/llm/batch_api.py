@@ -42,9 +42,6 @@ BATCH_HOURS = 24
 LONGEST_RESULT = 64 << 20
 """The longest line of results in bytes."""
 
-PURPOSE = "batch"
-"""What an uploaded file is for, by the API's word."""
-
 NAME_KEY = "seedstep"
 """The entry of a batch's metadata that has its name in the run."""
 
@@ -111,6 +108,7 @@ class BatchApi(JobApi):
 
     NAME: ClassVar[str] = "batch"
     RIGHT: ClassVar[str] = "send batches"
+    PURPOSE: ClassVar[str] = "batch"
 
     async def create(self, file_id: str, path: str, name: str) -> ServerBatch:
         """Create a batch of an uploaded file, with `name` in its metadata.

@@ -19,7 +19,6 @@ from seedstep.errors import ModelError, UnreachableError
 from seedstep.llm.batch_api import (
     BATCH_HOURS,
     NAME_KEY,
-    PURPOSE,
     BatchApi,
     ServerBatch,
     count_lines,
@@ -199,8 +198,8 @@ class BatchWork:
             return batch
         if not batch.file_id:  # so that no batch was created of it
             file = self._file(batch)
-            file_id = await api.uploaded(file.name, batch.size, PURPOSE) if again else None
-            batch = replace(batch, file_id=file_id or await api.upload(file, file.name, PURPOSE))
+            file_id = await api.uploaded(file.name, batch.size) if again else None
+            batch = replace(batch, file_id=file_id or await api.upload(file, file.name))
             await self.ledger.note(batch)
         for attempt in range(CREATIONS):
             if found:

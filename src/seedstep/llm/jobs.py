@@ -177,6 +177,9 @@ class JobApi:
     RIGHT: ClassVar[str]
     """What a key must be allowed to do, for messages."""
 
+    PURPOSE: ClassVar[str]
+    """What an uploaded file is for, by the API's word."""
+
     session: aiohttp.ClientSession
     endpoint: Endpoint
 
@@ -190,7 +193,7 @@ class JobApi:
         async with open_session(endpoint, timeout) as session:
             yield cls(session, endpoint)
 
-    async def upload(self, path: Path, name: str, purpose: str) -> str:
+    async def upload(self, path: Path, name: str) -> str:
         """Upload a file under a name, and return its id.
 
         Raises:
@@ -202,14 +205,14 @@ class JobApi:
             raise ModelError(f"{path} is to be sent and is not there", "put it back") from None
         with opened as file:
             form = aiohttp.FormData()
-            form.add_field("purpose", purpose)
+            form.add_field("purpose", self.PURPOSE)
             form.add_field("file", file, filename=name, content_type="application/jsonl")
             return checked_id((await self._make("files", form, StoredFile)).id)
 
-    async def uploaded(self, name: str, size: int, purpose: str) -> str | None:
+    async def uploaded(self, name: str, size: int) -> str | None:
         """Return the id of an uploaded file of this name and size, or None."""
         try:
-            async for row in self._pages(f"files?purpose={purpose}&"):
+            async for row in self._pages(f"files?purpose={self.PURPOSE}&"):
                 if row.get("filename") == name and row.get("bytes") == size:
                     return checked_id(str(row.get("id")))
         except (ApiError, DeniedError):  # not every server has lists; a file costs nothing

@@ -18,7 +18,7 @@ Example::
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from types import MappingProxyType
@@ -27,7 +27,7 @@ from typing import Any
 from seedstep.llm.faults import ServerError
 from seedstep.llm.records import Request
 
-__all__ = ["DEFAULTS", "OPTIONAL", "Parameters", "stopped"]
+__all__ = ["DEFAULTS", "OPTIONAL", "Parameters", "before_stop"]
 
 OPTIONAL = (
     "response_format",
@@ -326,7 +326,7 @@ def _distance(error: ServerError, name: str) -> int | None:
     return min(abs(place - word) for place in places for word in words)
 
 
-def stopped(text: str, stops: tuple[str, ...]) -> str | None:
+def before_stop(text: str, stops: Sequence[str]) -> str | None:
     """Return a text up to the first of some stop strings, or None if it contains none."""
     ends = [place for stop in stops if (place := text.find(stop)) >= 0]
     return text[: min(ends)] if ends else None

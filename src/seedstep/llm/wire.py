@@ -30,7 +30,7 @@ from seedstep.llm.faults import (
     storable,
     without_key,
 )
-from seedstep.llm.parameters import DEFAULTS, Parameters, stopped
+from seedstep.llm.parameters import DEFAULTS, Parameters, before_stop
 from seedstep.llm.records import Manner, Reasoning, Reply, Request, estimated_tokens
 from seedstep.llm.replies import Body, BodyError, likelihood_in, read_body
 from seedstep.llm.writing import Writing
@@ -174,7 +174,7 @@ class Wire:
             detail = f"a completion without text: {self._said(body.finish_reason or 'no reason')}"
             raise _no_reply(detail, body, tokens)
         text, reason = storable(body.text or ""), self._said(self._reason(request, body, room))
-        if "stop" in left_out and (shorter := stopped(text, request.sampling.stop)) is not None:
+        if "stop" in left_out and (shorter := before_stop(text, request.sampling.stop)) is not None:
             text, reason = shorter, "stop"
         return Reply(
             text,

@@ -8,18 +8,17 @@ Example::
         export(run, "alpaca", "data")
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from functools import partial
-from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 from seedstep.data import StrPath, Task
 from seedstep.infer.distill import DistilledTask, preview_outputs, rewrite_outputs
 from seedstep.llm import Engine, Spent
-from seedstep.recipes.doors import StageCall, plain_and_async
+from seedstep.recipes.doors import StageCall, plain_and_async, work_on
 from seedstep.recipes.keywords import DistillKeywords
-from seedstep.recipes.tasks import StageWork, TaskProgress, TaskWatch, work_on_tasks
-from seedstep.runs import DistillRun, Failed, Removed, Run
+from seedstep.recipes.tasks import StageWork, TaskWatch
+from seedstep.runs import DistillRun, Failed, Removed
 from seedstep.stages import DISTILL
 
 __all__ = ["distill", "distill_async", "outputs_work", "work_on_outputs"]
@@ -57,22 +56,6 @@ def _distill(
 distill, distill_async = plain_and_async(_distill)
 
 
-async def work_on_outputs(
-    out: Path,
-    asked: Mapping[str, Any],
-    watch: TaskWatch | None = None,
-    *,
-    same_model: bool = False,
-    removed: Removed = "keep",
-    failed: Failed = "keep",
-) -> TaskProgress:
-    """Do the work of `distill`, and return the progress that was made."""
-    with Run.start(
-        DISTILL, out, asked, same_model=same_model, removed=removed, failed=failed
-    ) as run:
-        return await work_on_tasks(run, outputs_work(run), watch)
-
-
 def outputs_work(run: DistillRun) -> StageWork:
     """Return how the outputs of the tasks of a run are written anew."""
     whole = run.inputs().whole_prompts
@@ -84,6 +67,10 @@ def outputs_work(run: DistillRun) -> StageWork:
 
     estimate = partial(preview_outputs, run.settings, whole_prompts=whole)
     return StageWork(stage, _outputs, estimate, lambda task: len(task.instances))
+
+
+work_on_outputs = partial(work_on, DISTILL, outputs_work)
+"""Do the work of `distill`, and return the progress that was made."""
 
 
 def _outputs(distilled: DistilledTask) -> str:

@@ -35,19 +35,26 @@ import msgspec
 
 from seedstep.data import StrPath, Task, load_tasks, task_record
 from seedstep.data.records import as_html, html_table
-from seedstep.recipes.tasks import finish
-from seedstep.runs import TUNE_CONFIG, Run, Stage
+from seedstep.recipes.tasks import StageWork, TaskProgress, TaskWatch, finish, work_on_tasks
+from seedstep.runs import TUNE_CONFIG, Failed, Removed, Run, Stage
 from seedstep.runs.blocks import duration
 from seedstep.runs.places import CONFIG, GIVEN, keep_given
 
-__all__ = ["NotebookWatch", "StageCall", "kept_inputs", "notebook_watch", "plain_and_async"]
+__all__ = [
+    "NotebookWatch",
+    "StageCall",
+    "kept_inputs",
+    "notebook_watch",
+    "plain_and_async",
+    "work_on",
+]
 
 
 P = ParamSpec("P")
 T = TypeVar("T", bound=Run[Any, Any, Any])
 """The type of a run."""
 
-StageWork = Callable[[Path, Mapping[str, Any]], Coroutine[Any, Any, object]]
+Work = Callable[[Path, Mapping[str, Any]], Coroutine[Any, Any, object]]
 """The work of a stage, from the run's directory and the settings that were asked for."""
 
 ONE_SOURCE = ("tasks", "seeds", "source")
@@ -64,7 +71,7 @@ class StageCall(Generic[T]):
     stage: Stage[Any, Any, Any]
     out: StrPath
     settings: Mapping[str, Any]
-    work: StageWork
+    work: Work
 
 
 def plain_and_async(
@@ -106,7 +113,26 @@ def plain_and_async(
     return plain, awaited
 
 
-async def _watched(work: StageWork, path: Path, asked: Mapping[str, Any]) -> None:
+async def work_on(
+    stage: Stage[Any, Any, Any],
+    how: Callable[[Any], StageWork],
+    out: Path,
+    asked: Mapping[str, Any],
+    watch: TaskWatch | None = None,
+    *,
+    same_model: bool = False,
+    removed: Removed = "keep",
+    failed: Failed = "keep",
+) -> TaskProgress:
+    """Do the work of a stage that makes one record for each task, and return the progress made.
+
+    `how` returns how the stage works on the tasks of its run.
+    """
+    with Run.start(stage, out, asked, same_model=same_model, removed=removed, failed=failed) as run:
+        return await work_on_tasks(run, how(run), watch)
+
+
+async def _watched(work: Work, path: Path, asked: Mapping[str, Any]) -> None:
     """Do the work, with a watcher that shows progress if this is a notebook and it has none."""
     watch = None
     if isinstance(work, partial) and work.keywords.get("watch", ()) is None:

@@ -19,12 +19,12 @@ Example::
 
 import csv
 import io
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 import msgspec
 
@@ -35,7 +35,6 @@ from seedstep.evaluate import METRICS, Metric, score, stemmed_tokens
 from seedstep.evaluate.agreement import (
     LEVELS,
     OUTCOMES,
-    RatingAgreement,
     fleiss_kappa,
     label_agreement,
     labels_of,
@@ -52,20 +51,20 @@ from seedstep.evaluate.judge import (
     preview_verdicts,
 )
 from seedstep.evaluate.metrics import load_tokenizer
+from seedstep.evaluate.people import PairOfRaters
 from seedstep.evaluate.tables import systems_html
 from seedstep.inputs import distinct_names, read_systems
 from seedstep.inputs.labels import LabelScale, RaterLabels, read_raters
 from seedstep.llm import Engine, Preview, Spent
-from seedstep.recipes.doors import StageCall, plain_and_async
+from seedstep.recipes.doors import StageCall, plain_and_async, work_on
 from seedstep.recipes.keywords import JudgeKeywords
-from seedstep.recipes.tasks import StageWork, TaskProgress, TaskWatch, work_on_tasks
-from seedstep.runs import Failed, JudgeRun, Removed, Run, keep_scores
+from seedstep.recipes.tasks import StageWork, TaskWatch
+from seedstep.runs import Failed, JudgeRun, Removed, keep_scores
 from seedstep.stages import JUDGE, judged_inputs
 
 __all__ = [
     "Agreement",
     "Evaluation",
-    "PairAgreement",
     "VerdictRow",
     "agreement",
     "chosen_verdicts",
@@ -159,20 +158,6 @@ def _judge(
 judge, judge_async = plain_and_async(_judge)
 
 
-async def work_on_verdicts(
-    out: Path,
-    asked: Mapping[str, Any],
-    watch: TaskWatch | None = None,
-    *,
-    same_model: bool = False,
-    removed: Removed = "keep",
-    failed: Failed = "keep",
-) -> TaskProgress:
-    """Do the work of `judge`, and return the progress that was made."""
-    with Run.start(JUDGE, out, asked, same_model=same_model, removed=removed, failed=failed) as run:
-        return await work_on_tasks(run, verdicts_work(run), watch)
-
-
 def verdicts_work(run: JudgeRun) -> StageWork:
     """Return how the answers of a run of the judge are judged."""
     answers, rubric = run.inputs().answers, run.inputs().rubric
@@ -184,6 +169,10 @@ def verdicts_work(run: JudgeRun) -> StageWork:
         return preview_verdicts(run.settings, tasks, answers, rubric)
 
     return StageWork(stage, _given, estimate)
+
+
+work_on_verdicts = partial(work_on, JUDGE, verdicts_work)
+"""Do the work of `judge`, and return the progress that was made."""
 
 
 def _given(judged: Judged) -> str:
@@ -199,20 +188,11 @@ def _told(verdict: JudgeVerdict) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class PairAgreement:
-    """The names of two raters, and their agreement on the items that both rated."""
-
-    first: str
-    second: str
-    agreement: RatingAgreement
-
-
-@dataclass(frozen=True, slots=True)
 class Agreement:
     """The agreement of each pair of raters, and of all raters on the `items` that all rated."""
 
     raters: tuple[RaterLabels, ...]
-    pairs: tuple[PairAgreement, ...]
+    pairs: tuple[PairOfRaters, ...]
     items: int
     fleiss: Value
 
@@ -244,7 +224,7 @@ def agreement(paths: Iterable[StrPath], question: str = "") -> Agreement:
     )
 
 
-def _pair(first: RaterLabels, second: RaterLabels, scale: LabelScale) -> PairAgreement:
+def _pair(first: RaterLabels, second: RaterLabels, scale: LabelScale) -> PairOfRaters:
     items = [item for item in first.labels if item in second.labels]
     if not items:
         what = f"{first.name} and {second.name} rated nothing in common"
@@ -255,7 +235,7 @@ def _pair(first: RaterLabels, second: RaterLabels, scale: LabelScale) -> PairAgr
         scale.labels if scale.is_ordered else (),
         scale.acceptable,
     )
-    return PairAgreement(first.name, second.name, found)
+    return PairOfRaters(first.name, second.name, found)
 
 
 MISSING = "missing"

@@ -21,16 +21,14 @@ from seedstep.data import BadLine, Problem, StrPath, Task, read_jsonl
 from seedstep.data.records import placed, raise_first
 from seedstep.errors import InputError
 from seedstep.llm import Engine, KeptAnswers, Preview, Spent
-from seedstep.recipes.doors import StageCall, plain_and_async
+from seedstep.recipes.doors import StageCall, plain_and_async, work_on
 from seedstep.recipes.keywords import ExamplesKeywords, StepsKeywords
 from seedstep.recipes.tasks import (
     StageWork,
-    TaskProgress,
     TaskWatch,
     closed_engine,
     opened_engine,
     same_server,
-    work_on_tasks,
 )
 from seedstep.runs import ExamplesRun, Failed, Removed, Run, StepsRun
 from seedstep.settings import make_settings
@@ -92,33 +90,14 @@ def _write_instructions(
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
+    how = partial(instructions_work, checks=checks)
     work = partial(
-        work_on_instructions,
-        watch=watch,
-        same_model=same_model,
-        removed=removed,
-        failed=failed,
-        checks=checks,
+        work_on, STEPS, how, watch=watch, same_model=same_model, removed=removed, failed=failed
     )
     return StageCall(STEPS, out, settings, work)
 
 
 write_instructions, write_instructions_async = plain_and_async(_write_instructions)
-
-
-async def work_on_instructions(
-    out: Path,
-    asked: Mapping[str, Any],
-    watch: TaskWatch | None = None,
-    *,
-    same_model: bool = False,
-    removed: Removed = "keep",
-    failed: Failed = "keep",
-    checks: Mapping[str, Check] = CHECKS,
-) -> TaskProgress:
-    """Do the work of `write_instructions`, and return the progress that was made."""
-    with Run.start(STEPS, out, asked, same_model=same_model, removed=removed, failed=failed) as run:
-        return await work_on_tasks(run, instructions_work(run, checks), watch)
 
 
 def instructions_work(run: StepsRun, checks: Mapping[str, Check] = CHECKS) -> StageWork:
@@ -136,6 +115,10 @@ def instructions_work(run: StepsRun, checks: Mapping[str, Check] = CHECKS) -> St
 
     notes = tuple(_about_language(run))
     return StageWork(stage, _findings, partial(preview_steps, run.settings), notes=notes)
+
+
+work_on_instructions = partial(work_on, STEPS, instructions_work)
+"""Do the work of `write_instructions`, and return the progress that was made."""
 
 
 def _about_language(run: StepsRun) -> Iterator[str]:
@@ -201,22 +184,6 @@ def _make_examples(
 make_examples, make_examples_async = plain_and_async(_make_examples)
 
 
-async def work_on_examples(
-    out: Path,
-    asked: Mapping[str, Any],
-    watch: TaskWatch | None = None,
-    *,
-    same_model: bool = False,
-    removed: Removed = "keep",
-    failed: Failed = "keep",
-) -> TaskProgress:
-    """Do the work of `make_examples`, and return the progress that was made."""
-    with Run.start(
-        EXAMPLES, out, asked, same_model=same_model, removed=removed, failed=failed
-    ) as run:
-        return await work_on_tasks(run, examples_work(run), watch)
-
-
 def examples_work(run: ExamplesRun) -> StageWork:
     """Return how examples are generated for the tasks of a run."""
     inputs = run.inputs()
@@ -232,6 +199,10 @@ def examples_work(run: ExamplesRun) -> StageWork:
         return preview_examples(run.settings, with_steps(tasks), language)
 
     return StageWork(stage, lambda result: str(result.ranking_failure), estimate)
+
+
+work_on_examples = partial(work_on, EXAMPLES, examples_work)
+"""Do the work of `make_examples`, and return the progress that was made."""
 
 
 def _findings(written: WrittenSteps) -> str:

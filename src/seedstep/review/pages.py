@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seedstep.data.reviews import LabelRow
 from seedstep.errors import MissingExtraError
+from seedstep.runs.blocks import duration
 from seedstep.text import visible
 
 if TYPE_CHECKING:
@@ -269,8 +270,4 @@ def history_json(rows: tuple[LabelRow, ...] | list[LabelRow]) -> str:
 
 def clock(seconds: float | None) -> str:
     """Format seconds as 0:42, 12:05 or 1:02:03."""
-    if seconds is None:
-        return "-"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return "-" if seconds is None else duration(seconds)

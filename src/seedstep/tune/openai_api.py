@@ -2,19 +2,16 @@
 
 Example::
 
-    async with open_api(endpoint) as api:
+    async with FineTuningApi.opened(endpoint) as api:
         job = await api.job("ftjob-abc123")
 """
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
 
-from seedstep.llm import Endpoint
 from seedstep.llm.jobs import (
     ApiError,
     JobApi,
@@ -25,10 +22,7 @@ from seedstep.llm.jobs import (
     state_of,
 )
 
-__all__ = ["ApiError", "Event", "FineTuningApi", "Job", "JobState", "open_api", "state_of"]
-
-PURPOSE = "fine-tune"
-"""What an uploaded file is for, by the API's word."""
+__all__ = ["ApiError", "Event", "FineTuningApi", "Job", "JobState", "state_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +62,8 @@ class FineTuningApi(JobApi):
     """A client of one endpoint, for files and fine-tuning jobs."""
 
     NAME: ClassVar[str] = "fine-tuning"
-    RIGHT: ClassVar[str] = PURPOSE
-
-    async def upload(self, path: Path, name: str, purpose: str = PURPOSE) -> str:
-        """Upload a training file under a name, and return its id.
-
-        Raises:
-            ModelError: the server can't be reached, or does not take it.
-        """
-        return await JobApi.upload(self, path, name, purpose)
-
-    async def uploaded(self, name: str, size: int, purpose: str = PURPOSE) -> str | None:
-        """Return the id of an uploaded file of this name and size, or None."""
-        return await JobApi.uploaded(self, name, size, purpose)
+    RIGHT: ClassVar[str] = "fine-tune"
+    PURPOSE: ClassVar[str] = "fine-tune"
 
     async def create(self, body: Mapping[str, Any]) -> Job:
         """Start a job.
@@ -111,10 +94,3 @@ class FineTuningApi(JobApi):
         path = f"fine_tuning/jobs/{checked_id(job_id)}/events?limit=100"
         events = await self._listed(path, Event)
         return [Event(event.id, self.shown(event.message)) for event in reversed(events)]
-
-
-@asynccontextmanager
-async def open_api(endpoint: Endpoint) -> AsyncIterator[FineTuningApi]:
-    """Open a client for an endpoint of `open_model`."""
-    async with FineTuningApi.opened(endpoint) as api:
-        yield api

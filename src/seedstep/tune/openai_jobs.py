@@ -24,7 +24,7 @@ from seedstep.data import write_atomically, write_in_parts
 from seedstep.encode import Encoded
 from seedstep.errors import InputError, ModelError, RunError, RunMismatchError
 from seedstep.llm import Endpoint
-from seedstep.tune.openai_api import ApiError, FineTuningApi, Job, JobState, open_api, state_of
+from seedstep.tune.openai_api import ApiError, FineTuningApi, Job, JobState, state_of
 
 __all__ = [
     "ChatSize",
@@ -220,7 +220,7 @@ async def fine_tune(
     else:
         _require_same(sent, asked, out)
     state = sent or asked
-    async with open_api(endpoint) as api:
+    async with FineTuningApi.opened(endpoint) as api:
         if state.file_id is None:
             file = out / TRAINING_FILE
             await asyncio.to_thread(write_in_parts, file, chat_lines(examples))
