@@ -18,8 +18,8 @@ from typing import Any
 from seedstep.bootstrap.parse import json_list
 from seedstep.lazy import late_pattern
 from seedstep.text import answer, json_object, plain_text
+from seedstep.text.cleaning import without_talk_of_examples
 from seedstep.text.numbering import label_at_line_start, label_pattern, value_of, words_for
-from seedstep.text.talk import without_talk_of_examples
 
 __all__ = ["RawInstance", "labeled_inputs", "worked_examples"]
 

@@ -6,7 +6,7 @@ from seedstep.encode.encoder import (
     encode_task as encode_task,
     measure as measure,
 )
-from seedstep.encode.encodings import (
+from seedstep.encode.settings import (
     ChatFrame as ChatFrame,
     Dropped as Dropped,
     Encoded as Encoded,
@@ -14,6 +14,8 @@ from seedstep.encode.encodings import (
     StepsKind as StepsKind,
     TextTokenizer as TextTokenizer,
     TokenPair as TokenPair,
+    ENCODINGS as ENCODINGS,
+    make_encoding as make_encoding,
 )
 from seedstep.encode.layouts import (
     LAYOUTS as LAYOUTS,
@@ -24,7 +26,6 @@ from seedstep.encode.layouts import (
     encode_pair as encode_pair,
     named_layout as named_layout,
 )
-from seedstep.encode.settings import ENCODINGS as ENCODINGS, make_encoding as make_encoding
 from seedstep.encode.tokenizers import (
     HfTokenizer as HfTokenizer,
     decoder_texts as decoder_texts,

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from seedstep.encode.encodings import ChatFrame, Encoding, TextTokenizer
+from seedstep.encode.settings import ChatFrame, Encoding, TextTokenizer
 from seedstep.errors import InputError
 
 __all__ = ["Counted", "LengthBudget", "ModelSizes", "cut"]

@@ -18,7 +18,6 @@ from dataclasses import asdict, dataclass, field, replace
 from seedstep.data import Instance, Task
 from seedstep.data.choice import draw, key
 from seedstep.encode.budget import LengthBudget
-from seedstep.encode.encodings import Dropped, Encoded, Encoding, TextTokenizer, TokenPair
 from seedstep.encode.layouts import (
     FIDELITY,
     Elements,
@@ -30,7 +29,14 @@ from seedstep.encode.layouts import (
     tk_instruct_examples,
     tk_instruct_instruction,
 )
-from seedstep.encode.settings import check_encoding
+from seedstep.encode.settings import (
+    Dropped,
+    Encoded,
+    Encoding,
+    TextTokenizer,
+    TokenPair,
+    check_encoding,
+)
 from seedstep.encode.tokenizers import tokenize
 
 __all__ = ["TaskEncoder", "TokenLengths", "Totals", "encode_task", "measure"]

@@ -21,12 +21,15 @@ import re
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from seedstep.data import Example, Instance, Task
 from seedstep.data.choice import generator
-from seedstep.encode.encodings import Encoding
 from seedstep.errors import InputError, unknown_name
 from seedstep.steps import canonical, shuffled
+
+if TYPE_CHECKING:
+    from seedstep.encode.settings import Encoding
 
 __all__ = [
     "FIDELITY",
@@ -76,7 +79,7 @@ class Elements:
     explanations: bool
 
     @staticmethod
-    def of(task: Task, encoding: Encoding, *, seed: int) -> "Elements":
+    def of(task: Task, encoding: "Encoding", *, seed: int) -> "Elements":
         """Return the elements that an encoding asks for; shuffled steps depend on `seed`."""
         return Elements(
             task.id if encoding.task_name else None,
@@ -103,7 +106,7 @@ class Elements:
         )
 
 
-def steps_of(task: Task, encoding: Encoding, *, seed: int) -> tuple[str, ...]:
+def steps_of(task: Task, encoding: "Encoding", *, seed: int) -> tuple[str, ...]:
     """Return the steps that an encoding asks for; an empty tuple if the task has none."""
     if encoding.steps == "none":
         return ()

@@ -23,8 +23,8 @@ from torch.nn.functional import cross_entropy
 
 from seedstep.data.choice import generator
 from seedstep.encode.budget import ModelSizes
-from seedstep.encode.encodings import TokenPair
 from seedstep.encode.packing import IGNORED, PackedGroup, PackedRow, group_pairs, make_row, visible
+from seedstep.encode.settings import TokenPair
 from seedstep.errors import InputError
 
 __all__ = [

@@ -27,7 +27,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from seedstep.encode.encodings import TokenPair
+from seedstep.encode.settings import TokenPair
 
 __all__ = ["IGNORED", "PackedGroup", "PackedRow", "group_pairs", "make_row", "pack", "visible"]
 

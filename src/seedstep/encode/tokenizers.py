@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
-from seedstep.encode.encodings import ChatFrame, Encoded, TextTokenizer, TokenPair
+from seedstep.encode.settings import ChatFrame, Encoded, TextTokenizer, TokenPair
 from seedstep.errors import InputError, first_line
 
 __all__ = ["HfTokenizer", "decoder_texts", "tokenize"]

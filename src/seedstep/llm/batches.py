@@ -18,7 +18,6 @@ from typing import Any
 
 from seedstep.errors import BudgetReached, ModelError
 from seedstep.llm.batch_api import split
-from seedstep.llm.batch_budget import Asked, Reserve, refuse
 from seedstep.llm.batch_records import (
     NOT_MISSED,
     BatchedRequest,
@@ -27,7 +26,7 @@ from seedstep.llm.batch_records import (
     Sending,
     SentBatch,
 )
-from seedstep.llm.batch_results import Findings, read_findings
+from seedstep.llm.batch_requests import Asked, Findings, Reserve, read_findings, refuse
 from seedstep.llm.batch_work import BatchWork, Ended
 from seedstep.llm.budget import Account
 from seedstep.llm.endpoints import Endpoint

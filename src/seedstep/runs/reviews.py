@@ -11,6 +11,8 @@ Example::
 
 import hmac
 import secrets
+import sqlite3
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -22,15 +24,9 @@ import filelock
 import msgspec
 
 from seedstep.data import read_yaml, write_yaml
-from seedstep.data.reviews import (
-    Form,
-    LabelRow,
-    ReviewItem,
-    in_order_for,
-    order_of_answers,
-)
+from seedstep.data.reviews import Form, LabelRow, ReviewItem, in_order_for, order_of_answers
 from seedstep.errors import InputError, RunBusyError, RunError, unknown_name
-from seedstep.runs.database import Database, decode_value
+from seedstep.runs.database import Database, Statement, decode_value
 from seedstep.runs.directory import (
     DATABASE,
     OpenDirectory,
@@ -39,7 +35,6 @@ from seedstep.runs.directory import (
     stage_of,
     take_lock,
 )
-from seedstep.runs.labels import is_same_label, label_row, label_statement
 from seedstep.runs.places import CONFIG
 
 __all__ = ["LONGEST_NAME", "OWNER", "STAGE", "Assigned", "Review", "kept_seed", "key_of"]
@@ -221,7 +216,7 @@ class Review(OpenDirectory):
             "SELECT * FROM labels WHERE (?1 = '' OR rater = ?1) AND (?2 = '' OR item = ?2)"
             " ORDER BY number"
         )
-        return tuple(map(label_row, self.database.rows(query, (rater, item))))
+        return tuple(map(_row, self.database.rows(query, (rater, item))))
 
     def done(self, rater: str) -> int:
         """Return how many items of a rater have a label that counts, fast enough for each save."""
@@ -248,7 +243,7 @@ class Review(OpenDirectory):
     def find(self, label: str) -> LabelRow | None:
         """Return the row with this id, or None."""
         rows = self.database.rows("SELECT * FROM labels WHERE id = ?", (label,))
-        return label_row(rows[0]) if rows else None
+        return _row(rows[0]) if rows else None
 
     async def save(self, row: LabelRow) -> LabelRow:
         """Store a row; it is on the disk when this returns. Storing it again changes nothing.
@@ -257,9 +252,9 @@ class Review(OpenDirectory):
             InputError: another row has its id.
             StoreError: the disk is full, or the database can't be written.
         """
-        await self.database.write([label_statement(row)])
+        await self.database.write([_statement(row)])
         kept = self.find(row.id)
-        if kept is None or not is_same_label(kept, row):
+        if kept is None or not _is_same(kept, row):
             raise InputError(f"another label has the id {row.id!r}", "load the page again")
         return kept
 
@@ -273,13 +268,12 @@ class Review(OpenDirectory):
         known: dict[str, LabelRow] = {}
         for row in rows:
             kept = known.setdefault(row.id, self.find(row.id) or row)
-            if not is_same_label(kept, row):
+            if not _is_same(kept, row):
                 what = f"another label has the id {row.id!r}"
                 raise InputError(what, "take the file as the page saved it")
         before = self._count()
         if rows:
-            statement = label_statement(rows[0])[0]
-            self.database.write_now(statement, [label_statement(row)[1] for row in rows])
+            self.database.write_together([*map(_statement, rows)])
         return self._count() - before
 
     def _count(self) -> int:
@@ -362,3 +356,43 @@ def _write(
     ]
     database.write_now("INSERT INTO assignments VALUES (?, ?, ?, ?)", places)
     database.write_now("INSERT INTO review VALUES (?)", [(msgspec.json.encode(record).decode(),)])
+
+
+_ADD = "INSERT OR IGNORE INTO labels VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+def _is_same(kept: LabelRow, row: LabelRow) -> bool:
+    """Return whether two rows with one id say the same, whenever they were stored."""
+    return all(
+        getattr(kept, name) == getattr(row, name)
+        for name in ("rater", "item", "action", "answers", "note", "flagged", "undoes", "person")
+    )
+
+
+def _statement(row: LabelRow) -> Statement:
+    """Return the statement that stores a row, unless one with its id is stored."""
+    values = (
+        row.id,
+        row.rater,
+        row.item,
+        row.action,
+        msgspec.json.encode(row.answers).decode(),
+        row.note,
+        int(row.flagged),
+        msgspec.json.encode(row.shown).decode(),
+        row.seconds,
+        row.made,
+        row.at or time.time(),
+        row.undoes,
+        row.person,
+    )
+    return _ADD, values
+
+
+def _row(row: sqlite3.Row) -> LabelRow:
+    """Return the record of a row of the database; raise StoreError if it is damaged."""
+    values = dict(row)
+    where = f"label {values['number']}" if "number" in values else "a label"
+    for name, kind in (("answers", dict[str, str]), ("shown", tuple[int, ...])):
+        values[name] = decode_value(values[name], kind, where)
+    return LabelRow(**{**values, "flagged": bool(values["flagged"])})

@@ -11,6 +11,8 @@ from seedstep.text.cleaning import (
     json_object as json_object,
     loops as loops,
     markdown_table as markdown_table,
+    talk_around as talk_around,
+    without_talk_of_examples as without_talk_of_examples,
 )
 from seedstep.text.refusals import (
     REFUSED as REFUSED,
@@ -23,10 +25,6 @@ from seedstep.text.scripts import (
     count_words as count_words,
     language_of_texts as language_of_texts,
     script_of as script_of,
-)
-from seedstep.text.talk import (
-    talk_around as talk_around,
-    without_talk_of_examples as without_talk_of_examples,
 )
 from seedstep.text.thoughts import split_thoughts as split_thoughts, without_marks as without_marks
 from seedstep.text.tokens import (
