@@ -162,6 +162,7 @@ COMMANDS = (
         "report",
         RUNS,
         "Write a page with statistics, figures and examples of one or more runs, or of data.",
+        "publish",
     ),
     CommandEntry(
         "export", RUNS, "Write the finished tasks in a format that tuning tools read.", "publish"
