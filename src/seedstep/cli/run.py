@@ -32,6 +32,7 @@ from seedstep.report.paper_layout import (
     LEGEND,
     about,
     differences_cells,
+    on_lines,
     standing,
     tables_json,
     values_cells,
@@ -121,14 +122,7 @@ def _markdown(table: PaperTable) -> str:
         *map(escaped, (*about(table), *standing(table))),
     ]
     tables = [cells for cells in (values_cells(table), differences_cells(table)) if cells.rows]
-    return "\n\n".join([*lines, *(markdown(_flat(cells)) for cells in tables), LEGEND]) + "\n"
-
-
-def _flat(cells: CellTable) -> CellTable:
-    head, *rows = (
-        tuple(" ".join(cell.split()) for cell in row) for row in (cells.head, *cells.rows)
-    )
-    return CellTable(head, tuple(rows))
+    return "\n\n".join([*lines, *(markdown(on_lines(cells)) for cells in tables), LEGEND]) + "\n"
 
 
 INTERRUPTED = 130

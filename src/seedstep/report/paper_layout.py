@@ -29,6 +29,7 @@ __all__ = [
     "LEGEND",
     "about",
     "differences_cells",
+    "on_lines",
     "paper_part",
     "printed_text",
     "standing",
@@ -218,11 +219,17 @@ def paper_part(table: PaperTable) -> ReportPart:
     return ReportPart(table.printed.source, (), (section,))
 
 
-def _table(caption: str, cells: CellTable) -> Table:
+def on_lines(cells: CellTable) -> CellTable:
+    """Return a table without line breaks in its cells."""
     head, *rows = (
         tuple(" ".join(cell.split()) for cell in row) for row in (cells.head, *cells.rows)
     )
-    return Table(caption, head, tuple(rows))
+    return CellTable(head, tuple(rows))
+
+
+def _table(caption: str, cells: CellTable) -> Table:
+    flat = on_lines(cells)
+    return Table(caption, flat.head, flat.rows)
 
 
 def _headlines(table: PaperTable) -> Iterator[Headline]:

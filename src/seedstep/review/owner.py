@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from seedstep.data.reviews import in_order_for, order_of_answers, standing_labels
-from seedstep.evaluate.intervals import Value
+from seedstep.evaluate.intervals import shown
 from seedstep.evaluate.people import QuestionAgreement, StandingLabels, scale_of, value_name
 from seedstep.review.labelling import Said, item_view, progress
 from seedstep.review.pages import history_json, render_page
@@ -101,13 +101,13 @@ def _measured(review: Review) -> list[dict[str, Any]]:
     for question in _choosing(review):
         found = labels.agreement(question.name)
         levels, acceptable = scale_of(question)
-        shown = [True, True, bool(acceptable), bool(levels)]
+        measured = [True, True, bool(acceptable), bool(levels)]
         rows = [
             {
                 "raters": f"{pair.first} and {pair.second}",
                 "items": pair.agreement.items,
                 "cells": [
-                    _shown(getattr(pair.agreement, name)) for name in compress(MEASURES, shown)
+                    shown(getattr(pair.agreement, name), 2) for name in compress(MEASURES, measured)
                 ],
             }
             for pair in found.pairs
@@ -115,7 +115,7 @@ def _measured(review: Review) -> list[dict[str, Any]]:
         tables.append(
             {
                 **_fleiss(found, question.text),
-                "head": list(compress(TITLES, shown)),
+                "head": list(compress(TITLES, measured)),
                 "rows": rows,
             }
         )
@@ -130,21 +130,13 @@ def _fleiss(found: QuestionAgreement, text: str) -> dict[str, Any]:
     return {
         "text": text,
         "items": found.items,
-        "fleiss": _shown(found.fleiss),
+        "fleiss": shown(found.fleiss, 2),
         "reason": found.fleiss.reason,
     }
 
 
 def _choosing(review: Review) -> list[Any]:
     return [question for question in review.form.questions if question.choices]
-
-
-def _shown(value: Value) -> str:
-    if value.value is None:
-        return "-"
-    if value.low is None or value.high is None:
-        return f"{value.value:.2f}"
-    return f"{value.value:.2f} [{value.low:.2f}, {value.high:.2f}]"
 
 
 def _queued(review: Review) -> list[tuple[int, str, float]]:

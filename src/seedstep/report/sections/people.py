@@ -135,9 +135,7 @@ def _steps(labels: StandingLabels) -> Iterator[Block]:
 def _rating(labels: StandingLabels) -> Iterator[Block]:
     """Figure 6 of Self-Instruct."""
     (question, *_) = labels.form.questions
-    systems: dict[str, list[str]] = {}
-    for item, shown_item in labels.items.items():
-        systems.setdefault(" / ".join(shown_item.systems), []).append(item)
+    systems = _by_system(labels)
     decided = labels.decided(question.name)
     wholes = {
         system: dict(tally(_only(decided, items), labels.items, question.values).counts)
