@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from seedstep import BootstrapSettings
+from seedstep.bootstrap.prompting import PAPER_SAMPLING, STYLES
 from seedstep.bootstrap.shards import DRAWS, ShardPlace
-from seedstep.bootstrap.styles import PAPER_SAMPLING, STYLES
 from seedstep.errors import InputError
 from seedstep.llm import Sampling
 from seedstep.llm.settings import override

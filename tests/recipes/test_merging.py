@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from seedstep import open_run, seed_tasks, self_instruct
-from seedstep.bootstrap.styles import STYLES
+from seedstep.bootstrap.prompting import STYLES
 from seedstep.errors import InputError, RunError
 from seedstep.exports.formats import ExportSource
 from seedstep.exports.hub import data_card

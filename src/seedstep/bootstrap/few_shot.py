@@ -2,6 +2,7 @@
 
 Example::
 
+    >>> from seedstep.bootstrap import BootstrapSettings
     >>> prompts = DialoguePrompts(BootstrapSettings.of(prompt_style="dialogue"))
     >>> prompts.generation([], draw=0).prompt[-17:]
     '<|im_start|>user\\n'
@@ -11,10 +12,9 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from seedstep.bootstrap.axes import Axis, Cell, cell_lines, parse_axes, values_purpose
-from seedstep.bootstrap.settings import BootstrapSettings
 from seedstep.data import Instance, Task
 from seedstep.llm import Message, Request
 from seedstep.prompts import (
@@ -25,6 +25,9 @@ from seedstep.prompts import (
     heading,
     render,
 )
+
+if TYPE_CHECKING:
+    from seedstep.bootstrap.settings import BootstrapSettings
 
 __all__ = [
     "AxisPrompts",
@@ -63,7 +66,7 @@ def one_line(instruction: str) -> str:
 class AxisPrompts:
     """What prompts of all styles say about axes."""
 
-    settings: BootstrapSettings
+    settings: "BootstrapSettings"
 
     def _lines(self, cell: Cell) -> tuple[str, ...]:
         return cell_lines(cell, parse_axes(self.settings.axes), self.settings.language)

@@ -1,23 +1,27 @@
-"""Make the requests of the four steps, in four prompt styles (Self-Instruct, appendix A.4).
+"""The prompt styles, and the requests of the four steps in each (Self-Instruct, appendix A.4).
 
 `completion` has the paper's prompts, for base models. `turns` shows their blocks as turns of a
 conversation, for small instruction-tuned models, which follow few-shot turns better than long texts
 or JSON. `chat` describes the task and asks for JSON, for capable models. In `dialogue` a very small
 chat model writes what a user would ask next, and answers it.
 
-The demonstrations for the generation of instructions come from the growing pool; all others are
-fixed.
+`STYLES` is the table of what differs between them beside the prompts themselves. The demonstrations
+for the generation of instructions come from the growing pool; all others are fixed.
 
 Example::
 
+    >>> STYLES["chat"].sampling["generation"].temperature, STYLES["dialogue"].shown
+    (1.0, (3, 1))
+    >>> from seedstep.bootstrap import BootstrapSettings
     >>> prompts = make_prompts(BootstrapSettings.of(prompt_style="chat"))
     >>> prompts.classification("Sort the list of words.").purpose
     'classification'
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
 
@@ -30,28 +34,137 @@ from seedstep.bootstrap.few_shot import (
     few_tasks,
     one_line,
 )
-from seedstep.bootstrap.settings import BootstrapSettings
 from seedstep.data import Task
-from seedstep.llm import Message, Request, Schema
+from seedstep.llm import Message, Request, Sampling, Schema
 from seedstep.prompts import (
     ChatFrames,
     Demonstration,
     axis_wording,
     chat_frames,
     demonstrations,
+    exchanges,
     fill,
     render,
 )
 
+if TYPE_CHECKING:
+    from seedstep.bootstrap.settings import BootstrapSettings
+
 __all__ = [
+    "PAPER_SAMPLING",
+    "STYLES",
+    "TASK_STOPS",
     "ChatPrompts",
     "CompletionPrompts",
     "DialoguePrompts",
+    "PromptStyle",
     "Prompts",
     "TurnsPrompts",
     "make_prompts",
     "one_line",
 ]
+
+PAPER_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
+    # Appendix A.2, Table 4. From the released code are the stop `Example 6`, 350 tokens for
+    # input-first instances (Table 4 has 300), and the stop `Task` for classification (Table 4:
+    # `Task:`). A stop string stands at the start of a line, so that an instruction may contain
+    # "16." or "Task:".
+    {
+        "generation": Sampling(
+            max_tokens=1024,
+            temperature=0.7,
+            top_p=0.5,
+            presence_penalty=2.0,
+            stop=("\n\n", "\n16.", "\n16 ."),
+        ),
+        "classification": Sampling(max_tokens=3, stop=("\n", "Task")),
+        "input_first": Sampling(
+            max_tokens=350, presence_penalty=1.5, stop=("\nExample 6", "\nTask:")
+        ),
+        "output_first": Sampling(
+            max_tokens=300, presence_penalty=1.5, stop=("\nExample 6", "\nTask:")
+        ),
+    }
+)
+
+TASK_STOPS = ("\n\n", "\nTask 16")
+"""The stop strings of a list of instructions that is numbered as in Table 5."""
+
+CHAT_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
+    # Not from the paper. A chat reply is JSON and ends by itself; penalties would break it.
+    {
+        "generation": Sampling(max_tokens=1024, temperature=1.0, top_p=0.95),
+        "classification": Sampling(max_tokens=32),
+        "input_first": Sampling(max_tokens=2048),
+        "output_first": Sampling(max_tokens=2048),
+    }
+)
+
+
+DIALOGUE_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
+    # Not from the papers. A reply is one turn: an instruction on one line, or a short answer.
+    {
+        "generation": Sampling(max_tokens=60, temperature=0.6, top_p=0.9, stop=("\n",)),
+        "classification": PAPER_SAMPLING["classification"],
+        "input_first": Sampling(max_tokens=120, frequency_penalty=0.5),
+        "output_first": Sampling(max_tokens=120, frequency_penalty=0.5),
+    }
+)
+
+REPLY_TOKENS: Mapping[str, int] = MappingProxyType(
+    {"generation": 150, "classification": 3, "instances": 150}
+)
+TURN_TOKENS: Mapping[str, int] = MappingProxyType(
+    {"generation": 15, "classification": 3, "instances": 40}
+)
+"""The assumed mean number of tokens of replies, by purpose of the request, and of turns."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptStyle:
+    """A prompt style: the parameters of its requests, and what is not as in the paper.
+
+    `shown` is how many tasks a generation request shows, and how many of these at most are
+    machine-generated; seeds are `easy` ones, if there are any. `exchanges` returns the tasks and
+    answers with which every request begins. `files` are the prompt files of this style alone.
+    `numbers_lists` says whether the model continues a list whose numbering can be chosen.
+    `accepted_each` is the assumed number of accepted instructions a request, and `reply_tokens` the
+    assumed mean length of replies, by purpose.
+    """
+
+    sampling: Mapping[str, Sampling]
+    shown: tuple[int, int] = (8, 2)
+    easy: bool = False
+    exchanges: Callable[[], tuple[tuple[str, str], ...]] = tuple
+    files: Literal["dialogue"] | None = None
+    numbers_lists: bool = True
+    accepted_each: float = 2.0
+    reply_tokens: Mapping[str, int] = field(default_factory=lambda: REPLY_TOKENS)
+
+    @property
+    def known(self) -> dict[str, str]:
+        """The tasks with which every request begins, by ids."""
+        return {f"shown_{n}": task for n, (task, _) in enumerate(self.exchanges(), start=1)}
+
+
+STYLES: Mapping[str, PromptStyle] = MappingProxyType(
+    {
+        "completion": PromptStyle(PAPER_SAMPLING),
+        "turns": PromptStyle(PAPER_SAMPLING),
+        "dialogue": PromptStyle(
+            DIALOGUE_SAMPLING,
+            shown=(3, 1),
+            easy=True,
+            exchanges=exchanges,
+            files="dialogue",
+            numbers_lists=False,
+            accepted_each=0.7,
+            reply_tokens=TURN_TOKENS,
+        ),
+        "chat": PromptStyle(CHAT_SAMPLING, numbers_lists=False),
+    }
+)
+"""The prompt styles by name."""
 
 
 MAX_NEW_INSTRUCTIONS = 7
@@ -229,7 +342,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 Prompts = CompletionPrompts | TurnsPrompts | DialoguePrompts | ChatPrompts
 
 
-def make_prompts(settings: BootstrapSettings) -> Prompts:
+def make_prompts(settings: "BootstrapSettings") -> Prompts:
     """Return the prompts of the settings' style."""
     styles: dict[str, type[Prompts]] = {
         "completion": CompletionPrompts,

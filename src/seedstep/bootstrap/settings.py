@@ -17,8 +17,8 @@ import msgspec
 from seedstep.bootstrap.axes import axes_of, parse_axes
 from seedstep.bootstrap.gate_kinds import ADDRESS, gate_options, parse_gates
 from seedstep.bootstrap.gates import purpose_of
+from seedstep.bootstrap.prompting import PAPER_SAMPLING, STYLES, TASK_STOPS, PromptStyle
 from seedstep.bootstrap.shards import ShardPlace, check_shard
-from seedstep.bootstrap.styles import PAPER_SAMPLING, STYLES, TASK_STOPS, PromptStyle
 from seedstep.data import Task
 from seedstep.data.evaluation import EVALUATION_SETS
 from seedstep.errors import InputError

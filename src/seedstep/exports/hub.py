@@ -25,7 +25,7 @@ import msgspec
 import yaml
 
 from seedstep.bootstrap import BootstrapSettings
-from seedstep.bootstrap.styles import PAPER_SAMPLING
+from seedstep.bootstrap.prompting import PAPER_SAMPLING
 from seedstep.data import Task
 from seedstep.errors import InputError
 from seedstep.infer.distill import DISTILL_SAMPLING, LEFT_OUT

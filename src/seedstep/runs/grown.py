@@ -18,8 +18,8 @@ from seedstep.bootstrap import REASONS, BootstrapSettings, Candidate
 from seedstep.bootstrap.axes import Axis, Cell, named_in, parse_axes, values_purpose
 from seedstep.bootstrap.gate_kinds import parse_gates
 from seedstep.bootstrap.gates import gate_reasons
+from seedstep.bootstrap.prompting import STYLES
 from seedstep.bootstrap.steering import Coverage, Steering
-from seedstep.bootstrap.styles import STYLES
 from seedstep.data import Instance, Task, instance_id
 from seedstep.errors import InputError, RunError
 from seedstep.llm import Reply
