@@ -206,15 +206,11 @@ def _settings(kind: type, places: Mapping[str, Place | None]) -> list[Setting]:
     for each in fields(kind):
         if embedded := each.metadata.get(_PART):
             inner = _settings(embedded.kind, embedded.places)
-            found += [_below(each.name, found_below) for found_below in inner]
+            found += [replace(below, path=(each.name, *below.path)) for below in inner]
         elif each.name not in places or places[each.name] is not None:
             about = each.metadata[_SETTING]
             found.append(_setting_of(each, types[each.name], about, places.get(each.name)))
     return found
-
-
-def _below(name: str, inner: Setting) -> Setting:
-    return replace(inner, path=(name, *inner.path))
 
 
 def _setting_of(each: Any, kind: Any, about: _About, place: Place | None) -> Setting:

@@ -98,7 +98,7 @@ def read_instructions(
     if listed is not None:
         values, rest = listed
         found = [item for value in values if (item := _json_item(value))]
-        if cut and not _ends_as_json(said):
+        if cut and not said.rstrip().endswith(("}", "]")):
             found.append(ListedInstruction("", "cut_list"))
         elif rest.strip(", \t\n"):
             found.append(ListedInstruction(_one_line(rest), "unreadable_list"))
@@ -160,10 +160,6 @@ _NO_VALUE = re.compile(
     r"(?:\W|_)*+(?:(?:etc|and so on|n/?a|none|null|string|value|topic)[\W\d]*+)?\Z", re.IGNORECASE
 )
 """Matches what stands in the place of a value: a form that was not filled in, or the end of one."""
-
-
-def _ends_as_json(text: str) -> bool:
-    return text.rstrip().endswith(("}", "]"))
 
 
 _FIELDS = ("instruction", "task", "definition", "text", "description", "prompt", "question")

@@ -251,7 +251,7 @@ def opened_measurements(path: Path, header: MeasuredHeader) -> Iterator[tuple[IO
             if path.stat().st_size:
                 _require_same(path, read_header(path), header)
                 file.seek(0)
-                file.truncate(_whole_lines(file.read()))
+                file.truncate(file.read().rfind(b"\n") + 1)
                 done = {task.task for task in read_measured(path)[1]}
             else:
                 file.write(msgspec.json.encode(header) + b"\n")
@@ -260,10 +260,6 @@ def opened_measurements(path: Path, header: MeasuredHeader) -> Iterator[tuple[IO
         raise RunError(f"{path}: another process writes to it", "let that one end") from None
     except OSError as error:
         raise RunError(f"{path}: {error.strerror}", "name another file, or make room") from None
-
-
-def _whole_lines(data: bytes) -> int:
-    return data.rfind(b"\n") + 1
 
 
 def _require_same(path: Path, before: MeasuredHeader, now: MeasuredHeader) -> None:

@@ -163,7 +163,7 @@ class Checkpoint:
 
     def _batches(self, prompts: Sequence[Prompt], *, by_length: bool) -> list[Sequence[int]]:
         """Return the places of all batches; those of a batch have one length if `by_length`."""
-        places = _by_length(prompts)
+        places = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
         groups = [places]
         if by_length:
             groups = [[*group] for _, group in groupby(places, lambda place: len(prompts[place]))]
@@ -326,10 +326,6 @@ def _drawing(draws: Sequence[Draw | None], places: Sequence[int]) -> _Drawing | 
     """Return what draws the tokens of answers to prompts; None if all are the likeliest."""
     chosen = [draws[place] for place in places] if draws else []
     return _Drawing(chosen) if any(chosen) else None
-
-
-def _by_length(prompts: Sequence[Prompt]) -> list[int]:
-    return sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
 
 
 def _batches(places: Sequence[int], size: int) -> Iterator[Sequence[int]]:

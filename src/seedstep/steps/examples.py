@@ -234,16 +234,11 @@ async def _examples_of(
         return replace(made, failure="request_failed", detail=turn.failure)
     candidates = parse_examples(turn.reply, cut=turn.cut)[: settings.count]
     if len(candidates) < BEST:
-        failure = _no_examples(turn)
+        failure = "no_examples" if answer(turn.reply).strip() else "empty"
         return replace(made, candidates=candidates, failure=failure, detail=FAILURES[failure])
     drawn = draw_two(len(candidates), settings.seed, task.id)
     made = replace(made, candidates=candidates, drawn=drawn)
     return _ranked(made, await _rank(settings, candidates, steps, engine, place))
-
-
-def _no_examples(turn: Turn) -> str:
-    """Return the name of the failure of a reply without two examples."""
-    return "no_examples" if answer(turn.reply).strip() else "empty"
 
 
 async def _rank(

@@ -132,7 +132,8 @@ def mix(
     duplicates = 0
     for part in parts:
         every = _choices(part, kept, limit_tasks, seed)
-        distinct = list(_distinct(every, seen)) if _leaves_out_copies(part) else every
+        layout = named_layout(part.encoding.layout)
+        distinct = list(_distinct(every, seen)) if layout.leaves_out_copies else every
         duplicates += len(every) - len(distinct)
         uses = [
             Use(task, instance, part.encoding)
@@ -191,10 +192,6 @@ def _drawn(names: Iterable[str], number: int | None, seed: int) -> frozenset[str
     """Draw so many of the names by the seed; return all for None."""
     by_chance = sorted(set(names), key=lambda name: _rank(seed, name))
     return frozenset(by_chance[:number])
-
-
-def _leaves_out_copies(part: SourcePart) -> bool:
-    return named_layout(part.encoding.layout).leaves_out_copies
 
 
 def _distinct(choices: Iterable[Choice], seen: set[tuple[object, ...]]) -> Iterator[Choice]:
