@@ -27,7 +27,6 @@ from typing import Any
 
 from seedstep.bootstrap import instances, parse
 from seedstep.bootstrap.axes import Cell, draw_values, parse_axes
-from seedstep.bootstrap.demand import TaskDemand, Turnstile
 from seedstep.bootstrap.filters import (
     FILTERS,
     Filter,
@@ -41,7 +40,7 @@ from seedstep.bootstrap.prompting import Prompts, make_prompts
 from seedstep.bootstrap.records import Candidate, Generation
 from seedstep.bootstrap.rules import CandidateReply
 from seedstep.bootstrap.settings import BootstrapSettings
-from seedstep.bootstrap.steering import Steering
+from seedstep.bootstrap.steering import Steering, TaskDemand, Turnstile
 from seedstep.data import Task
 from seedstep.llm import Answer, Engine, Failure, Reply, Request
 from seedstep.llm.embeddings import Encoder

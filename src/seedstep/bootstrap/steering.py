@@ -1,8 +1,9 @@
-"""The choice of what each request asks for, along the axes of `seedstep.bootstrap.axes`.
+"""The requests of a bootstrap for instructions: when each is made, and what it asks for.
 
-Each request for instructions asks for tasks of a cell: the one whose values are most under their
-shares. What becomes of the requests decides, in the order in which they are retired, so that the
-choice never depends on which reply comes first.
+The items of a bootstrap go on one after the other, and while more tasks are needed. Along the axes
+of `seedstep.bootstrap.axes`, each request asks for tasks of a cell: the one whose values are most
+under their shares. What becomes of the requests decides, in the order in which they are retired, so
+that the choice never depends on which reply comes first.
 
 Example::
 
@@ -13,6 +14,7 @@ Example::
     ['easy', 'hard', 'easy', 'easy', 'hard']
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +29,7 @@ from seedstep.bootstrap.axes import (
 )
 from seedstep.data.choice import order_key
 
-__all__ = ["TRIES", "Coverage", "Steering", "ValueCoverage"]
+__all__ = ["TRIES", "Coverage", "Steering", "TaskDemand", "Turnstile", "ValueCoverage"]
 
 TRIES = 8
 """After so many requests in a row without a task, a value, a pair or a cell is set aside."""
@@ -227,3 +229,56 @@ def _parts(cell: Cell) -> Iterator[Cell]:
     """Yield what may be aside of a cell: its values, pairs of them, and the whole cell."""
     for size in sorted({1, 2, len(cell)}):
         yield from combinations(cell, size)
+
+
+class Turnstile:
+    """Lets items pass in their order."""
+
+    def __init__(self, first: int) -> None:
+        """Let the item `first` pass first."""
+        self._next = first
+        self._waiting: dict[int, asyncio.Event] = {}
+
+    async def of(self, index: int) -> None:
+        """Wait until all items before `index` have passed."""
+        if index != self._next:
+            await self._waiting.setdefault(index, asyncio.Event()).wait()
+
+    def passes(self, index: int) -> None:
+        """Let the item after `index` pass."""
+        self._next = index + 1
+        if event := self._waiting.pop(self._next, None):
+            event.set()
+
+
+class TaskDemand:
+    """Delays requests for new instructions while those in flight may be enough.
+
+    This saves requests at the end of a run. The data does not depend on it: it decides when a
+    request is sent, not what the request contains.
+    """
+
+    def __init__(self, wanted: int) -> None:
+        """Begin with so many tasks that are missing."""
+        self._missing = wanted
+        self._risen = asyncio.Event()
+
+    async def rises(self) -> None:
+        """Wait until more tasks are needed, and expect one task from the next request."""
+        while self._missing <= 0:
+            self._risen.clear()
+            await self._risen.wait()
+        self._missing -= 1
+
+    def generated(self, accepted: int) -> None:
+        """Note that a request gave `accepted` instructions, each of which may become a task."""
+        self._change(1 - accepted)
+
+    def completed(self, *, good: bool) -> None:
+        """Note that an instruction became a task, or did not."""
+        self._change(0 if good else 1)
+
+    def _change(self, missing: int) -> None:
+        self._missing += missing
+        if self._missing > 0:
+            self._risen.set()
