@@ -11,7 +11,7 @@ import pytest
 from seedstep.errors import ModelError
 from seedstep.llm import open_model
 from seedstep.llm.endpoints import embedded_model, serve_gguf
-from seedstep.llm.gguf_file import require_loadable, require_whole
+from seedstep.llm.gguf_file import read_texts, require_loadable, require_whole
 from support.made_gguf import TENSORS, gguf, tensor, text
 
 WHOLE = gguf()
@@ -73,6 +73,21 @@ def test_any_damage_is_told_or_none(tmp_path: Path) -> None:
 def test_a_version_that_is_not_known_is_left_to_llama(tmp_path: Path) -> None:
     (tmp_path / "model.gguf").write_bytes(b"GGUF" + struct.pack("<I", 1))
     assert require_whole(tmp_path / "model.gguf") is None
+
+
+def test_texts_are_read_by_their_names(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(WHOLE)
+    names = ("general.name", "general.alignment", "tokenizer.ggml.tokens", "no such name")
+    assert read_texts(path, names) == {
+        "general.name": "made",
+        "tokenizer.ggml.tokens": ["a", "b", "é"],
+    }
+    path.write_bytes(WHOLE[: WHOLE.index("é".encode())])
+    with pytest.raises(ModelError, match=r"the value of .tokenizer\.ggml\.tokens. ends after"):
+        read_texts(path, names)
+    path.write_bytes(b"GGUF" + struct.pack("<I", 1))
+    assert read_texts(path, names) == {}
 
 
 def with_number(content: bytes, name: str, value: int) -> bytes:

@@ -19,7 +19,7 @@ from typing import Any
 from seedstep.data.files import new_folder
 from seedstep.errors import MissingExtraError, ModelError, first_line
 from seedstep.llm.endpoints import file_fingerprint
-from seedstep.llm.gguf_file import require_whole
+from seedstep.llm.gguf_file import read_texts, require_whole
 
 __all__ = [
     "INSTALL",
@@ -155,11 +155,9 @@ def dequantized(path: Path) -> Path:
 
 def _cut_texts_as(path: Path, tokenizer: Path) -> None:
     """Add the pre-tokenizer of a GGUF file to a checkpoint, as transformers drops it."""
-    import gguf
-
-    name = gguf.GGUFReader(path).get_field("tokenizer.ggml.pre")
-    if name and tokenizer.is_file():
-        changed = with_pre_tokenizer(json.loads(tokenizer.read_bytes()), str(name.contents()))
+    name = read_texts(path, ["tokenizer.ggml.pre"]).get("tokenizer.ggml.pre")
+    if isinstance(name, str) and tokenizer.is_file():
+        changed = with_pre_tokenizer(json.loads(tokenizer.read_bytes()), name)
         tokenizer.write_text(json.dumps(changed, ensure_ascii=False), "utf-8")
 
 

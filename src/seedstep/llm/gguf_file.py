@@ -1,4 +1,4 @@
-"""Check a GGUF file before llama.cpp reads it.
+"""Check a GGUF file before llama.cpp reads it, and read texts from it.
 
 llama.cpp says of a damaged file only that it can't be loaded, and some vocabularies make it end the
 whole process. So the structure is read here, which names the place of a damage; and a copy without
@@ -14,7 +14,7 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -22,7 +22,7 @@ from typing import BinaryIO
 
 from seedstep.errors import ModelError
 
-__all__ = ["require_loadable", "require_whole"]
+__all__ = ["read_texts", "require_loadable", "require_whole"]
 
 MAGIC = b"GGUF"
 KNOWN_VERSIONS = (2, 3)
@@ -56,6 +56,7 @@ TRIAL_SECONDS = 120
 _TRIAL = """
 import os
 import sys
+os.environ["GGML_NO_BACKTRACE"] = "1"  # which takes seconds
 try:
     import resource
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -81,13 +82,13 @@ class _Reader:
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
         self._file = file
-        self._path = path
+        self.path = path
         self.size = path.stat().st_size
         self.place = 0
         self.what = "its beginning"
 
     def fault(self, what: str) -> ModelError:
-        return ModelError(f"{self._path} is damaged: {what}", REMEDY)
+        return ModelError(f"{self.path} is damaged: {what}", REMEDY)
 
     def take(self, count: int) -> bytes:
         if count > self.size - self.place:
@@ -152,30 +153,65 @@ def require_whole(path: Path) -> int | None:
     """
     with path.open("rb") as file:
         reader = _Reader(file, path)
-        if reader.size < len(MAGIC) or reader.take(len(MAGIC)) != MAGIC:
-            raise ModelError(f"{path}: not a GGUF file", "name a file in GGUF format")
-        if reader.number("I") not in KNOWN_VERSIONS:
+        if (counts := _counts(reader)) is None:
             return None
-        tensors, values = reader.number("Q"), reader.number("Q")
-        alignment = ALIGNMENT
-        for number in range(1, values + 1):
-            reader.what = f"value {number} of {values:,}, its name"
-            name = reader.text()
-            reader.what = f"the value of '{name[:80]}'"
-            found = _value(reader, reader.number("I"))
-            if name == "general.alignment" and found:
-                alignment = found
+        tensors, values = counts
+        found = _values(reader, values, ("general.alignment",)).get("general.alignment")
         end = reader.place
-        _check_weights(reader, tensors, alignment)
+        _check_weights(reader, tensors, found if isinstance(found, int) and found else ALIGNMENT)
         return end
 
 
-def _value(reader: _Reader, kind: int) -> int:
-    """Read a value; return it if it is a number of four bytes, else 0."""
+def read_texts(path: Path, names: Collection[str]) -> dict[str, str | list[str]]:
+    """Return the values with these names that are texts or lists of texts.
+
+    `gguf.GGUFReader` takes seconds for the vocabulary, which is passed over here. A file of a
+    version that is not known has none.
+
+    Raises:
+        ModelError: it is no GGUF file, or damaged; the message names the place.
+        OSError: it can't be read.
+    """
+    with path.open("rb") as file:
+        reader = _Reader(file, path)
+        counts = _counts(reader)
+        found = _values(reader, counts[1], names) if counts else {}
+    return {name: value for name, value in found.items() if isinstance(value, str | list)}
+
+
+def _counts(reader: _Reader) -> tuple[int, int] | None:
+    """Read how many tensors and values follow; None if the version is not known."""
+    if reader.size < len(MAGIC) or reader.take(len(MAGIC)) != MAGIC:
+        raise ModelError(f"{reader.path}: not a GGUF file", "name a file in GGUF format")
+    if reader.number("I") not in KNOWN_VERSIONS:
+        return None
+    return reader.number("Q"), reader.number("Q")
+
+
+def _values(
+    reader: _Reader, count: int, names: Collection[str]
+) -> dict[str, int | str | list[str] | None]:
+    """Read all values, and return those with the given names, as far as `_value` does."""
+    found = {}
+    for number in range(1, count + 1):
+        reader.what = f"value {number} of {count:,}, its name"
+        name = reader.text()
+        reader.what = f"the value of '{name[:80]}'"
+        value = _value(reader, reader.number("I"), is_text=name in names)
+        if name in names:
+            found[name] = value
+    return found
+
+
+def _value(reader: _Reader, kind: int, *, is_text: bool) -> int | str | list[str] | None:
+    """Read a value. Return numbers of four bytes, and texts and lists of texts if asked for."""
     if kind == STRING:
-        reader.text()
-    elif kind == ARRAY:
+        content = reader.take(reader.number("Q"))
+        return content.decode("utf-8", "replace") if is_text else None
+    if kind == ARRAY:
         inner, count = reader.number("I"), reader.number("Q")
+        if inner == STRING and is_text:
+            return [reader.text() for _ in range(count)]
         if inner == STRING:
             for _ in range(count):
                 reader.take(reader.number("Q"))
@@ -189,7 +225,7 @@ def _value(reader: _Reader, kind: int) -> int:
         reader.take(SIZES[kind])
     else:
         raise reader.fault(f"{reader.what} is of the unknown type {kind}")
-    return 0
+    return None
 
 
 def _check_weights(reader: _Reader, tensors: int, alignment: int) -> None:

@@ -25,6 +25,7 @@ from seedstep.encode import HfTokenizer
 from seedstep.errors import InputError, MissingExtraError, ModelError, first_line
 from seedstep.llm.checkpoints import load_tokenizer
 from seedstep.llm.dequantize import INSTALL, PRE_TOKENIZERS, from_checkpoint, pre_tokenizer_name
+from seedstep.llm.gguf_file import read_texts
 
 __all__ = ["GgufVocabulary", "Weights", "add_vocabulary", "read_vocabulary", "write_gguf"]
 
@@ -333,16 +334,19 @@ def _add_description(gguf: Any, writer: Any, name: str, source: Path | None) -> 
     if source is None:
         return
     try:
-        fields = gguf.GGUFReader(source).fields
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{source}: not a GGUF file ({error})", "check the path") from None
+        texts = read_texts(source, [f"general.{name}" for name in (*_KEPT, *_NAMED)])
+    except OSError as error:
+        raise ModelError(f"{source}: can't be read ({error})", "check the path") from None
     for kept in _KEPT:
-        if field := fields.get(f"general.{kept}"):
-            writer.add_key_value(f"general.{kept}", field.contents(), *field.types[:2])
+        match texts.get(f"general.{kept}"):
+            case str(text):
+                writer.add_string(f"general.{kept}", text)
+            case list(items):
+                writer.add_array(f"general.{kept}", items)
     writer.add_base_model_count(1)
     for named in _NAMED:
-        if field := fields.get(f"general.{named}"):
-            writer.add_string(f"general.base_model.0.{named}", field.contents())
+        if isinstance(text := texts.get(f"general.{named}"), str):
+            writer.add_string(f"general.base_model.0.{named}", text)
 
 
 def _add_shape(gguf: Any, writer: Any, config: Any, weights: Weights) -> None:
