@@ -3,7 +3,6 @@
 import json
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from seedstep.recipes import predict
 from seedstep.runs import Run
 from seedstep.runs.batches import read_batches
 from seedstep.stages import PREDICT
-from support.batch_server import BatchFault, BatchServer, run_batch
+from support.batch_server import BatchFault, BatchServer
 from support.predicting import answered, asked_of, texts, word_model, words, write_word_tasks
 from support.scripted_server import Fault, error
 
@@ -302,29 +301,6 @@ def test_a_file_that_is_lost_before_it_was_sent_is_said(
     assert requests_in(server) == [11]
 
 
-def test_a_file_of_results_that_grows_is_taken_when_it_is_whole(
-    server: BatchServer, tasks: str, tmp_path: Path
-) -> None:
-    folder = tmp_path / "run" / "batches"
-    asked = asked_of(server, tasks, send="file")
-
-    def put() -> None:
-        while not (lines := list(folder.glob("*.jsonl"))):
-            time.sleep(0.01)
-        with lines[0].with_name(f"{lines[0].stem}.out.jsonl").open("w") as results:
-            for line in lines[0].read_text().splitlines():
-                results.write(json.dumps(server.result(json.loads(line))) + "\n")
-                results.flush()
-                time.sleep(0.05)
-
-    thread = threading.Thread(target=put)
-    thread.start()
-    predict(tmp_path / "run", **asked).close()
-    thread.join()
-    assert texts(tmp_path / "run") == WANTED
-    assert len(list(folder.iterdir())) == 2
-
-
 def test_a_batch_that_a_server_lists_late_is_not_created_twice(
     server: BatchServer, told: Callable[..., list[str]]
 ) -> None:
@@ -376,29 +352,3 @@ def test_a_batch_at_another_address_is_taken_from_there_first(
     predict(tmp_path / "run", same_model=True, **asked_of(server, tasks)).close()
     assert texts(tmp_path / "run") == WANTED
     assert requests_in(server) == [11]
-
-
-def test_results_of_another_run_are_no_results(
-    server: BatchServer, tasks: str, tmp_path: Path
-) -> None:
-    asked = asked_of(server, tasks, send="file")
-    folder = tmp_path / "run" / "batches"
-    other = {"custom_id": "0" * 32, "response": {"status_code": 200, "body": {}}}
-
-    def put() -> None:
-        while not (lines := list(folder.glob("*.jsonl"))):
-            pass
-        results = lines[0].with_name(f"{lines[0].stem}.out.jsonl")
-        results.write_text(json.dumps(other) + "\n")
-
-    thread = threading.Thread(target=put)
-    thread.start()
-    with pytest.raises(ModelError, match="no result of this batch: 1 ids that are of no request"):
-        predict(tmp_path / "run", **asked)
-    thread.join()
-    (results,) = folder.glob("*.out.jsonl")
-    results.unlink()
-    with run_batch(server, folder):
-        predict(tmp_path / "run", **asked).close()
-    assert texts(tmp_path / "run") == WANTED
-    assert set(server.charged.values()) == {1}

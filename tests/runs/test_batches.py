@@ -4,8 +4,10 @@ import json
 import logging
 import signal
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, nullcontext
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from campaigns.batches import QUICKLY, STEPS, Moment, disturbed, live, quick
 from seedstep.bootstrap.previews import preview
 from seedstep.bootstrap.settings import BootstrapSettings
 from seedstep.data import seed_tasks
-from seedstep.errors import InputError
+from seedstep.errors import InputError, ModelError
 from seedstep.llm import Engine, MemoryLedger, Sending
 from seedstep.llm.batch_api import split
 from seedstep.recipes import predict
@@ -37,6 +39,7 @@ from support.scripted_server import Fault, ScriptedServer
 pytestmark = pytest.mark.usefixtures("quick_batches")
 
 NAME = "openai:scripted"
+WANTED = [word.upper() for task in range(3) for word in words(task, 4)]
 
 
 @pytest.fixture
@@ -149,7 +152,7 @@ def test_a_batch_has_no_more_lines_and_bytes_than_it_may(
     assert sorted(sizes, reverse=True) == [4, 4, 3]
     monkeypatch.setattr("seedstep.llm.batch_api.MOST_BYTES", 10)
     assert list(split([4, 4, 4, 40, 1])) == [slice(0, 2), slice(2, 3), slice(3, 4), slice(4, 5)]
-    assert texts(tmp_path / "run") == [word.upper() for task in range(3) for word in words(task, 4)]
+    assert texts(tmp_path / "run") == WANTED
 
 
 def test_half_the_price_is_counted(server: BatchServer, tmp_path: Path) -> None:
@@ -222,6 +225,65 @@ def test_a_dry_run_of_a_begun_run_counts_the_waves_that_are_left(tmp_path: Path)
         BootstrapSettings.of(model=NAME, tasks=100), seed_tasks(), ahead={"generation": 63}
     )
     assert (list(view.counts), view.waves) == (["classification", "instances"], 2)
+
+
+def results_of(lines: Path) -> Path:
+    """The file in which the results of a file of requests are expected."""
+    return lines.with_name(f"{lines.stem}.out.jsonl")
+
+
+@contextmanager
+def first_file_is_given_to(work: Callable[[Path], object], folder: Path) -> Iterator[None]:
+    """Call a function beside the block, with the first file of requests in a folder."""
+
+    def wait() -> None:
+        while not (lines := list(folder.glob("*.jsonl"))):
+            time.sleep(0.002)
+        work(lines[0])
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    yield
+    thread.join()
+
+
+def test_a_file_of_results_that_grows_is_taken_when_it_is_whole(
+    server: BatchServer, tmp_path: Path
+) -> None:
+    def put(lines: Path) -> None:
+        with results_of(lines).open("w") as results:
+            for line in lines.read_text().splitlines():
+                results.write(json.dumps(server.result(json.loads(line))) + "\n")
+                results.flush()
+                time.sleep(0.05)
+
+    asked = asked_of(server, write_word_tasks(tmp_path / "ni"), send="file")
+    folder = tmp_path / "run" / "batches"
+    with first_file_is_given_to(put, folder):
+        predict(tmp_path / "run", **asked).close()
+    assert texts(tmp_path / "run") == WANTED
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_results_of_another_run_are_no_results(server: BatchServer, tmp_path: Path) -> None:
+    other = {"custom_id": "0" * 32, "response": {"status_code": 200, "body": {}}}
+
+    def put(lines: Path) -> None:
+        results_of(lines).write_text(json.dumps(other) + "\n")
+
+    asked = asked_of(server, write_word_tasks(tmp_path / "ni"), send="file")
+    folder = tmp_path / "run" / "batches"
+    with (
+        first_file_is_given_to(put, folder),
+        pytest.raises(ModelError, match="no result of this batch: 1 ids that are of no request"),
+    ):
+        predict(tmp_path / "run", **asked)
+    (results,) = folder.glob("*.out.jsonl")
+    results.unlink()
+    with run_batch(server, folder):
+        predict(tmp_path / "run", **asked).close()
+    assert texts(tmp_path / "run") == WANTED
+    assert set(server.charged.values()) == {1}
 
 
 def test_the_key_is_in_no_file_and_no_output(

@@ -125,6 +125,24 @@ class TuningServer:
         return web.json_response({"object": "list", "data": rows, "has_more": False})
 
 
+@dataclass
+class JobWatcher:
+    """Keeps what a job tells."""
+
+    statuses: list[str] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def moved(self, job_id: str, status: str) -> None:
+        self.statuses.append(f"{job_id} {status}")
+
+    def happened(self, message: str) -> None:
+        self.events.append(message)
+
+    def warned(self, message: str) -> None:
+        self.warnings.append(message)
+
+
 def refusal(status: int, message: str, **fields: Any) -> web.Response:
     """An error, as OpenAI writes it."""
     return web.json_response({"error": {"message": message, **fields}}, status=status)

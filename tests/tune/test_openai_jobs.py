@@ -14,31 +14,13 @@ from seedstep.encode import Encoded
 from seedstep.errors import DeniedError, InputError, ModelError, RunMismatchError, UnreachableError
 from seedstep.llm import Endpoint
 from seedstep.tune.openai_jobs import UNKNOWN_LOOKS, FineTuned, JobSettings, fine_tune
-from support.tuning_server import TuningServer, refusal
+from support.tuning_server import JobWatcher, TuningServer, refusal
 
 EXAMPLES = [
     Encoded("sums", str(number), f"Add 1 to {number}.", f"{number + 1}") for number in range(12)
 ]
 DONE = FineTuned("ft:small:me::1", "ftjob-1", 1234)
 SECRET = "sk-secret/0123456789+abcdef"
-
-
-@dataclass
-class Watched:
-    """What a job told."""
-
-    statuses: list[str] = field(default_factory=list)
-    events: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    def moved(self, job_id: str, status: str) -> None:
-        self.statuses.append(f"{job_id} {status}")
-
-    def happened(self, message: str) -> None:
-        self.events.append(message)
-
-    def warned(self, message: str) -> None:
-        self.warnings.append(message)
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +44,7 @@ class Tuning:
     settings: JobSettings = field(default_factory=lambda: JobSettings(epochs=2, seed=7))
     examples: list[Encoded] = field(default_factory=lambda: EXAMPLES)
     model: str = "small"
-    watched: Watched = field(default_factory=Watched)
+    watched: JobWatcher = field(default_factory=JobWatcher)
 
     async def run(self, **changes: Any) -> FineTuned:
         self = replace(self, **changes)
