@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 
 from seedstep.suite import write_suite
-from support.browsing import started_browser
+from support.browsing import StartedBrowser, started_browser
 from support.scripted_server import ScriptedServer
 from support.selection import TESTS, group_of, is_slow, order_of, place_of
 
@@ -295,11 +295,18 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def started() -> Iterator[StartedBrowser]:
+    """The browser of a process's tests."""
+    with started_browser() as opened:
+        yield opened
+
+
 @pytest.fixture
-def browser() -> Iterator[Any]:
-    """A browser, of which a file of many tests has one for them all.
+def browser(started: StartedBrowser) -> Iterator[Any]:
+    """A browser, which is one for all tests: what each of them does is in a context of its own.
 
     Its event loop runs until the test ends: what needs one of its own is made before.
     """
-    with started_browser() as opened:
-        yield opened
+    with started.running():
+        yield started.browser

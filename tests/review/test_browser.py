@@ -1,6 +1,5 @@
 """People label in a real browser: by keyboard, on a phone, in a file without a server."""
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from seedstep.evaluate.people import split_in_four
 from seedstep.review.export import offline_page, take
 from seedstep.runs.reviews import Review
 from seedstep.stages.review import labels_of_review
-from support.browsing import Server, serving, started_browser, watched
+from support.browsing import Server, serving, watched
 from support.command_line import program
 from support.labelling import (
     SHARED,
@@ -25,13 +24,6 @@ from support.labelling import (
     small_review,
     wait_saved,
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """One for all tests of this file; each has a context of its own."""
-    with started_browser() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A real browser, and the review app as a process of its own."""
 
+import asyncio
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +31,37 @@ def find_browser() -> str:
     return found
 
 
+@dataclass(frozen=True)
+class StartedBrowser:
+    """A browser, and the event loop that asks it."""
+
+    browser: Any
+    loop: asyncio.AbstractEventLoop
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Let its event loop be the one that runs, as it has to be when the browser is asked."""
+        asyncio._set_running_loop(self.loop)
+        try:
+            yield
+        finally:
+            asyncio._set_running_loop(None)
+
+
 @contextmanager
-def started_browser() -> Iterator[Any]:
+def started_browser() -> Iterator[StartedBrowser]:
     """Debian's Chromium without a window; what needs it is skipped where there is none.
 
-    It runs an event loop until it ends.
+    Playwright leaves its event loop running; here it does so only while the browser is asked.
     """
     path = find_browser()
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with sync_api.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield opened
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        started = StartedBrowser(opened, asyncio.get_running_loop())
+        asyncio._set_running_loop(None)
+        yield started
+        asyncio._set_running_loop(started.loop)
         opened.close()
 
 
@@ -133,3 +155,20 @@ def watched(browser: Any, **settings: Any) -> Iterator[Watched]:
         yield Watched(page, said)
     finally:
         context.close()
+
+
+def accessibility_faults(page: Any) -> dict[str, list[tuple[str, list[str]]]]:
+    """What axe finds on a page, light and dark, on a wide screen and on a phone.
+
+    For each in which there is something, the rules that are broken, with the elements.
+    """
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    found = {}
+    for scheme, width in product(("light", "dark"), (1280, 390)):
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 844})
+        broken = axe.run(page).response["violations"]
+        found[f"{scheme}, {width} wide"] = [
+            (rule["id"], [node["html"] for node in rule["nodes"]]) for rule in broken
+        ]
+    return {screen: rules for screen, rules in found.items() if rules}

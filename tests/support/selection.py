@@ -7,7 +7,17 @@ place names a file of `tests`, and after `::` a class or a test in it, with all 
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["ALONE", "SHARING", "SLOW", "TESTS", "group_of", "is_slow", "order_of", "place_of"]
+__all__ = [
+    "ALONE",
+    "BROWSING",
+    "SHARING",
+    "SLOW",
+    "TESTS",
+    "group_of",
+    "is_slow",
+    "order_of",
+    "place_of",
+]
 
 TESTS = Path(__file__).parents[1]
 
@@ -40,6 +50,15 @@ SHARING = (
     "tune/test_tune_faults.py",
 )
 """Files whose tests share what is dear to make. The tests of each stay in one process."""
+
+BROWSING = (
+    "report/test_report_page.py::TestPhones::test_nothing_is_wider_than_a_phone",
+    "report/test_report_page.py::test_print_shows_everything_and_is_light_and_without_navigation",
+    "review/test_browser.py",
+    "review/test_browser_pages.py",
+    "review/test_view_browser.py",
+)
+"""Tests that share a browser. One process runs them."""
 
 SLOW = (
     "bootstrap/test_languages.py::TestAWholeRun::test_the_report_counts_words_by_script",
@@ -323,6 +342,8 @@ def group_of(place: str) -> str:
     """Return the tests with which a test stays in one process, or "" if it may run anywhere."""
     if _within(place, ALONE):
         return "alone"
+    if _within(place, BROWSING):
+        return "browsing"
     file = place.partition("::")[0]
     return file if file in SHARING else ""
 
