@@ -345,8 +345,8 @@ def _add_description(gguf: Any, writer: Any, name: str, source: Path | None) -> 
                 writer.add_array(f"general.{kept}", items)
     writer.add_base_model_count(1)
     for named in _NAMED:
-        if isinstance(text := texts.get(f"general.{named}"), str):
-            writer.add_string(f"general.base_model.0.{named}", text)
+        if isinstance(value := texts.get(f"general.{named}"), str):
+            writer.add_string(f"general.base_model.0.{named}", value)
 
 
 def _add_shape(gguf: Any, writer: Any, config: Any, weights: Weights) -> None:
