@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from seedstep.bootstrap import BootstrapSettings
 from seedstep.cli import COMMANDS, app
-from seedstep.cli.options import COMMAND_LINE, Asked, flag_names, with_settings
+from seedstep.cli.options import COMMAND_LINE, Asked, _flags, with_settings
 from seedstep.data import TaskChoice
 from seedstep.data.evaluation import EVALUATION_SETS
 from seedstep.encode import Encoding
@@ -26,6 +26,15 @@ from seedstep.stages.review import ReviewSettings
 from seedstep.steps import ExamplesSettings, ImportSettings, StepsSettings, SuperniSettings
 from seedstep.tune import TuneSettings
 from support.command_line import environment, run_process, seedstep
+
+
+def flag_names(kind: type) -> dict[str, tuple[str, ...]]:
+    """The flags of each setting of a record; an argument has its name in the usage line."""
+    return {
+        found.name: tuple(name for flag in _flags(found) for name in flag.names)
+        for found in table(kind).values()
+    }
+
 
 SETTINGS = {
     "bootstrap": (BootstrapSettings,),

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,9 +15,11 @@ from statsmodels.stats.inter_rater import fleiss_kappa as statsmodels_fleiss
 
 from seedstep.errors import InputError
 from seedstep.evaluate.agreement import (
+    ACCEPTABLE,
+    LEVELS,
     cohen_kappa,
     fleiss_kappa,
-    rating_agreement,
+    label_agreement,
     raw_agreement,
     spearman,
 )
@@ -24,6 +27,8 @@ from seedstep.evaluate.intervals import Value
 from support.values import numbers
 
 some = settings(max_examples=60)
+
+rating_agreement = partial(label_agreement, levels=tuple(LEVELS), acceptable=tuple(ACCEPTABLE))
 
 LEVEL = st.sampled_from("ABCD")
 PAIRS = st.lists(st.tuples(LEVEL, LEVEL), min_size=2, max_size=30)

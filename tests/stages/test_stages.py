@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,11 @@ import pytest
 from seedstep import distill
 from seedstep.data import Task, TaskFiles, load_tasks
 from seedstep.errors import InputError, RunError, RunMismatchError
-from seedstep.runs import Run, Stage, TaskRecords, has_rows
+from seedstep.runs import Blocks, Entry, Line, Run, Stage, TaskRecords, has_rows, labelled, line
 from seedstep.runs.reviews import Review
 from seedstep.settings import setting
 from seedstep.stages import STAGES, STEPS, add_stage, open_run
-from seedstep.stages.telling import count_entries, list_entries, list_failed_entries, show_entry
+from seedstep.stages.telling import entry_line, lister, spending_line
 from support.command_line import seedstep
 from support.reviewing import label_all
 from support.scripted_server import Fault, ScriptedServer
@@ -268,16 +269,38 @@ def load(settings: CountSettings) -> TaskFiles:
     return load_tasks(Path(settings.tasks), limit=0)
 
 
+CountRun = Run[CountSettings, TaskFiles, TaskRecords[CountedWords]]
+
+
+def status(run: CountRun) -> Blocks:
+    """How many definitions have words, why others have none, and what was spent."""
+    failures = Counter(entry.result.failure for entry in run.entries())
+    yield line(f"{failures.pop('', 0):,} tasks done")
+    for reason, count in failures.items():
+        yield line(f"failed: {reason} {count:,}", "warning")
+    yield spending_line(run)
+
+
+def told(entry: Entry[CountedWords]) -> Line:
+    """A task, and why it has no words."""
+    return entry_line(entry.task, entry.result.failure)
+
+
+def shown(run: CountRun, name: str) -> Blocks:
+    """The record of a task."""
+    yield labelled("words", str(run.records.entry(name).result.words))
+
+
 COUNT: Stage[CountSettings, TaskFiles, TaskRecords[CountedWords]] = Stage(
     name="count",
     settings=CountSettings,
     load=load,
     records=lambda run: TaskRecords(run, CountedWords),
     made=has_rows("results"),
-    status=count_entries,
-    listed=list_entries,
-    rejected=list_failed_entries,
-    shown=show_entry,
+    status=status,
+    listed=lister(told),
+    rejected=lister(told, failed=True),
+    shown=shown,
 )
 
 

@@ -30,7 +30,6 @@ __all__ = [
     "Out",
     "RemovedTasks",
     "SameModel",
-    "flag_names",
     "names_of",
     "option_of",
     "required",
@@ -136,14 +135,6 @@ def with_settings(
         return run
 
     return decorate
-
-
-def flag_names(kind: type) -> dict[str, tuple[str, ...]]:
-    """Return the flags of each setting of a record; an argument has its name in the usage line."""
-    return {
-        found.name: tuple(name for flag in _flags(found) for name in flag.names)
-        for found in table(kind).values()
-    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,6 @@ __all__ = [
     "labels_of",
     "missing_verdicts",
     "preferences",
-    "rating_agreement",
     "ratings",
     "raw_agreement",
     "spearman",
@@ -88,16 +87,6 @@ class RatingAgreement:
     kappa: Value
     kappa_acceptable: Value
     spearman: Value
-
-
-def rating_agreement(first: Sequence[str], second: Sequence[str], seed: int = 0) -> RatingAgreement:
-    """Return the agreement of two raters who gave each item a level from A to D.
-
-    Raises:
-        InputError: a rating is no level.
-        ValueError: the raters did not rate equally many items.
-    """
-    return label_agreement(first, second, tuple(LEVELS), tuple(ACCEPTABLE), seed)
 
 
 def label_agreement(

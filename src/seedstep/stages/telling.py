@@ -1,20 +1,13 @@
-"""Blocks for the status and the lists of runs that several stages share.
+"""Blocks for the status and the lists of runs that several stages share."""
 
-The entry of a stage that makes one record for each task uses `count_entries`, `list_entries`,
-`list_failed_entries` and `show_entry`, unless it has functions of its own.
-"""
-
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-
-import msgspec
 
 from seedstep.data import TaskFiles
 from seedstep.llm.budget import UNPRICED
 from seedstep.llm.checkpoints import gguf_fingerprint
 from seedstep.prompts import fingerprint
-from seedstep.runs import Blocks, Entry, Line, Run, TaskRecords, Words, digest, labelled, line
+from seedstep.runs import Blocks, Entry, Line, Run, TaskRecords, Words, digest, line
 
 __all__ = [
     "ASKING_CHANGEABLE",
@@ -23,14 +16,10 @@ __all__ = [
     "TASKS_CHANGEABLE",
     "asking_of",
     "contents_of",
-    "count_entries",
     "entry_line",
     "entry_title",
-    "list_entries",
-    "list_failed_entries",
     "lister",
     "row_of",
-    "show_entry",
     "spending_line",
     "stamp_tasks",
 ]
@@ -109,37 +98,6 @@ def lister(
                 yield told(entry)
 
     return listed
-
-
-def _state_line(entry: Entry[Any]) -> Line:
-    return entry_line(entry.task, entry.result.failure)
-
-
-list_entries = lister(_state_line)
-"""List the tasks that have a record, each with its failure, if it has one."""
-
-list_failed_entries = lister(_state_line, failed=True)
-"""List the tasks without a result."""
-
-
-def show_entry(run: Run[Any, Any, TaskRecords[Any]], name: str) -> Blocks:
-    """Show a task with the fields of its record, without empty ones."""
-    entry = run.records.entry(name)
-    yield from entry_title(entry.task, entry.category, entry.definition)
-    for field, value in msgspec.to_builtins(entry.result).items():
-        if value not in (None, "", [], {}):
-            is_text = isinstance(value, str)
-            yield labelled(field, value if is_text else msgspec.json.encode(value).decode())
-
-
-def count_entries(run: Run[Any, Any, TaskRecords[Any]]) -> Blocks:
-    """Show how many tasks have a record, why others have no result, and requests and tokens."""
-    failures = Counter(entry.result.failure for entry in run.entries())
-    done = failures.pop("", 0)
-    yield line(f"{done:,} tasks done")
-    for reason, count in failures.most_common():
-        yield line(f"failed: {reason} {count:,}", "warning")
-    yield spending_line(run)
 
 
 def row_of(entry: Entry[Any]) -> dict[str, Any]:
