@@ -7,10 +7,9 @@ Example::
 
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from types import MappingProxyType
 
 import msgspec
 
@@ -121,7 +120,6 @@ LONGEST_TEXT = 20_000
 
 LONGEST_SECONDS = 4 * 3600.0
 _ID = re.compile(r"[A-Za-z0-9-]{8,64}")
-NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Sent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

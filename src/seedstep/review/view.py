@@ -32,7 +32,6 @@ __all__ = ["make_view"]
 
 LONGEST_QUERY = 500
 
-Endpoint = Callable[[Request], Awaitable[Response]]
 Runs = Sequence[BrowsedRun]
 
 

@@ -62,7 +62,6 @@ __all__ = ["Run"]
 
 S = TypeVar("S", bound="DataclassInstance")
 Inputs = TypeVar("Inputs")
-R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 T_co = TypeVar("T_co", covariant=True)
 
