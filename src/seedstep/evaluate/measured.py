@@ -184,18 +184,16 @@ def shortened_in(tasks: Sequence[MeasuredTask]) -> dict[str, int]:
     }
 
 
-def finds_right(
-    tasks: Sequence[MeasuredTask], version: str, other: str = OTHER, *, seed: int
-) -> Value:
-    """Return the share of tasks on which references are more likely with a version than `other`.
+def finds_right(tasks: Sequence[MeasuredTask], version: str, *, seed: int) -> Value:
+    """Return the share of tasks on which references are more likely with a version than `OTHER`.
 
     The share is from 0 to 1, with its interval over tasks. For a model that ignores instructions it
     is about a half.
     """
-    both = [task for task in tasks if {version, other} <= task.versions.keys()]
+    both = [task for task in tasks if {version, OTHER} <= task.versions.keys()]
     if not both:
-        return Value(None, None, None, f"no task has both {version} and {other}")
-    found = [_finds(task.versions[version].mean, task.versions[other].mean) for task in both]
+        return Value(None, None, None, f"no task has both {version} and {OTHER}")
+    found = [_finds(task.versions[version].mean, task.versions[OTHER].mean) for task in both]
     return mean_over_tasks(found, [task.task for task in both], seed=seed)
 
 

@@ -25,7 +25,7 @@ Example::
     (300, 150)
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -367,12 +367,8 @@ def labelled_pairs(path: Path | None = None) -> tuple[LabelledPair, ...]:
     return tuple(pairs)
 
 
-def accuracies(
-    pairs: Sequence[LabelledPair],
-    scores: Sequence[float],
-    thresholds: Iterable[float] = THRESHOLDS,
-) -> tuple[Accuracy, ...]:
-    """Return what each threshold finds among pairs with these cosines."""
+def accuracies(pairs: Sequence[LabelledPair], scores: Sequence[float]) -> tuple[Accuracy, ...]:
+    """Return what each of `THRESHOLDS` finds among pairs with these cosines."""
     found = list(zip(pairs, scores, strict=True))
     return tuple(
         Accuracy(
@@ -381,5 +377,5 @@ def accuracies(
             wrong=sum(not pair.same and score >= threshold for pair, score in found),
             missed=sum(pair.same and score < threshold for pair, score in found),
         )
-        for threshold in thresholds
+        for threshold in THRESHOLDS
     )

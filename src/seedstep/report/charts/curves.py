@@ -41,8 +41,6 @@ def line_chart(
     title: str,
     lines: Sequence[ChartLine],
     units: tuple[str, str],
-    *,
-    from_zero: bool = True,
 ) -> Chart:
     """Return a chart of lines with common axes; its table has up to 20 points of each line."""
 
@@ -64,8 +62,7 @@ def line_chart(
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(lambda value, place: number(value))
         axes.margins(x=0.02)
-        if from_zero:
-            axes.set_ylim(bottom=0)
+        axes.set_ylim(bottom=0)
         if len(lines) > 1:
             axes.legend()
 
