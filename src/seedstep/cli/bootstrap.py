@@ -22,6 +22,7 @@ from seedstep.cli.dry_run import DryRun, print_estimate, print_requests
 from seedstep.cli.options import COMMAND_LINE, Asked, Out, SameModel, with_settings
 from seedstep.cli.progress import being_written, run_to_the_end, servers_used
 from seedstep.cli.terminal import (
+    QUIET_SECONDS,
     console,
     duration,
     plain,
@@ -48,9 +49,6 @@ EMBEDDED_A_MINUTE = 2
 
 SHOWN_TASKS = 3
 """How many tasks are printed at the end."""
-
-QUIET_SECONDS = 15
-"""The longest time, in seconds, without a line of output where there is no terminal."""
 
 
 @contextmanager

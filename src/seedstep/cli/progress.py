@@ -46,6 +46,7 @@ from seedstep.runs.lists import number_of
 from seedstep.stages import open_run, tell_status
 
 __all__ = [
+    "INTERRUPTED",
     "WAITING",
     "LiveBar",
     "being_written",

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from seedstep.cli import UsageError
 from seedstep.cli.evaluate import OutFile, print_table, write_or_print
 from seedstep.cli.options import Out, names_of, option_of, required
+from seedstep.cli.progress import INTERRUPTED
 from seedstep.cli.terminal import console, plain
 from seedstep.errors import InputError, MissingExtraError
 from seedstep.evaluate.tables import CellTable, markdown
@@ -124,8 +125,6 @@ def _markdown(table: PaperTable) -> str:
     tables = [cells for cells in (values_cells(table), differences_cells(table)) if cells.rows]
     return "\n\n".join([*lines, *(markdown(on_lines(cells)) for cells in tables), LEGEND]) + "\n"
 
-
-INTERRUPTED = 130
 
 if TYPE_CHECKING:
     ClusterName = str

@@ -25,7 +25,7 @@ from seedstep.evaluate.compare import evaluated
 from seedstep.inputs import SystemPredictions, distinct_names, read_systems
 from seedstep.llm.budget import UNPRICED
 from seedstep.llm.settings import AskingSettings
-from seedstep.report.data_files import data_part, is_data, structure_of
+from seedstep.report.data_files import TellDone, TestSets, data_part, is_data, structure_of
 from seedstep.report.records import Block, Paragraph, ReportPart, Section, Table
 from seedstep.report.sections.grown import (
     diversity,
@@ -67,20 +67,12 @@ __all__ = [
     "SECTIONS",
     "ReportContext",
     "ReportSection",
-    "TellDone",
-    "TestSets",
     "parts_of",
     "split_against",
 ]
 
 SHOWN_REJECTIONS = 3
 """How many rejections are shown for each reason."""
-
-TestSets = Mapping[str, Sequence[NamedText]]
-"""The instructions of test sets, by the names of the sets."""
-
-TellDone = Callable[[str], None]
-"""Called with a text that says what is being done."""
 
 AnyRun = Run[Any, Any, Any]
 Sections = Sequence[Section | None]

@@ -40,10 +40,13 @@ from seedstep.stages import STAGES
 from seedstep.text import TOKENIZERS
 from seedstep.tune import make_source
 
-__all__ = ["data_part", "is_data", "place_beside", "structure_of"]
+__all__ = ["TellDone", "TestSets", "data_part", "is_data", "place_beside", "structure_of"]
 
 TestSets = Mapping[str, Sequence[NamedText]]
-Tell = Callable[[str], None]
+"""The instructions of test sets, by the names of the sets."""
+
+TellDone = Callable[[str], None]
+"""Called with a text that says what is being done."""
 
 DATA_FILES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 """How names of files of data end."""
@@ -80,7 +83,7 @@ def place_beside(source: Path) -> Path:
     return file.with_name(f"{file.stem}-report") if file.is_file() else file / "report"
 
 
-def data_part(path: Path, test_sets: TestSets, tell: Tell) -> ReportPart:
+def data_part(path: Path, test_sets: TestSets, tell: TellDone) -> ReportPart:
     """Return the part about data, with the sections that need no run.
 
     Rows and tasks that can't be read are left out and counted.
@@ -115,7 +118,7 @@ def _left_out(found: TaskFiles) -> Section | None:
     return Section("What is left out", (Paragraph(text),))
 
 
-def structure_of(tasks: Sequence[Task], tell: Tell) -> Section:
+def structure_of(tasks: Sequence[Task], tell: TellDone) -> Section:
     """Return the section on verbs and objects; it says so if spaCy is not installed."""
     told = _Counting(tell, "parsing instruction", len(tasks))
     try:
@@ -124,7 +127,9 @@ def structure_of(tasks: Sequence[Task], tell: Tell) -> Section:
         return Section("What the instructions ask for", (), str(missing))
 
 
-def _novelty(texts: Sequence[NamedText], test_sets: TestSets, tell: Tell) -> list[Section | None]:
+def _novelty(
+    texts: Sequence[NamedText], test_sets: TestSets, tell: TellDone
+) -> list[Section | None]:
     tokenizer = TOKENIZERS["latin"]
     told = _Counting(tell, "comparing instruction", len(texts))
     sections = [novelty_section((), nearest_before(texts, tokenizer, told), grown=False)]
@@ -142,7 +147,7 @@ EVERY = 200
 class _Counting:
     """Tells how many texts are done, each time that `EVERY` more are, and at the end."""
 
-    def __init__(self, tell: Tell, doing: str, whole: int) -> None:
+    def __init__(self, tell: TellDone, doing: str, whole: int) -> None:
         self._tell = tell
         self._doing = doing
         self._whole = whole

@@ -37,12 +37,10 @@ from seedstep.report.contents import (
     SECTIONS,
     ReportContext,
     ReportSection,
-    TellDone,
-    TestSets,
     parts_of,
     split_against,
 )
-from seedstep.report.data_files import is_data
+from seedstep.report.data_files import TellDone, TestSets, is_data
 from seedstep.report.paper_layout import paper_part
 from seedstep.report.paper_tables import paper_tables
 from seedstep.report.records import Chart, Headline, ReportPart, Table

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from seedstep.evaluate.intervals import shown
+from seedstep.evaluate.intervals import NOTHING, shown
 from seedstep.evaluate.tables import CellTable
 from seedstep.report.charts import interval_chart, size_chart
 from seedstep.report.paper_tables import Agreement, PaperDifference, PaperTable, sign_of
@@ -40,7 +40,6 @@ __all__ = [
 
 
 BETWEEN = " · "
-NOTHING = "-"
 
 LEGEND = (
     "Ours with 95% intervals over tasks, differences paired by instance. Unsure: the interval "

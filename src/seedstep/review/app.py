@@ -26,7 +26,7 @@ from starlette.types import ASGIApp
 from seedstep.data.reviews import standing
 from seedstep.errors import InputError, SeedstepError, StoreError, first_line
 from seedstep.review.labelling import Sent, item_view, progress_of, row_of
-from seedstep.review.owner import owner_routes
+from seedstep.review.owner import Endpoint, owner_routes
 from seedstep.review.pages import (
     EVERYWHERE,
     STATIC,
@@ -109,8 +109,6 @@ def serve(app: ASGIApp, bound: socket.socket, began: Callable[[], None]) -> None
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[bound])
 
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 STATUS = ((InputError, 400), (StoreError, 507))
 """The status that tells of an error; 507 is a full disk. Of any other, 500."""

@@ -25,7 +25,7 @@ from seedstep.review.pages import history_json, render_page
 from seedstep.runs.reviews import OWNER, Review
 from seedstep.stages.review import labels_of_review, standing_rows
 
-__all__ = ["owner_routes"]
+__all__ = ["Endpoint", "owner_routes"]
 
 MOST_RATERS = 6
 """With more raters, only the agreement of all is computed: that of each pair takes too long."""

@@ -18,6 +18,7 @@ from seedstep.errors import StoreError
 from seedstep.llm import Spent
 from seedstep.llm.budget import Tokens
 from seedstep.runs.database import Database, decode_value
+from seedstep.runs.schema import CANDIDATE_COLUMNS, INSTANCE_COLUMNS
 
 __all__ = [
     "MERGED",
@@ -35,11 +36,6 @@ MERGED = "merged"
 """The entry of the configuration of a merged run."""
 
 _HEAD = ("item", "request", "demonstrations", "failure", "cell", "at")
-_CANDIDATE = (
-    *("id", "item", "position", "instruction", "reason", "detail", "neighbor", "score"),
-    *("is_classification", "classification_request", "instances_request", "meaning", "cosine"),
-)
-_INSTANCE = ("task", "position", "input", "output", "reason", "detail")
 _LATER = {"cell": "''", "meaning": "NULL", "cosine": "NULL"}
 """What stands for columns that runs of earlier versions do not have, where they are only read."""
 
@@ -196,10 +192,10 @@ def copy_generations(
     """
     last = int(source.rows("SELECT coalesce(max(item), -1) FROM generations")[0][0])
     within = "WHERE item BETWEEN ? AND ? ORDER BY item"
-    instance = ", ".join(f"i.{name}" for name in _INSTANCE)
+    instance = ", ".join(f"i.{name}" for name in INSTANCE_COLUMNS)
     queries = (  # of names of ours
         f"SELECT {_shown(source, 'generations', _HEAD)} FROM generations {within}",  # noqa: S608
-        f"SELECT {_shown(source, 'candidates', _CANDIDATE)} FROM candidates"  # noqa: S608
+        f"SELECT {_shown(source, 'candidates', CANDIDATE_COLUMNS)} FROM candidates"  # noqa: S608
         f" {within}, position",
         f"SELECT {instance} FROM candidates c JOIN instances i ON i.task = c.id"  # noqa: S608
         f" {within}, c.position, i.reason, i.position",
@@ -212,9 +208,9 @@ def copy_generations(
             [(first + row[0], row[1], _renamed(row[2], names), *row[3:]) for row in generations],
         )
         changed = [_candidate(row, first, names, rejected) for row in candidates]
-        target.write_now(_put("candidates", _CANDIDATE), changed)
+        target.write_now(_put("candidates", CANDIDATE_COLUMNS), changed)
         target.write_now(
-            _put("instances", _INSTANCE),
+            _put("instances", INSTANCE_COLUMNS),
             [_instance(row, names, rejected, bad) for row in instances],
         )
     return first + last + 1

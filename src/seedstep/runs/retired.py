@@ -29,6 +29,7 @@ from seedstep.data import Instance
 from seedstep.errors import StoreError
 from seedstep.novelty import Neighbor
 from seedstep.runs.database import Database, Statement, decode_value
+from seedstep.runs.schema import CANDIDATE_COLUMNS, INSTANCE_COLUMNS
 
 __all__ = ["RetiredGenerations", "candidate_of"]
 
@@ -38,22 +39,6 @@ ITEMS_AT_ONCE = 1000
 HASH_BYTES = 16
 
 _HEAD = ("item", "request", "demonstrations", "failure", "cell")
-_CANDIDATE = (
-    "id",
-    "item",
-    "position",
-    "instruction",
-    "reason",
-    "detail",
-    "neighbor",
-    "score",
-    "is_classification",
-    "classification_request",
-    "instances_request",
-    "meaning",
-    "cosine",
-)
-_INSTANCE = ("task", "position", "input", "output", "reason", "detail")
 """The columns that are stored, and hashed, in their order."""
 
 
@@ -67,13 +52,13 @@ SELECT {", ".join(_HEAD)}, chain, {_answered("generations.request")} AS answered
 FROM generations WHERE item >= ?1 AND item < ?2 ORDER BY item
 """  # noqa: S608 - constants
 _READ_CANDIDATES = f"""
-SELECT {", ".join(_CANDIDATE)},
+SELECT {", ".join(CANDIDATE_COLUMNS)},
        {_answered("candidates.classification_request")}
        AND {_answered("candidates.instances_request")} AS answered
 FROM candidates WHERE item >= ?1 AND item < ?2 ORDER BY item, position
 """  # noqa: S608 - constants
 _READ_INSTANCES = f"""
-SELECT {", ".join(f"i.{name}" for name in _INSTANCE)}, c.item
+SELECT {", ".join(f"i.{name}" for name in INSTANCE_COLUMNS)}, c.item
 FROM candidates c JOIN instances i ON i.task = c.id
 WHERE c.item >= ?1 AND c.item < ?2 ORDER BY c.item, c.position, i.position
 """  # noqa: S608 - constants
@@ -145,14 +130,14 @@ class RetiredGenerations:
         )
         its_candidates = {item: list(found) for item, found in groupby(candidates, itemgetter(1))}
         its_instances = {
-            item: [tuple(row)[: len(_INSTANCE)] for row in found]
-            for item, found in groupby(instances, itemgetter(len(_INSTANCE)))
+            item: [tuple(row)[: len(INSTANCE_COLUMNS)] for row in found]
+            for item, found in groupby(instances, itemgetter(len(INSTANCE_COLUMNS)))
         }
         for head in heads:
             found = its_candidates.get(head["item"], [])
             rows = (
                 tuple(head)[: len(_HEAD)],
-                [tuple(row)[: len(_CANDIDATE)] for row in found],
+                [tuple(row)[: len(CANDIDATE_COLUMNS)] for row in found],
                 its_instances.get(head["item"], []),
             )
             yield rows, head["chain"], all(row["answered"] for row in (head, *found))
@@ -226,7 +211,7 @@ def _statements(rows: Rows) -> Iterator[Statement]:
 def _may_be_cut(rows: Rows) -> bool:
     """Return whether the last candidate is a finished task."""
     _, candidates, _ = rows
-    return bool(candidates) and not candidates[-1][_CANDIDATE.index("reason")]
+    return bool(candidates) and not candidates[-1][CANDIDATE_COLUMNS.index("reason")]
 
 
 def _unfit(item: int) -> str:

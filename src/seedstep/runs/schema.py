@@ -9,7 +9,7 @@ Example::
     'requests'
 """
 
-__all__ = ["MIGRATIONS"]
+__all__ = ["CANDIDATE_COLUMNS", "INSTANCE_COLUMNS", "MIGRATIONS"]
 
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     (
@@ -377,3 +377,10 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ),
 )
 """All migrations, in order: a name, and a statement of SQL."""
+
+CANDIDATE_COLUMNS = (
+    *("id", "item", "position", "instruction", "reason", "detail", "neighbor", "score"),
+    *("is_classification", "classification_request", "instances_request", "meaning", "cosine"),
+)
+INSTANCE_COLUMNS = ("task", "position", "input", "output", "reason", "detail")
+"""The columns in their order, in which retired generations are hashed, too."""

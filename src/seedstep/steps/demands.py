@@ -18,7 +18,8 @@ from dataclasses import dataclass, field, replace
 
 from seedstep.lazy import late_pattern
 from seedstep.steps.definitions import passages
-from seedstep.steps.unfit import NUMBER_WORDS, content, sentences, without_illustrations
+from seedstep.steps.unfit import content, sentences, without_illustrations
+from seedstep.text.numbering import NUMBER_WORDS
 
 __all__ = ["Demand", "demands", "is_met"]
 

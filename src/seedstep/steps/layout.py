@@ -21,9 +21,8 @@ from itertools import pairwise
 import regex
 
 from seedstep.lazy import late_pattern, late_regex
-from seedstep.steps.unfit import NUMBER_WORDS
 from seedstep.text.closings import talk_begins
-from seedstep.text.numbering import HAN_NUMERALS, words_for
+from seedstep.text.numbering import HAN_NUMERALS, NUMBER_WORDS, words_for
 
 __all__ = [
     "ReplyLine",

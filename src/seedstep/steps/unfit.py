@@ -16,9 +16,9 @@ from itertools import chain
 
 from seedstep.lazy import late_pattern
 from seedstep.text import unicode_tokens
+from seedstep.text.numbering import NUMBER_WORDS
 
 __all__ = [
-    "NUMBER_WORDS",
     "clip",
     "content",
     "copied_example",
@@ -35,12 +35,6 @@ LONGEST = 20_000
 
 STEM = 5
 """How many letters of words are compared."""
-
-NUMBER_WORDS = (
-    *("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
-    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
-    *("nineteen", "twenty"),
-)
 
 _SENTENCE = late_pattern(
     r"(?<!e\.g\.)(?<!i\.e\.)(?<!etc\.)(?<=[.?!])[\"')\]”’]*\s+(?=[\"'(“‘\[]?\w)|\n+|(?<=[。！？；])"

@@ -25,6 +25,7 @@ from seedstep.lazy import late_pattern
 __all__ = [
     "CLOSERS",
     "HAN_NUMERALS",
+    "NUMBER_WORDS",
     "WORDS",
     "ListNumber",
     "find_number",
@@ -282,7 +283,7 @@ _NEAR_NUMBER = late_pattern(
     r"|(?:[^\x00-\x7f\d]|[ \t#.:*_-]){0,30}+)"
     r"(?P<n>\d{1,3})(?!\d)(?=\W|_|$|[^\x00-\x7f]|(?:th|st|nd|rd|e|er)\b)"
 )
-_SPELT_NUMBERS = (
+NUMBER_WORDS = (
     *("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
     *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
     *("nineteen", "twenty"),
@@ -306,7 +307,7 @@ _TENS = {
 
 def _spelt(number: int) -> tuple[str, ...]:
     """Return the words for a number."""
-    known = _SPELT_NUMBERS[number - 1 : number] if number > 0 else ()
+    known = NUMBER_WORDS[number - 1 : number] if number > 0 else ()
     return (*known, *_TENS.get(number, "").split())
 
 
