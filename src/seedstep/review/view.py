@@ -112,14 +112,14 @@ def _wanted(request: Request) -> Wanted:
     return Wanted(text, group, state, max(1, number))
 
 
-def _pager(wanted: Wanted, found: FoundPage) -> dict[str, Any]:
-    """Return links to the pages before and after, and the range of rows shown."""
+def _listed(wanted: Wanted, found: FoundPage) -> dict[str, Any]:
+    """Return what is found, with links to the pages before and after, and the range of rows."""
 
     def address(page: int) -> str:
         given = {"q": wanted.text, "group": wanted.group, "state": wanted.state, "page": page}
         return "?" + urlencode({name: value for name, value in given.items() if value})
 
-    return {
+    pager = {
         "here": address(wanted.page),
         "total": found.total,
         "left": found.left,
@@ -131,6 +131,7 @@ def _pager(wanted: Wanted, found: FoundPage) -> dict[str, Any]:
         "next": address(wanted.page + 1) if wanted.page < found.pages else "",
         "end": address(found.pages),
     }
+    return {"rows": found.rows, "pager": pager, "wanted": wanted}
 
 
 async def _home(runs: Runs, request: Request) -> Response:
@@ -174,33 +175,15 @@ async def _tasks(runs: Runs, request: Request, *, accepted: bool) -> Response:
     found = await asyncio.to_thread(run.tasks, wanted, accepted=accepted)
     reasons = {} if accepted else run.reasons()
     here = "tasks" if accepted else "rejected"
-    return _page(
-        runs,
-        request,
-        "view_tasks.html",
-        here,
-        here.capitalize(),
-        rows=found.rows,
-        pager=_pager(wanted, found),
-        wanted=wanted,
-        reasons=reasons,
-    )
+    title, listed = here.capitalize(), _listed(wanted, found)
+    return _page(runs, request, "view_tasks.html", here, title, **listed, reasons=reasons)
 
 
 async def _results(runs: Runs, request: Request) -> Response:
     run, wanted = _chosen(runs, request), _wanted(request)
     found = await asyncio.to_thread(run.results, wanted)
-    return _page(
-        runs,
-        request,
-        "view_results.html",
-        "results",
-        "Tasks",
-        rows=found.rows,
-        pager=_pager(wanted, found),
-        wanted=wanted,
-        categories=run.categories(),
-    )
+    listed = {**_listed(wanted, found), "categories": run.categories()}
+    return _page(runs, request, "view_results.html", "results", "Tasks", **listed)
 
 
 async def _predictions(runs: Runs, request: Request) -> Response:
@@ -212,9 +195,7 @@ async def _predictions(runs: Runs, request: Request) -> Response:
         "view_predictions.html",
         "predictions",
         "Predictions",
-        rows=found.rows,
-        pager=_pager(wanted, found),
-        wanted=wanted,
+        **_listed(wanted, found),
         categories=run.categories(),
         outcomes=[*run.compared.systems, TIE],
     )
@@ -231,9 +212,7 @@ async def _verdicts(runs: Runs, request: Request) -> Response:
         "view_verdicts.html",
         "verdicts",
         "Verdicts",
-        rows=found.rows,
-        pager=_pager(wanted, found),
-        wanted=wanted,
+        **_listed(wanted, found),
         problem=run.judged.problem,
         categories=run.categories(),
         outcomes=await asyncio.to_thread(run.outcomes),
@@ -250,17 +229,8 @@ async def _requests(runs: Runs, request: Request) -> Response:
         {**row, "usd": run.usd(row["prompt_tokens"], row["completion_tokens"])}
         for row in found.rows
     ]
-    return _page(
-        runs,
-        request,
-        "view_requests.html",
-        "requests",
-        "Requests",
-        rows=rows,
-        pager=_pager(wanted, found),
-        wanted=wanted,
-        purposes=purposes,
-    )
+    listed = {**_listed(wanted, found), "rows": rows, "purposes": purposes}
+    return _page(runs, request, "view_requests.html", "requests", "Requests", **listed)
 
 
 async def _one_request(runs: Runs, request: Request) -> Response:
