@@ -195,7 +195,7 @@ def _part(
 ) -> ReportPart:
     found = [made for section in sections for made in section.make(runs, context)]
     if not sections:
-        found = [_standing(runs[0]), _spending(runs[0], ())]
+        found = [_standing(runs[0]), _spending(runs[0])]
     title = f"{runs[0].stage.name}: {', '.join(run.path.resolve().name for run in runs)}"
     together = any(section.together for section in sections)
     facts = () if together else _facts(runs[0])
@@ -243,7 +243,7 @@ def _standing(run: AnyRun) -> Section:
     return Section("Where it stands", tuple(blocks))
 
 
-def _spending(run: AnyRun, finished: Sequence[float]) -> Section | None:
+def _spending(run: AnyRun, finished: Sequence[float] = ()) -> Section | None:
     pricing = getattr(run.settings, "pricing", UNPRICED)  # of those that ask a model at a price
     return spending_section(run.answered(), finished, pricing, run.reply_notes(), run.starts())
 
@@ -251,10 +251,6 @@ def _spending(run: AnyRun, finished: Sequence[float]) -> Section | None:
 def _spent(runs: Sequence[AnyRun], context: ReportContext) -> Sections:
     (run,) = runs
     return [_spending(run, run.records.finished_at())]
-
-
-def _judge_spent(runs: Sequence[AnyRun], context: ReportContext) -> Sections:
-    return [_spending(runs[0], ())]
 
 
 def _results(runs: Sequence[AnyRun], context: ReportContext) -> Sections:
@@ -332,22 +328,11 @@ def _similarities(runs: Sequence[BootstrapRun], context: ReportContext) -> Secti
 
 
 def _of_tasks(
-    make: Callable[[Sequence[Task]], Section | None],
+    make: Callable[[Any], Section | None],
+    counted: Callable[[Sequence[Task]], Any] = lambda tasks: tasks,
 ) -> Callable[[Sequence[AnyRun], ReportContext], Sections]:
-    """Return a function for `ReportSection.make` from a function of a bootstrap's tasks."""
-    return lambda runs, context: [make(runs[0].tasks())]
-
-
-def _sizes(tasks: Sequence[Task]) -> Section | None:
-    return size_section(counts(tasks))
-
-
-def _lengths(tasks: Sequence[Task]) -> Section | None:
-    return lengths_section(lengths(tasks))
-
-
-def _labels(tasks: Sequence[Task]) -> Section | None:
-    return labels_section(label_balance(tasks))
+    """Return a function for `ReportSection.make` from one of what is counted in a run's tasks."""
+    return lambda runs, context: [make(counted(runs[0].tasks()))]
 
 
 def _steps(runs: Sequence[AnyRun], context: ReportContext) -> Sections:
@@ -371,15 +356,19 @@ SECTIONS: tuple[ReportSection, ...] = (
     ReportSection(
         "people", "what people said in a review, and how far they agree", _people, order=1
     ),
-    ReportSection("sizes", "tasks and instances in numbers", _of_tasks(_sizes)),
-    ReportSection("lengths", "words of instructions, inputs, outputs", _of_tasks(_lengths)),
+    ReportSection("sizes", "tasks and instances in numbers", _of_tasks(size_section, counts)),
+    ReportSection(
+        "lengths", "words of instructions, inputs, outputs", _of_tasks(lengths_section, lengths)
+    ),
     ReportSection("structure", "verbs and objects of instructions", _structure),
     ReportSection("diversity", "shares along axes, nearest distances", _of_run(diversity)),
     ReportSection("novelty", "likeness to seeds, tasks, test sets", _similarities),
     ReportSection("rejections", "what was rejected, and why", _rejections),
-    ReportSection("labels", "labels of classification tasks", _of_tasks(_labels)),
+    ReportSection(
+        "labels", "labels of classification tasks", _of_tasks(labels_section, label_balance)
+    ),
     ReportSection("spending", "cost and speed, with finished tasks", _spent),
-    ReportSection("asking", "cost and speed of requests alone", _judge_spent),
+    ReportSection("asking", "cost and speed of requests alone", _of_run(_spending)),
     ReportSection("tasks", "some of the finished tasks", _of_tasks(tasks_section)),
     ReportSection("steps", "step-by-step instructions, counted and shown", _steps),
     ReportSection("examples", "generated examples, counted and shown", _of_run(examples)),
