@@ -8,10 +8,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from seedstep.novelty import TokenNumbers, decide, encode, ray_cluster
-from seedstep.novelty.bulk import decide_on_ray
 from seedstep.recipes import COLUMNS
-from seedstep.text import TOKENIZERS
 from support.command_line import UNSAFE, seedstep
 
 NEAR = ["Sort the list of numbers.", "Name a bird.", "Sort a list of numbers.", "Name a bird."]
@@ -184,35 +181,3 @@ def test_where_it_can_not_be_written(name: str, message: str, tmp_path: Path) ->
     assert done.code == 1
     assert message in done.error
     assert lines(tmp_path / "data.jsonl")[0]["instruction"] == NEAR[0]
-
-
-class TestOnRay:
-    """On a cluster of two workers on this machine."""
-
-    def test_the_same_decisions_as_in_one_process(self) -> None:
-        texts = [
-            f"Write {n % 50} short lines about {n % 7} cats {'and dogs' * (n % 3)}"
-            for n in range(900)
-        ]
-        texts += ["", "?", "Sort the list.", "Sort the list."]
-        vocabulary = TokenNumbers(TOKENIZERS["unicode"])
-        expected = decide(encode(vocabulary.number(texts)), 0.7)
-        with ray_cluster("local"):
-            for partitions in (1, 2, 5):
-                found = decide_on_ray(texts, "unicode", 0.7, partitions)
-                assert found.kept.tolist() == expected.kept.tolist()
-                assert found.nearest.numbers.tolist() == expected.nearest.numbers.tolist()
-                assert found.nearest.scores.tolist() == expected.nearest.scores.tolist()
-
-    def test_from_the_command_line(self, tmp_path: Path) -> None:
-        path, out = write(tmp_path / "data.jsonl", NEAR), tmp_path / "out.jsonl"
-        done = seedstep("novelty", path, "--out", str(out), "--ray", "local", "--partitions", "3")
-        assert done.code == 0
-        assert [one["id"] for one in lines(out)] == [0, 1]
-        assert "not_novel, ROUGE-L 0.80 with row 1" in done.out
-
-    def test_no_cluster_at_the_address(self, tmp_path: Path) -> None:
-        path = write(tmp_path / "data.jsonl", NEAR)
-        done = seedstep("novelty", path, "--out", str(tmp_path / "o.jsonl"), "--ray", "127.0.0.1:1")
-        assert done.code == 1
-        assert "no Ray cluster at 127.0.0.1:1" in done.error

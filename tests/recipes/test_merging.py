@@ -200,12 +200,6 @@ def test_the_same_merge_stays_and_another_is_refused(copied_shards: Path) -> Non
     assert merged.exists()
 
 
-def test_a_ray_cluster_decides_the_same(grown_shards: Path, tmp_path: Path) -> None:
-    pytest.importorskip("ray")
-    merge_runs(shards_of(grown_shards, 1), tmp_path / "merged", ray="local", partitions=2)
-    assert exported(tmp_path / "merged") == exported(grown_shards / "round-1" / "merged")
-
-
 def test_runs_that_differ_are_merged_when_asked(
     tmp_path: Path, shards_server: ScriptedServer
 ) -> None:
