@@ -15,13 +15,7 @@ from seedstep.data.files import (
     write_atomically as write_atomically,
     write_in_parts as write_in_parts,
 )
-from seedstep.data.reading import (
-    BadLine as BadLine,
-    parse_yaml as parse_yaml,
-    read_jsonl as read_jsonl,
-    read_yaml as read_yaml,
-    write_yaml as write_yaml,
-)
+from seedstep.data.reading import BadLine as BadLine, read_jsonl as read_jsonl
 from seedstep.data.records import (
     Example as Example,
     Instance as Instance,
@@ -57,4 +51,9 @@ from seedstep.data.tables import (
     RowFile as RowFile,
     TableRow as TableRow,
     open_table as open_table,
+)
+from seedstep.data.yaml_files import (
+    parse_yaml as parse_yaml,
+    read_yaml as read_yaml,
+    write_yaml as write_yaml,
 )
