@@ -98,6 +98,8 @@ _RC = MappingProxyType(
         "axes.formatter.useoffset": False,
         "grid.color": LIGHT["grid"],
         "grid.linewidth": 0.7,
+        "figure.autolayout": False,
+        "figure.constrained_layout.use": False,
         "figure.facecolor": LIGHT["surface"],
         "legend.frameon": False,
         "xtick.color": LIGHT["muted"],
@@ -199,18 +201,20 @@ def render(chart: Chart, name: str) -> DrawnChart:
     with drawing(chart.name):
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=chart.size, layout="constrained")
+        figure = Figure(figsize=chart.size, dpi=PNG_DOTS, layout="constrained")
         chart.draw(figure)
+        _lay_out(figure)
         svg, png, small = io.BytesIO(), io.BytesIO(), io.BytesIO()
         metadata = {"Date": None, "Title": title}
         figure.savefig(svg, format="svg", metadata=metadata)
-        figure.savefig(png, format="png", dpi=PNG_DOTS, metadata={"Software": None})
+        figure.savefig(png, format="png", metadata={"Software": None})
         height = chart.narrow_height or chart.size[1]
-        figure = Figure(figsize=(NARROW, height), layout="constrained")
+        figure = Figure(figsize=(NARROW, height), dpi=PNG_DOTS, layout="constrained")
         chart.draw(figure)
         for axes in figure.axes:
             unit = label(axes.get_xlabel(), TITLE_CHARACTERS)
             axes.set_xlabel(fill(unit, NARROW_CHARACTERS))
+        _lay_out(figure)
         figure.savefig(small, format="svg", metadata=metadata)
     described = f"{title}. {visible(chart.alt)}"
     return DrawnChart(
@@ -219,6 +223,14 @@ def render(chart: Chart, name: str) -> DrawnChart:
         inline(svg.getvalue(), name, described, chart.size[0]),
         inline(small.getvalue(), f"{name}-narrow", described, NARROW),
     )
+
+
+def _lay_out(figure: Any) -> None:
+    """Give each part of a figure its place, once: `savefig` would do so for each file, and draw
+    the figure twice for it.
+    """
+    figure.get_layout_engine().execute(figure)
+    figure.set_layout_engine(None)
 
 
 MOST_PIXELS = 115
