@@ -1,5 +1,6 @@
 """Fixtures that several test files share."""
 
+import gc
 import os
 import shutil
 import signal
@@ -27,8 +28,14 @@ MEMORY = Path("/dev/shm")
 MEMORY_BYTES = 4 << 30
 """What has to be free there. Tests leave much less: what passed is removed."""
 
+MANY_MODULES = 200
+"""So many newly loaded modules are left out of what the garbage collector looks at."""
+
 QUICK_EXAMPLES = 20
 """With `--quick`, the most examples that hypothesis draws for a test; `make test` draws all."""
+
+FROZEN = pytest.StashKey[int]()
+"""How many modules were loaded when the garbage collector was last told to leave all alone."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -139,6 +146,22 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     return result
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let the garbage collector leave alone what stays: modules, and the tests themselves.
+
+    Each tuning lets it look at all there is, which takes longer than a tuning of a small model
+    where torch and others are loaded.
+    """
+    result = yield
+    frozen = item.config.stash.get(FROZEN, 0)
+    if len(sys.modules) >= frozen + MANY_MODULES:
+        gc.collect()
+        gc.freeze()
+        item.config.stash[FROZEN] = len(sys.modules)
+    return result
+
+
 @pytest.fixture(scope="session", autouse=True)
 def stopped_by_signals() -> None:
     """As in a terminal, also where the tests run in the background or under nohup."""
@@ -225,10 +248,9 @@ def copied_shards(grown_shards: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def quick_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Charts are drawn, but no images of them are made; what parses English is loaded once."""
-    from support.reports import drawn_without_images, kept_parser
+    """Charts are drawn, but no images of them are made."""
+    from support.reports import drawn_without_images
 
-    monkeypatch.setattr("seedstep.report.statistics._pipeline", kept_parser)
     for module in ("figures", "page"):
         monkeypatch.setattr(f"seedstep.report.{module}.render", drawn_without_images)
 

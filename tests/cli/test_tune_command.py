@@ -18,6 +18,8 @@ from support.command_line import Outcome, environment, seedstep
 from support.forking import LOADED, ForkedProcess, forked, forked_python
 from support.tuning_things import lines_of, save_llama, save_t5, things, write_lines, write_tasks
 
+pytestmark = pytest.mark.usefixtures("quick_figures")
+
 SUPPORT = Path(__file__).parents[1] / "support"
 
 

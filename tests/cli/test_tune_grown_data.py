@@ -9,6 +9,8 @@ import pytest
 from support.command_line import seedstep
 from support.tuning_things import save_t5, write_tasks
 
+pytestmark = pytest.mark.usefixtures("quick_figures")
+
 
 class TestDataThatGrow:
     """A tuning on other data is a new one, and the earlier one is kept."""

@@ -53,11 +53,12 @@ __all__ = [
 
 COMMANDS_ALONE = (
     *dict.fromkeys(f"seedstep.cli.{entry.module or entry.name}" for entry in COMMANDS),
+    "pydantic.type_adapter",
     "seedstep.review.app",
     "seedstep.review.view",
     "uvicorn",
 )
-"""What commands load that ask servers for texts, or serve pages."""
+"""What commands load that ask servers for texts, or serve pages; typer loads pydantic for each."""
 
 LOADED = (
     *COMMANDS_ALONE,

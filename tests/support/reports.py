@@ -1,7 +1,6 @@
 """Reports that tests write, and what stands in their pages."""
 
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import html5lib
 from seedstep.evaluate import METRICS
 from seedstep.evaluate.compare import Difference
 from seedstep.evaluate.intervals import Value
-from seedstep.report import statistics
 from seedstep.report.charts import (
     ChartLine,
     bar_chart,
@@ -35,7 +33,6 @@ __all__ = [
     "charts_of_each_kind",
     "differences",
     "drawn_without_images",
-    "kept_parser",
     "report",
     "rows",
     "titles",
@@ -67,10 +64,6 @@ def rows(page: Any, caption: str) -> list[list[str]]:
         one for one in page.iter(f"{HTML}table") if one.find(f"{HTML}caption").text == caption
     )
     return [[cell.text or "" for cell in row] for row in table.iter(f"{HTML}tr")]
-
-
-kept_parser = cache(statistics._pipeline)
-"""What parses instructions, which is loaded once: that takes as long as most reports."""
 
 
 def drawn_without_images(chart: Chart, name: str) -> DrawnChart:

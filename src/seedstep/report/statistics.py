@@ -14,6 +14,7 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from statistics import fmean, median
 from typing import Any, TypeVar
 
@@ -150,6 +151,7 @@ def _kept_lemma(token: Any) -> str:
     return lemma
 
 
+@cache
 def _pipeline() -> tuple[Any, LemmaOf]:
     """Return a pipeline of spaCy, and how to find a lemma.
 
