@@ -152,6 +152,7 @@ class TestAlongAxes:
             assert sum(language.line.format(topic) in text for topic in language.topics) == 1
             assert "Every task" not in text
 
+    @pytest.mark.usefixtures("quick_figures")
     def test_exports_and_the_report_have_every_text(self, run: str, language: Foreign) -> None:
         for name in EXPORT_FORMATS:
             licence = ("--license", "cc0-1.0") if name == "hub" else ()

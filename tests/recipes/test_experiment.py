@@ -44,7 +44,7 @@ def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_stages_run_in_order_and_say_what_they_are(experiment: Path) -> None:
     done = subprocess.run(
-        program("run", experiment, "--out", "out"),
+        forked("run", experiment, "--out", "out"),
         env=environment(COLUMNS="200"),
         capture_output=True,
     )
@@ -57,6 +57,7 @@ def test_stages_run_in_order_and_say_what_they_are(experiment: Path) -> None:
 
 
 def test_nothing_in_the_directory_is_run_as_code(experiment: Path) -> None:
+    experiment.write_text(TWO[: TWO.index("  - name: second")])
     Path("out").mkdir()
     Path("out/typer.py").write_text("raise SystemExit('executed')")
     assert seedstep("run", experiment, "--out", "out").code == 0

@@ -25,6 +25,9 @@ ROWS = [
 ]
 
 
+pytestmark = pytest.mark.usefixtures("quick_figures")
+
+
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")

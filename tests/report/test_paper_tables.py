@@ -152,6 +152,7 @@ def test_a_row_for_each_size_is_compared_with_the_one_before(tmp_path: Path) -> 
     }
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_a_report_opens_on_the_differences_and_draws_the_sizes(tmp_path: Path) -> None:
     write_word_tasks(tmp_path, tasks=8)
     names = {"seeds": "copy-input", "grown-9": "copy-demonstration", "grown-100": "copy-input"}
@@ -172,6 +173,7 @@ def test_a_report_opens_on_the_differences_and_draws_the_sizes(tmp_path: Path) -
     assert (out / "figures" / "first-paper.svg").exists()
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_the_report_asks_each_comparison_once(made: Path, tmp_path: Path) -> None:
     def asked(against: str, *more: Path) -> list[tuple[str, str]]:
         out, runs = tmp_path / "report", (made / "predictions", *more)

@@ -129,7 +129,7 @@ def test_many_instructions_are_parsed_in_processes_with_the_same_result(
 ) -> None:
     alone = structure(TEXTS)
     monkeypatch.setattr("seedstep.report.statistics.MANY", 100)
-    monkeypatch.setattr("seedstep.report.statistics.os.cpu_count", lambda: 3)
+    monkeypatch.setattr("seedstep.report.statistics.os.cpu_count", lambda: 2)
     monkeypatch.setattr(sys, "executable", interpreter)
     told: list[int] = []
     assert structure(TEXTS, told.append) == alone

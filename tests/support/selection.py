@@ -43,6 +43,8 @@ SHARING = (
     "exports/test_hub.py",
     "recipes/test_experiment.py",
     "recipes/test_shipped_experiments.py",
+    "report/test_report_charts.py",
+    "report/test_report_page.py",
     "runs/test_run.py",
     "suite/test_suite_answers.py",
     "tune/test_gguf.py",
