@@ -79,10 +79,18 @@ def test_likelihoods_are_those_of_one_row_at_a_time(save: Any, tmp_path: Path) -
     assert not model.note
 
 
+STRETCHED = {"rope_type": "dynamic", "rope_theta": 1e4, "original_max_position_embeddings": 40}
+LOCAL = {"attention_types": [[["global", "local"], 1]], "window_size": 32, "num_layers": 2}
+"""Positions that change in long rows, and a window of places: trials of few tokens see neither."""
+
+
 @pytest.mark.parametrize(
     "family, settings, how, note",
     [
         ("Qwen2", {}, "cache", ""),
+        ("GPT2", {"max_position_embeddings": 512}, "cache", ""),  # its positions are learned
+        ("Llama", {"rope_parameters": STRETCHED | {"factor": 2.0}}, "causal", "by itself"),
+        ("GPTNeo", LOCAL, "causal", "by itself"),
         ("Mistral", {"sliding_window": 2048}, "sdpa", ""),  # the cache has windows
         ("Mistral", {"sliding_window": 8}, "causal", "by itself"),
         ("Mamba", {}, "causal", "by itself"),
@@ -98,8 +106,8 @@ def test_a_prefix_is_shared_as_the_model_allows(
     assert bool(note) == bool(model.note)
 
 
-@pytest.mark.parametrize("limit", ["ROW_TOKENS", "CACHED_TOKENS", "TARGET_TOKENS"])
-@pytest.mark.parametrize("most", [1, 40, 300])
+@pytest.mark.parametrize("limit", ["ROW_TOKENS", "CACHED_BYTES", "TARGET_TOKENS"])
+@pytest.mark.parametrize("most", [1, 40, 200_000])
 def test_batches_of_any_size_give_the_same(
     limit: str, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

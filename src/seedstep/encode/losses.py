@@ -34,8 +34,10 @@ __all__ = [
     "in_32_bits",
     "pair_losses",
     "require_sharing",
+    "sees_places",
     "shared_attention",
     "sharing_obstacle",
+    "stretched_from",
     "token_losses",
 ]
 
@@ -181,15 +183,20 @@ def _obstacles(model: Any, longest: int) -> Iterator[str]:
         yield f"it has layers of kind {', '.join(sorted(other))}"
     if getattr(config, "alibi", False) or "position_ids" not in signature(model.forward).parameters:
         yield "it has no positions that can be set, as with ALiBi"
-    if "local" in (getattr(config, "attention_layers", None) or ()):
+    if sees_places(config):
         yield "it attends to a window of places in the row"
     window = _window(config, kinds)
     if window is not None and window < longest:
         yield f"its attention sees {window:,} tokens, and the longest example has {longest:,}"
-    if (limit := _stretched_from(config)) is not None and limit < longest:
+    if (limit := stretched_from(config)) is not None and limit < longest:
         yield f"its positions change in rows of more than {limit:,} tokens"
     if dropout := _dropout(model, config):
         yield f"its dropout of {dropout:g} would be the same for all instances behind a prefix"
+
+
+def sees_places(config: Any) -> bool:
+    """Return whether a layer attends to the nearest places, whatever stands there (GPT-Neo)."""
+    return "local" in (getattr(config, "attention_layers", None) or ())
 
 
 def _window(config: Any, kinds: set[str]) -> int | None:
@@ -200,7 +207,8 @@ def _window(config: Any, kinds: set[str]) -> int | None:
     return window
 
 
-def _stretched_from(config: Any) -> int | None:
+def stretched_from(config: Any) -> int | None:
+    """Return from which length of a row on its positions are scaled otherwise; None: they aren't."""
     rope = getattr(config, "rope_parameters", None) or {}
     for rotary in (rope, *(value for value in rope.values() if isinstance(value, dict))):
         if rotary.get("rope_type") in STRETCHED:

@@ -55,8 +55,8 @@ ROOM = 4
 ROW_TOKENS = 2048
 """The most tokens of a packed row, and of a batch behind a prefix: few enough for a dense mask."""
 
-CACHED_TOKENS = 8192
-"""The most tokens in the cache of a batch behind a prefix, the prefix counted in each row."""
+CACHED_BYTES = 1 << 30
+"""The most bytes of keys and values in a batch behind a prefix, the prefix counted in each row."""
 
 TARGET_TOKENS = 512
 """The most target tokens of a batch behind a prefix, each of which has a logit for every token."""
@@ -230,12 +230,12 @@ class ScoringModel:
 
     def _behind(self, group: PackedGroup) -> dict[int, float]:
         """Read the rests of some pairs in batches, behind the keys and values of their prefix."""
-        from seedstep.infer.prefix import PrefixBatch, prefix_layers
+        from seedstep.infer.prefix import PrefixBatch, bytes_per_token, prefix_layers
 
         start = group.prefix
         prefix = prefix_layers(self._model, group.pairs[0].prompt[:start])
         found: dict[int, float] = {}
-        for members in _batches(group):
+        for members in _batches(group, CACHED_BYTES // bytes_per_token(prefix)):
             rests = [[*pair.prompt[start:], *pair.target[:-1]] for pair in members]
             losses = PrefixBatch(prefix, rests).losses(self._model, [p.target for p in members])
             found |= _means(list(chain.from_iterable(losses)), members)
@@ -261,7 +261,8 @@ class ScoringModel:
 
         if self._how is None:
             try:
-                self._how = why_not_shared(self._model) and shared_attention(self._model, longest)
+                why = why_not_shared(self._model, longest)
+                self._how = why and shared_attention(self._model, longest)
                 self._how = self._how or "cache"
             except InputError as error:
                 why = f"{error.what}: each instance is read by itself, which takes longer"
@@ -285,15 +286,18 @@ class ScoringModel:
         return found
 
 
-def _batches(group: PackedGroup) -> Iterator[list[TokenPair]]:
-    """Divide the pairs of a group into batches of similar length and limited size."""
+def _batches(group: PackedGroup, cached: int) -> Iterator[list[TokenPair]]:
+    """Divide the pairs of a group into batches of similar length and limited size.
+
+    `cached` is the most tokens whose keys and values are in memory at a time.
+    """
     batch: list[TokenPair] = []
     for pair in sorted(group.pairs, key=_length):
         rows, rest = len(batch) + 1, _length(pair) - group.prefix
         target = max(len(member.target) for member in (*batch, pair))
         if batch and (
             rows * rest > ROW_TOKENS
-            or rows * (group.prefix + rest) > CACHED_TOKENS
+            or rows * (group.prefix + rest) > cached
             or rows * target > TARGET_TOKENS
         ):
             yield batch

@@ -35,9 +35,16 @@ from transformers import Cache, DynamicCache, GenerationConfig
 from transformers.cache_utils import DynamicLayer
 
 from seedstep.encode import ModelSizes
-from seedstep.encode.losses import in_32_bits
+from seedstep.encode.losses import in_32_bits, sees_places, stretched_from
 
-__all__ = ["KeysAndValues", "PrefixBatch", "prefix_layers", "takes_padding", "why_not_shared"]
+__all__ = [
+    "KeysAndValues",
+    "PrefixBatch",
+    "bytes_per_token",
+    "prefix_layers",
+    "takes_padding",
+    "why_not_shared",
+]
 
 
 KeysAndValues = tuple[torch.Tensor, torch.Tensor]
@@ -145,6 +152,11 @@ class _Layer(DynamicLayer):
         return int(self._length)
 
 
+def bytes_per_token(prefix: Sequence[KeysAndValues]) -> int:
+    """Return the size of the keys and values of a token in a row."""
+    return sum(states[0, :, 0].nbytes for layer in prefix for states in layer)
+
+
 def _with_room(states: torch.Tensor, rows: int, room: int) -> torch.Tensor:
     _, heads, tokens, width = states.shape
     whole = states.new_empty(rows, heads, tokens + room, width)
@@ -174,10 +186,18 @@ prompts, which may have become longer, and their next logits.
 """
 
 
-def why_not_shared(model: Any) -> str:
-    """Return why a model can't share a prefix among a batch, or "" if it can."""
+def why_not_shared(model: Any, longest: int = 0) -> str:
+    """Return why a model can't share a prefix among a batch, or "" if it can.
+
+    With rows of up to `longest` tokens, models whose positions change in long rows can't.
+    """
+    config = model.config.get_text_config()
     if "position_ids" not in inspect.signature(model.forward).parameters:
         return "it takes no positions"
+    if sees_places(config):
+        return "it attends to a window of places in the row"
+    if (limit := stretched_from(config)) is not None and limit < longest:
+        return f"its positions change in rows of more than {limit:,} tokens"
     layers = DynamicCache(config=model.config).layers
     if not layers or any(type(layer) is not DynamicLayer for layer in layers):
         return "it has layers that do not attend to all earlier tokens"

@@ -1,17 +1,17 @@
-"""What becomes of a run's records when its list of tasks, or how they are asked, has changed.
+"""What becomes of a run's records when its tasks change, or what failed is asked again.
 
 A record has a fingerprint of all that it follows from. If its task, the prompts or the sampling
-change, it is set aside, and its task is done anew; if they change back, it comes back. Nothing is
-deleted, and replies are stored apart from records, so that no request is sent twice.
+change, it is set aside, and its task is done anew; if they change back, it comes back. Replies are
+stored apart from records, so that no request is sent twice.
 
-The answer to a request is kept, whatever it is. Where the user wants what failed to be asked again,
-records without a result are removed, and the requests that are to blame are noted as passed over:
-the request engine asks each of them with another draw, as it would be answered alike otherwise.
+Where the user wants what failed to be asked again, records without a result are removed, and the
+requests that are to blame are noted as passed over: the request engine asks each of them with
+another draw, as it would be answered alike otherwise. All replies stay.
 
 Example::
 
     changes = ask_again(run, reconcile(run, before, "keep"))
-    print("\n".join(changes.told))
+    print("\\n".join(changes.told))
 """
 
 from collections.abc import Iterator, Mapping, Sequence
