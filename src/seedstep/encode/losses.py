@@ -208,7 +208,7 @@ def _window(config: Any, kinds: set[str]) -> int | None:
 
 
 def stretched_from(config: Any) -> int | None:
-    """Return from which length of a row on its positions are scaled otherwise; None: they aren't."""
+    """Return the length of a row from which on positions are scaled; None if they never are."""
     rope = getattr(config, "rope_parameters", None) or {}
     for rotary in (rope, *(value for value in rope.values() if isinstance(value, dict))):
         if rotary.get("rope_type") in STRETCHED:
