@@ -13,7 +13,7 @@ import pytest
 
 from support.batch_server import BatchServer
 from support.command_line import environment
-from support.forking import LOADED, programs
+from support.forking import COMMANDS_ALONE, LOADED, programs
 from support.pages import NOT_RUN, ROOT, RUN, SHOWN, blocks_of, commands_of, links_of, pages, run
 from support.pages_model import any_model
 from support.scripted_server import ScriptedServer
@@ -32,20 +32,36 @@ def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
+WITH_TORCH = ("compare", "distill", "encode", "predict", "report", "run", "tune")
+"""Commands that load torch or matplotlib. Copies of a process that has them take longer."""
+
+
+def commands(folder: Path) -> Path:
+    """A folder with `seedstep`, as a copy of a process that has loaded what the command needs."""
+    folder.mkdir()
+    words = f"""#!/bin/sh
+case "$1" in {"|".join(WITH_TORCH)}) exec {programs(LOADED)}/seedstep "$@" ;; esac
+exec {programs(COMMANDS_ALONE)}/seedstep "$@"
+"""
+    (folder / "seedstep").write_text(words)
+    (folder / "seedstep").chmod(0o755)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The environment of somebody who follows the pages: a server and a checkpoint of their own."""
     from support.answering_models import save_model
 
-    checkpoint = tmp_path_factory.mktemp("models") / "checkpoint"
+    folder = tmp_path_factory.mktemp("reader")
     sizes = {"num_hidden_layers": 1, "max_position_embeddings": 2048}
-    model = save_model("Llama", checkpoint, ends=SHORT_ANSWERS, **sizes)
+    model = save_model("Llama", folder / "checkpoint", ends=SHORT_ANSWERS, **sizes)
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     env = environment(PATH=path, HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1")
     with BatchServer(any_model) as server, ScriptedServer(any_model) as other:
         yield {
             **env,
-            "PATH": os.pathsep.join((str(programs(LOADED)), path)),
+            "PATH": os.pathsep.join((str(commands(folder / "bin")), str(programs(LOADED)), path)),
             "OPENAI_BASE_URL": server.url,
             "OTHER_BASE_URL": other.url,
             "MODEL": "openai:scripted",

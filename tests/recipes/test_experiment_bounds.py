@@ -8,6 +8,7 @@ import pytest
 from seedstep.errors import InputError, RunError
 from seedstep.recipes import read_experiment, run_experiment
 from support.command_line import run_process
+from support.forking import forked
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
 
@@ -18,7 +19,7 @@ def test_an_experiment_that_runs_itself_comes_to_an_end() -> None:
         f"stages:\n- {{name: a, run: {{arguments: ['{here}'], out: again}}}}\n"
         f"- {{name: b, run: {{arguments: ['{here}'], out: more}}}}\n"
     )
-    done = run_process("run", here, "--out", "out")
+    done = run_process("run", here, "--out", "out", line=forked)
     assert done.code == 1
     assert "3 experiments run within each other already" in done.err
     assert "Traceback" not in done.err

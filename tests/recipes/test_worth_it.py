@@ -33,6 +33,7 @@ def tasks_tuned_on(folder: Path) -> int:
     return int(json.loads((folder / "preflight.json").read_text("utf-8"))["tasks"])
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_a_run_and_a_file_of_equal_price_are_compared(made: Path, tmp_path: Path) -> None:
     values = {
         "first": str(made / "export"),
