@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from seedstep.stages import BOOTSTRAP
 from support.command_line import program
 from support.forking import ForkedProcess, forked
 from support.growing import (
+    asked,
+    committed,
     exported,
     generated_in,
     grow,
     purpose_of,
-    requests_in,
     times_asked,
     where,
 )
@@ -68,19 +69,6 @@ def finish(running: "subprocess.Popen[str]", seconds: float = 30) -> tuple[int, 
         running.communicate()
         raise
     return running.returncode, output, errors
-
-
-def named(prompt: object, draw: object) -> str:
-    return json.dumps([prompt, draw], sort_keys=True)
-
-
-def asked(bodies: Iterable[dict[str, Any]]) -> list[str]:
-    return [named(body.get("prompt") or body["messages"], body["seed"]) for body in bodies]
-
-
-def committed(path: Path) -> set[str]:
-    """The requests whose answers are in a run's database."""
-    return {named(row["prompt"], row["draw"]) for row in requests_in(path)}
 
 
 def killed(path: Path, server: ScriptedServer, style: str, chance: random.Random) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from seedstep import Task, export, self_instruct
 from seedstep.bootstrap import Generation
 from seedstep.exports import EXPORT_FORMATS
@@ -137,19 +139,36 @@ def stored_answers(run: Path) -> int:
         return int(database.execute("SELECT count(*) FROM requests").fetchone()[0])
 
 
+def named(prompt: object, draw: object) -> str:
+    """A request by its prompt and its draw."""
+    return json.dumps([prompt, draw], sort_keys=True)
+
+
+def asked(bodies: Iterable[dict[str, Any]]) -> list[str]:
+    """The requests that a server got."""
+    return [named(body.get("prompt") or body["messages"], body["seed"]) for body in bodies]
+
+
+def committed(path: Path) -> set[str]:
+    """The requests whose answers are in a run's database."""
+    return {named(row["prompt"], row["draw"]) for row in requests_in(path)}
+
+
 def grow_again(out: Path, servers: Sequence[ScriptedServer], **settings: Any) -> None:
     """Stop a run after two generations, and go on: what was stored is not asked again.
 
-    The first of the servers is that of the run's model.
+    The first of the servers is that of the run's model. All are new.
     """
     settings = asked_of(servers[0], in_flight=1, **settings)
-    try:
-        self_instruct(out, watch=Recorder(fails_after=2), **settings).close()
-    except Interruption:
-        lost = sum(server.requests for server in servers) - stored_answers(out)
+    with pytest.raises(Interruption):
+        self_instruct(out, watch=Recorder(fails_after=2), **settings)
+    kept, before = committed(out), [len(server.bodies) for server in servers]
     self_instruct(out, **settings).close()
-    again = sum(times - 1 for server in servers for times in times_asked(server.bodies).values())
-    assert again <= lost <= 2 * len(servers)
+    for server, first in zip(servers, before, strict=True):
+        assert kept.isdisjoint(asked(server.bodies[first:]))
+    lost = sum(server.requests for server in servers) - stored_answers(out)
+    assert kept
+    assert lost <= 2 * len(servers), "those under way when it was stopped"
 
 
 def where(condition: Callable[[dict[str, Any]], bool], fault: Fault) -> Script:
