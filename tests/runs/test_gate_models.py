@@ -319,6 +319,7 @@ class TestAddress:
             grow(Path("run"), servers[0], tasks=1, gates=judged())
         assert not Path("run").exists()
 
+    @pytest.mark.usefixtures("quick_figures")
     def test_no_report_and_no_card_shows_it(self, servers: tuple[ScriptedServer, ...]) -> None:
         model, judge, _ = servers
         gates = judged(judge) | {"short": {"match": {"pattern": "^.{0,60}$"}}}

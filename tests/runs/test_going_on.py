@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,22 @@ def model() -> Model:
 def scripted(model: Model) -> Iterator[ScriptedServer]:
     with ScriptedServer(model) as server:
         yield server
+
+
+@dataclass(frozen=True)
+class Calm:
+    """A run that was never stopped, its exports, and its server, whose address is in its keys."""
+
+    made: Outcome
+    exports: dict[str, dict[str, bytes]]
+    server: ScriptedServer
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calm]:
+    with ScriptedServer(Model()) as server:
+        made = grow(tmp_path_factory.mktemp("calm") / "run", server, tasks=40, **SETTINGS)
+        yield Calm(made, exported(made.path), server)
 
 
 def stopped(
@@ -195,23 +212,22 @@ def require_stored(run: Path, generations: Sequence[Generation]) -> None:
 @pytest.mark.parametrize("item", [2, 4])
 @pytest.mark.parametrize("statement", CHANGES.values(), ids=CHANGES)
 def test_records_that_are_not_as_they_were_retired_come_from_the_log(
-    statement: str, item: int, scripted: ScriptedServer, tmp_path: Path
+    statement: str, item: int, calm: Calm, tmp_path: Path
 ) -> None:
     """In the middle, and in the last generation that is stored."""
-    run = tmp_path / "run"
-    calm = grow(tmp_path / "calm", scripted, tasks=40, **SETTINGS)
+    run, scripted = tmp_path / "run", calm.server
     stopped(run, scripted, 5)
     change(run, of_item(statement, item))
     asked = scripted.requests
     stopped(run, scripted, 5)
     assert scripted.requests - asked <= 2 * SETTINGS["in_flight"], "replies were asked for again"
-    require_stored(run, calm.generations[:5])
+    require_stored(run, calm.made.generations[:5])
     progress = watched(run, scripted)
-    require_stored(run, calm.generations)
-    assert exported(run) == exported(calm.path)
+    require_stored(run, calm.made.generations)
+    assert exported(run) == calm.exports
     assert not progress.notes, "the first start has repaired it"
     with Run.read(BOOTSTRAP, run) as made:
-        assert made.status().rejected == calm.status.rejected
+        assert made.status().rejected == calm.made.status.rejected
 
 
 @pytest.fixture
@@ -323,14 +339,14 @@ def test_a_gate_that_decides_otherwise_than_before(
     ],
 )
 def test_where_replies_are_read_again_is_said(
-    statement: str, item: int, scripted: ScriptedServer, tmp_path: Path
+    statement: str, item: int, calm: Calm, tmp_path: Path
 ) -> None:
-    calm = grow(tmp_path / "calm", scripted, tasks=40, **SETTINGS)
+    scripted = calm.server
     stopped(tmp_path / "run", scripted, 5)
     change(tmp_path / "run", statement)
     progress = watched(tmp_path / "run", scripted)
     assert f"the records of item {item} are not as they were left" in progress.notes[0]
-    assert exported(tmp_path / "run") == exported(calm.path)
+    assert exported(tmp_path / "run") == calm.exports
 
 
 def test_the_command_says_it(scripted: ScriptedServer, tmp_path: Path) -> None:

@@ -8,12 +8,15 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
-from seedstep.runs import Run
+from seedstep.runs import Run, RunStatus
 from seedstep.stages import BOOTSTRAP
 from support.command_line import program
 from support.forking import ForkedProcess, forked
@@ -96,6 +99,21 @@ def forget_hashes(path: Path) -> None:
         database.commit()
 
 
+@dataclass(frozen=True)
+class Calm:
+    """A run that was never stopped, and its exports."""
+
+    status: RunStatus
+    exports: dict[str, dict[str, bytes]]
+
+
+@cache
+def calm(style: str) -> Calm:
+    with TemporaryDirectory() as folder, ScriptedServer() as server:
+        made = grow(Path(folder) / "run", server, prompt_style=style, **SETTINGS)
+        return Calm(made.status, exported(made.path))
+
+
 # Of these seeds, some kills come after more requests than are in flight: there are replies by then.
 @pytest.mark.parametrize(("seed", "without_hashes"), [(3, False), (9, True)])
 @pytest.mark.parametrize("style", ["completion", "chat"])
@@ -105,8 +123,6 @@ def test_killed_at_any_instant_it_ends_in_the_same_bytes(
     chance = random.Random(f"{style} {seed}")
     path = tmp_path / "run"
     with ScriptedServer(random_delays(0.04)) as server:
-        calm = grow(tmp_path / "calm", server, prompt_style=style, **SETTINGS)
-        server.bodies.clear()
         kept: set[str] = set()
         for _ in range(KILLS):
             first = len(server.bodies)
@@ -126,10 +142,10 @@ def test_killed_at_any_instant_it_ends_in_the_same_bytes(
         code, _, errors = finish(started(path, server, style))
         assert code == 0, errors
         assert server.requests == requests
-    assert exported(path) == exported(calm.path)
+    assert exported(path) == calm(style).exports
     with Run.read(BOOTSTRAP, path) as run:
-        assert run.status().rejected == calm.status.rejected
-        assert run.status().generations == calm.status.generations
+        assert run.status().rejected == calm(style).status.rejected
+        assert run.status().generations == calm(style).status.generations
 
 
 def moody(number: int, body: dict[str, Any]) -> Fault:
@@ -170,8 +186,6 @@ def test_stopped_by_a_signal_it_keeps_all_and_says_how_to_go_on(
 ) -> None:
     path = tmp_path / "run"
     with ScriptedServer(random_delays(0.04)) as server:
-        calm = grow(tmp_path / "calm", server, prompt_style=style, **SETTINGS)
-        server.bodies.clear()
         running = started(path, server, style)
         wait_for(lambda: len(server.bodies) >= 15, running)
         running.send_signal(number)
@@ -183,7 +197,7 @@ def test_stopped_by_a_signal_it_keeps_all_and_says_how_to_go_on(
         code, _, errors = finish(process("bootstrap", "--out", str(path)))
         assert code == 0, errors
     assert set(times_asked(server.bodies).values()) == {1}
-    assert exported(path) == exported(calm.path)
+    assert exported(path) == calm(style).exports
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.3], ids=["at-once", "later"])

@@ -72,6 +72,7 @@ def tuned(world: Path, out: Path, **asked: Any) -> None:
     )
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_device_hours_and_money_stand_beside_those_of_the_data(world: Path, tmp_path: Path) -> None:
     tuned(world, tmp_path / "tuned", device_price=3600.0)
     lines = read(tmp_path / "tuned/metrics.jsonl")
