@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from seedstep.errors import InputError
 from seedstep.novelty import Decisions, TokenNumbers, decide, encode, ray_cluster
 from seedstep.novelty.bulk import decide_on_ray
 from seedstep.recipes import merge_runs
@@ -107,3 +108,16 @@ def test_no_cluster_at_the_address(tmp_path: Path) -> None:
     done = seedstep("novelty", path, "--out", out, "--ray", "127.0.0.1:1")
     assert done.code == 1
     assert "no Ray cluster at 127.0.0.1:1" in done.error
+
+
+def test_a_cluster_that_does_not_start_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(**_: Any) -> None:
+        raise Exception("The current node timed out during startup.")
+
+    ray = SimpleNamespace(init=init, shutdown=lambda: None)
+    monkeypatch.setattr("seedstep.novelty.bulk._import_ray", lambda: ray)
+    with (
+        pytest.raises(InputError, match=r"at local: The current node .*machine is less busy"),
+        ray_cluster("local"),
+    ):
+        raise AssertionError("it has started")

@@ -203,6 +203,7 @@ class Settling:
 
 
 CONNECT_SECONDS = 10.0
+_START_ONE = "start one there, or use local"
 
 
 class Partition:
@@ -245,7 +246,7 @@ def ray_cluster(address: str) -> Iterator[None]:
 
     Raises:
         MissingExtraError: Ray is not installed.
-        InputError: nothing answers at the address.
+        InputError: nothing answers at the address, or none could be started.
         SeedstepError: a worker was lost while the block ran.
     """
     ray = _import_ray()
@@ -258,9 +259,11 @@ def ray_cluster(address: str) -> Iterator[None]:
             log_to_driver=False,
             logging_level="ERROR",
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # also a bare one, where Ray takes more than 30 s to start
+        ray.shutdown()
         what = f"no Ray cluster at {address}: {first_line(error)}"
-        raise InputError(what, "start one there, or use local") from None
+        remedy = "run it again when this machine is less busy" if is_local else _START_ONE
+        raise InputError(what, remedy) from None
     try:
         yield
     except ray.exceptions.RayError as error:
