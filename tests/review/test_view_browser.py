@@ -103,6 +103,7 @@ def test_views_have_no_fault_of_accessibility(address: str, browser: Any) -> Non
             "4/tasks",
             "4/rejected",
             "4/requests",
+            "1/rejected?page=2",  # the way to other pages
             f"4/request?key={3:064x}",
             f"4/one?name={quote(PAYLOADS[0])}",
             "2/verdicts",
