@@ -24,6 +24,7 @@ from itertools import combinations
 from types import MappingProxyType
 from typing import Any
 
+from seedstep.lazy import late_pattern
 from seedstep.llm.faults import ServerError
 from seedstep.llm.records import Request
 
@@ -46,7 +47,7 @@ DEFAULTS: Mapping[str, float] = MappingProxyType(
 )
 """The API's default values, which are not sent, as some servers refuse them."""
 
-_UNSUPPORTED = re.compile(
+_UNSUPPORTED = late_pattern(
     r"support|unknown|unrecogni[sz]ed|unexpected|unavailable|not permitted|not allowed|deprecated"
     r"|only \S+ is allowed|must be (?:exactly |set to |equal to )?1(?:\.0)?\b(?! and| to| or)"
     r"|may only|not enabled|disabled|or unset|not a valid|invalid (?:param|arg|temp)|\bboth\b"
@@ -63,7 +64,7 @@ _UNSUPPORTED = re.compile(
     r"|não (?:é )?suporta|desconhecid|не поддерж|неизвест|不支持|不支援|未知|サポート|지원",
     re.IGNORECASE,
 )
-_OUT_OF_RANGE = re.compile(
+_OUT_OF_RANGE = late_pattern(
     r"(?:must|should|has to|needs to) be (?:between|in (?:the )?(?:range|\[)|at most|at least"
     r"|[<>\u2264\u2265]|less|greater|lower|higher|smaller|larger|strictly|positive|non-?negative)"
     r"|out of (?:the )?(?:range|bounds)"
@@ -72,7 +73,7 @@ _OUT_OF_RANGE = re.compile(
 )
 """How errors say that a value is not one that the server takes. Another value may be."""
 
-_NEVER = re.compile(
+_NEVER = late_pattern(
     r"support|only the default|is fixed|not allowed|not permitted|unknown|unexpected"
 )
 
@@ -90,21 +91,21 @@ NEWER_LIMIT = "max_completion_tokens"
 LEAST_LIMIT = 16
 """The fewest tokens to which the limit of a reply is lowered, as a server demands."""
 
-_OF_LIMIT = re.compile(
+_OF_LIMIT = late_pattern(
     r"max_tokens|max_completion_tokens|max_new_tokens|max_output_tokens|maxtokens"
     r"|(?:completion|output|new|generated) tokens|in the completion|for the completion"
 )
-_MOST = re.compile(
+_MOST = late_pattern(
     r"(?:at most|no more than|up to|less than or equal to|lower than or equal to|<=|not exceed"
     r"|n[o']t be (?:greater|larger|more) than|maximum (?:value |number )?(?:is|of|:)"
     r"|limit (?:is|of|:))\W{0,3}([0-9]{1,9})|[\[(] ?[0-9]{1,4} ?, ?([0-9]{1,9}) ?[\])]"
     r"|[0-9]{1,9} ?> ?([0-9]{1,9})(?! ?-)"
 )
-_CONTEXT_SIZE = re.compile(
+_CONTEXT_SIZE = late_pattern(
     r"context (?:length|window|size)\D{0,20}([0-9]{1,9})"
     r"|max_new_tokens\W{0,3} must be <= ([0-9]{1,9})"
 )
-_OF_PROMPT = re.compile(
+_OF_PROMPT = late_pattern(
     r"([0-9]{1,9}) (?:`?inputs?`? tokens|prompt tokens|in (?:the|your) (?:messages|prompt|input)"
     r"|tokens (?:from|in|for) (?:the |your )?(?:input|messages|prompt))"
 )

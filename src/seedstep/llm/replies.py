@@ -21,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from seedstep.lazy import late_pattern
 from seedstep.llm.endings import Ending, ending_of, reason_in
 from seedstep.llm.exchange import LONGEST_REPLY
 from seedstep.llm.records import Likelihood
@@ -70,10 +71,10 @@ _THOUGHT_COUNTS = (
 MOST_AROUND_USAGE = 1
 
 _STATUS = re.compile(r"[0-9]{1,5}")
-_OVERLOADED = re.compile(
+_OVERLOADED = late_pattern(
     r"rate.?limit|overload|too.?many.?requests|resource.?exhausted|unavailable", re.IGNORECASE
 )
-_AT_FAULT = re.compile(
+_AT_FAULT = late_pattern(
     r"invalid.?(?:request|argument|value|param)|bad.?request|context.?length|not.?found"
     r"|permission|authenticat|unauthori[sz]ed|unsupported|validation|failed.?precondition"
     r"|out.?of.?range|content.?(?:policy|filter)",

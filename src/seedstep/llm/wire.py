@@ -19,6 +19,7 @@ import aiohttp
 import msgspec
 
 from seedstep.errors import DeniedError, InputError
+from seedstep.lazy import late_pattern
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.exchange import exchange
 from seedstep.llm.faults import (
@@ -53,7 +54,7 @@ THINKING = "used_up_by_thinking"
 THINKING_ROOM = 4096
 """The tokens added to the limit of a request if a model is seen to reason before it answers."""
 
-_REASONS = re.compile(
+_REASONS = late_pattern(
     r"(?:^|/)(?:o[1-9](?:$|-)|gpt-5|gpt-oss|deepseek-(?:r|reasoner)|qwq|qwen3(?!.*instruct)"
     r"|magistral|grok-(?:3-mini|[4-9])|gemini-(?:2\.5|[3-9])|phi-4-.*reasoning|.*-thinking\b)",
     re.IGNORECASE,
@@ -302,7 +303,7 @@ class Wire:
         return Refused("refused", detail, error.status)
 
 
-_TOO_LARGE = re.compile(
+_TOO_LARGE = late_pattern(
     r"(?:request|prompt|input|message)s? (?:is |are |was )?too (?:large|long|big)|must be reduced"
     r"|context (?:length|window|size)|^(?!.*(?:\bwait\b|\blater\b|\brate\b|slow down| per "
     r"(?:second|minute|hour|day))).*too many (?:input )?tokens",
