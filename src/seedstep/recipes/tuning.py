@@ -58,8 +58,10 @@ from seedstep.tune.records import keep_frame, kept_frame, require_reporter
 __all__ = ["TuneResult", "TuningWatch", "tune_model", "tune_model_async"]
 
 
-def _write_beside(files: TuningFiles, work: "_Work") -> tuple[str, ...]:
+def _write_beside(files: TuningFiles, work: "_Work", *, before: bool) -> tuple[str, ...]:
     """Write the model card, the figure of the losses and, if the settings say so, a GGUF file.
+
+    A figure of a tuning that was finished `before` stays as it is.
 
     Returns notes on what was left out because an extra is not installed.
 
@@ -75,8 +77,10 @@ def _write_beside(files: TuningFiles, work: "_Work") -> tuple[str, ...]:
         metrics=files.metrics,
     )
     notes = []
+    is_drawn = before and all((files.path / name).is_file() for name in ("loss.png", "loss.svg"))
     try:
-        plot_losses(files.metrics, files.path / "loss")
+        if not is_drawn:
+            plot_losses(files.metrics, files.path / "loss")
     except MissingExtraError as error:
         notes.append(f"no picture of the losses: {error}")
     write_tuning_gguf(files.path, work.settings, model=files.model)
@@ -247,7 +251,8 @@ def _tuned_here(
         before = files.finished
         if not before and not _train(files, work, watch, stop):
             return replace(tuned, stopped=True)
-        notes = () if rank else (*_write_beside(files, work), *_about_base(files, work))
+        beside = () if rank else _write_beside(files, work, before=before)
+        notes = () if rank else (*beside, *_about_base(files, work))
         if not rank and not before:  # the optimiser's state is of no use, and three times as large
             shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
     return replace(tuned, model=files.model, finished_before=before, notes=notes)
