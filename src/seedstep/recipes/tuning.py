@@ -59,9 +59,7 @@ __all__ = ["TuneResult", "TuningWatch", "tune_model", "tune_model_async"]
 
 
 def _write_beside(files: TuningFiles, work: "_Work", *, before: bool) -> tuple[str, ...]:
-    """Write the model card, the figure of the losses and, if the settings say so, a GGUF file.
-
-    A figure of a tuning that was finished `before` stays as it is.
+    """Write the card, the figure of losses but what was there `before`, and a GGUF file if asked.
 
     Returns notes on what was left out because an extra is not installed.
 
