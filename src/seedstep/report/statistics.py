@@ -1,8 +1,7 @@
 """Statistics of data: verbs and objects, similarity, sizes, lengths, labels, and working time.
 
-The statistics are those of Self-Instruct, section 3: Table 1 and Figures 3, 4, 5 and 8. The labels
-of classification tasks are counted, too, as output-first generation of instances is meant to
-balance them (section 2.2).
+They are those of Self-Instruct, section 3: Table 1 and Figures 3, 4, 5 and 8, and the labels of
+classification tasks, which output-first generation is meant to balance (section 2.2).
 
 Example::
 
@@ -147,8 +146,7 @@ LemmaOf = Callable[[Any], str]
 
 
 def _kept_lemma(token: Any) -> str:
-    lemma: str = token.lemma_
-    return lemma
+    return str(token.lemma_)
 
 
 @cache
