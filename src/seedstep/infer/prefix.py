@@ -102,14 +102,19 @@ class PrefixBatch:
         ]
 
     def _read(self, model: Any, keep: int) -> torch.Tensor:
-        """Read tokens that were not read; return the logits after the last `keep` of each row."""
+        """Read tokens that were not read; return the logits after the last `keep` of each row.
+
+        They are named by their places: a slice is not contiguous, and PyTorch would then copy the
+        weights of the output layer for each row.
+        """
+        last = torch.arange(-keep, 0, device=self._ids.device)
         found = model(
             input_ids=self._ids,
             attention_mask=self._mask,
             position_ids=self._positions,
             past_key_values=self._cache,
             use_cache=True,
-            logits_to_keep=keep,
+            logits_to_keep=last,
         )
         return torch.as_tensor(found.logits)[:, -keep:]
 
