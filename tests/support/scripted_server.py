@@ -135,15 +135,17 @@ class ScriptedServer:
     """Serves while entered. `answered` counts the bodies whose reply was sent as a whole.
 
     `paths`, `bodies`, `headers`, `arrived` (seconds) and `crowd` (how many were in flight with it)
-    have one entry a request.
+    have one entry a request. `requests` and `bodies` count whatever was sent before they are
+    looked at, also what a client that has ended by now did not wait for.
     """
 
     def __init__(self, script: Script | None = None, port: int = 0) -> None:
         self.script = script
         self.port = port
         self.url = ""
-        self.requests = 0
-        self.bodies: list[dict[str, Any]] = []
+        self._thread: threading.Thread | None = None
+        self._requests = 0
+        self._bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.paths: list[str] = []
         self.arrived: list[float] = []
@@ -170,8 +172,32 @@ class ScriptedServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        assert self._thread is not None
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent."""
+        self._catch_up()
+        return self._requests
+
+    @requests.setter
+    def requests(self, count: int) -> None:
+        self._catch_up()
+        self._requests = count
+
+    @property
+    def bodies(self) -> list[dict[str, Any]]:
+        """The bodies of the requests that were sent."""
+        self._catch_up()
+        return self._bodies
+
+    def _catch_up(self) -> None:
+        """Wait until all is read that has arrived. The server's own thread does not wait."""
+        thread = self._thread
+        if thread and thread.is_alive() and thread is not threading.current_thread():
+            asyncio.run_coroutine_threadsafe(_turns(), self._loop).result(60)
 
     async def _start(self) -> None:
         app = web.Application(client_max_size=1 << 24)
@@ -195,9 +221,9 @@ class ScriptedServer:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
-        number = self.requests
-        self.requests += 1
-        self.bodies.append(body)
+        number = self._requests
+        self._requests += 1
+        self._bodies.append(body)
         self.headers.append(dict(request.headers))
         self.paths.append(request.path)
         self.arrived.append(time.monotonic())
@@ -223,6 +249,12 @@ class ScriptedServer:
             yield
         finally:
             self.in_flight -= 1
+
+
+async def _turns() -> None:
+    """So many turns of the loop as accepting a connection, reading and counting take, and more."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 async def _wait(fault: Fault) -> None:
