@@ -224,6 +224,9 @@ class TestOtherStages:
         assert found[1][4:7] == ["100.0", "87.5", "+12.5"]
         text = words(page)
         assert "base: 0 predictions are missing and 2 failed; they count as empty." in text
+        absent = "base: 2 predictions missing or failed, counted as empty."
+        assert text.count(absent) == 2, "with the answer at the top, and with the comparison"
+        assert f"Note: {absent}" in text
         assert "Most improved (1 of 8 tasks)" in text
         assert "Least improved" not in text
         assert "t7: exact match 100.0 and 0.0" in text

@@ -22,7 +22,7 @@ from seedstep.cli.progress import WAITING, LiveBar, live_bar, run_to_the_end, se
 from seedstep.cli.terminal import console, duration, plain, print_blocks, print_rows
 from seedstep.data import TaskChoice, write_atomically
 from seedstep.evaluate import METRICS
-from seedstep.evaluate.compare import Comparison, Pairing, compare_systems, names_with
+from seedstep.evaluate.compare import Pairing, compare_systems, names_with
 from seedstep.evaluate.intervals import about_intervals
 from seedstep.evaluate.scores import ScoringSettings, remarks_beside
 from seedstep.evaluate.tables import (
@@ -344,20 +344,4 @@ def _print_comparison(pairing: Pairing) -> None:
         )
         console.print(plain(line), soft_wrap=True)
     print_remarks(pairing.remarks)
-    print_remarks(_absent(pairing.first, pairing.second, found))
     console.print()
-
-
-def _absent(first: str, second: str, found: Comparison) -> list[str]:
-    """Return notes on the predictions that one of two systems lacks."""
-    sides = (
-        (first, found.first_absent, len(found.first_unpaired)),
-        (second, found.second_absent, len(found.second_unpaired)),
-    )
-    lines = []
-    for name, absent, unpaired in sides:
-        if absent:
-            lines.append(f"{name}: {absent:,} predictions missing or failed, counted as empty")
-        if unpaired:
-            lines.append(f"{name}: {unpaired:,} instances that only it was scored on, left out")
-    return lines

@@ -11,7 +11,7 @@ Example::
     # Value(value=2.1, low=0.8, high=3.3, reason="")
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -336,7 +336,21 @@ def compare_systems(
 def _pairing(first: EvaluatedSystem, second: EvaluatedSystem, seed: int) -> Pairing:
     compared = compare_scores(first.scores, second.scores, seed)
     said = {system.name: system.remarks for system in (first, second)}
-    return Pairing(first.name, second.name, compared, remarks_beside(said))
+    notes = (*remarks_beside(said), *_absent(first.name, second.name, compared))
+    return Pairing(first.name, second.name, compared, notes)
+
+
+def _absent(first: str, second: str, found: Comparison) -> Iterator[str]:
+    """Yield remarks on the predictions and the scores that one of two systems lacks."""
+    sides = (
+        (first, found.first_absent, len(found.first_unpaired)),
+        (second, found.second_absent, len(found.second_unpaired)),
+    )
+    for name, absent, unpaired in sides:
+        if absent:
+            yield f"{name}: {absent:,} predictions missing or failed, counted as empty"
+        if unpaired:
+            yield f"{name}: {unpaired:,} instances that only it was scored on, left out"
 
 
 def names_with(names: Sequence[str], against: Sequence[str]) -> tuple[str, ...]:
