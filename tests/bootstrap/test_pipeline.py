@@ -283,7 +283,7 @@ def _cut_and_whole(tmp_path: Path) -> tuple[Outcome, Outcome, ScriptedServer]:
         made = grow(tmp_path / "six", server, tasks=6)
         asked = list(server.bodies)
         whole = grow(tmp_path / "sixty", server, tasks=60)
-    server.bodies = asked
+    server.bodies[:] = asked
     return made, whole, server
 
 

@@ -36,7 +36,7 @@ from seedstep.runs import BootstrapRun
 from seedstep.settings import make_settings
 from seedstep.stages import BOOTSTRAP, open_run, tell_status
 from seedstep.stages.grown import advice, task_blocks
-from seedstep.text import language_of_texts
+from seedstep.text import counted, language_of_texts
 
 __all__ = [
     "command",
@@ -110,7 +110,7 @@ def _price(progress: BootstrapProgress) -> str:
 
 def _finished(candidate: Candidate, width: int | None = None) -> Text:
     """Return a line on a finished task. In a `width` the instruction is cut, not what follows."""
-    instances = f"{len(candidate.instances)} instance{'s' * (len(candidate.instances) != 1)}"
+    instances = counted(len(candidate.instances), "instance")
     kind = "classification, " if candidate.is_classification else ""
     start, end = f"{candidate.id:>7}  ", f"  ({kind}{instances})"
     instruction = plain(candidate.instruction)

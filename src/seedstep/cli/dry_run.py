@@ -11,6 +11,7 @@ from seedstep.llm import Preview, Request
 from seedstep.llm.batch_api import BATCH_HOURS
 from seedstep.llm.settings import AskingSettings
 from seedstep.recipes.foresight import ForeseenWork
+from seedstep.text import counted
 
 __all__ = ["DryRun", "print_estimate", "print_foreseen", "print_requests"]
 
@@ -62,7 +63,7 @@ def print_estimate(settings: AskingSettings, what: str, view: Preview, assumed: 
     if provider.takes_batches and provider.address:  # a recording costs nothing
         usd = pricing.usd(view.tokens_by_batch)
         cost = "half the price" if usd is None else f"about ${usd:,.2f}"
-        waves = f"{view.waves:,} wave{'s' * (view.waves != 1)}"
+        waves = counted(view.waves, "wave")
         hours = f"{view.waves * BATCH_HOURS:,} hours at the most"
         console.print(f"by batch (--send batch): {cost}, {waves} of requests, {hours}")
     room = settings.model.manner.room

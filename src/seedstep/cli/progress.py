@@ -42,8 +42,8 @@ from seedstep.llm import EngineStats
 from seedstep.recipes import TaskProgress, TaskWatch
 from seedstep.runs import Failed, Removed, Stage
 from seedstep.runs.batches import open_batches
-from seedstep.runs.lists import number_of
 from seedstep.stages import open_run, tell_status
+from seedstep.text import counted
 
 __all__ = [
     "INTERRUPTED",
@@ -294,7 +294,7 @@ def run_tasks(
         print_blocks(tell_status(run))
         lacking = sum(bool(stage.unanswered(entry.result)) for entry in run.entries())
     if lacking and not progress.stopped:
-        what = f"\n{number_of(lacking, stage.noun)} without a whole result. Ask again:"
+        what = f"\n{counted(lacking, stage.noun)} without a whole result. Ask again:"
         console.print(plain(f"{what}\n  {again} --failed again"), soft_wrap=True)
     _end(place, again, look.format(out=place), progress, see)
 

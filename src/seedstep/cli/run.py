@@ -39,7 +39,7 @@ from seedstep.report.paper_layout import (
     values_cells,
 )
 from seedstep.report.paper_tables import PaperTable, paper_table, paper_tables, printed_table
-from seedstep.text import escaped
+from seedstep.text import counted, escaped
 
 __all__ = [
     "SIZES",
@@ -304,7 +304,7 @@ def merge_command(
     )
     shards, dropped = report.merge.shards, report.dropped
     said = ", ".join(f"{count:,} {reason}" for reason, count in sorted(dropped.items()))
-    parts = f"{len(shards)} shard{'s' * (len(shards) != 1)}"
+    parts = counted(len(shards), "shard")
     told = f"{sum(each.finished for each in shards):,} tasks of {parts}"
     rest = f"; dropped: {said}" if said else ""
     console.print(plain(f"{out}: kept {report.kept:,} of {told}{rest}"), soft_wrap=True)

@@ -13,6 +13,7 @@ from seedstep.runs import RequestLine
 from seedstep.runs.experiments import is_experiment
 from seedstep.runs.stage import request_blocks
 from seedstep.stages import open_run, tell_experiment, tell_item, tell_list, tell_status
+from seedstep.text import counted
 
 __all__ = ["requests_command", "show_command", "status_command"]
 
@@ -105,7 +106,7 @@ def _print_list(lines: Sequence[RequestLine], count: int) -> None:
 def _heads(line: RequestLine) -> tuple[str, ...]:
     """Return what stands before the reply: key, purpose, state, tokens, seconds, attempts."""
     tokens = f"{line.prompt_tokens}+{line.completion_tokens}{'~' * line.estimated} tokens"
-    attempts = f"{line.attempts} attempt{'s' * (line.attempts != 1)}"
+    attempts = counted(line.attempts, "attempt")
     key = line.key[:KEY_DIGITS]
     return (key, line.purpose, line.failure or "ok", tokens, f"{line.seconds:.1f} s", attempts)
 

@@ -31,6 +31,7 @@ from seedstep.llm.checkpoints import is_decoder_only, load_tokenizer
 from seedstep.recipes import TuneResult, TuningWatch, tune_model
 from seedstep.runs import Rows, load_choice
 from seedstep.settings import make_settings
+from seedstep.text import counted
 from seedstep.tune import (
     PRESETS,
     EvaluationLoss,
@@ -261,32 +262,27 @@ def _overview(settings: TuneSettings, preflight: Preflight) -> Iterator[str]:
     if preflight.duplicates:
         yield f"  left out as duplicates: {preflight.duplicates:,} examples"
     if preflight.without_steps:
-        yield f"  without a step-by-step instruction: {_count(preflight.without_steps, 'task')}"
+        yield f"  without a step-by-step instruction: {counted(preflight.without_steps, 'task')}"
     yield (
         f"  tokens an epoch: {preflight.prompt_tokens:,} of prompts, "
         f"{preflight.target_tokens:,} of targets"
     )
     for name, count in preflight.lost.items():
         if count:
-            yield f"  to fit: {SHORTENED[name]} in {_count(count, 'example')}"
+            yield f"  to fit: {SHORTENED[name]} in {counted(count, 'example')}"
     longest = ", ".join(f"{tokens:,} ({task}, {name})" for task, name, tokens in preflight.longest)
     yield f"  longest, in tokens: {longest}"
     if preflight.held_out_examples:
         yield f"  held out: {_numbers(preflight.held_out_examples, preflight.held_out_tasks)}"
     yield (
         f"  effective batch: {batch.examples} examples = {batch.per_device} a pass and process "
-        f"x {batch.accumulate} accumulated x {_count(batch.processes, 'process')}"
+        f"x {batch.accumulate} accumulated x {counted(batch.processes, 'process')}"
     )
-    yield f"  {_count(preflight.steps, 'step')} in {_count(preflight.epochs, 'epoch')}"
+    yield f"  {counted(preflight.steps, 'step')} in {counted(preflight.epochs, 'epoch')}"
 
 
 def _numbers(examples: int, tasks: int) -> str:
-    return f"{_count(examples, 'example')} of {_count(tasks, 'task')}"
-
-
-def _count(number: int, noun: str) -> str:
-    ending = "es" if noun.endswith("s") else "s"
-    return f"{number:,} {noun}{ending * (number != 1)}"
+    return f"{counted(examples, 'example')} of {counted(tasks, 'task')}"
 
 
 def _activity(step: OptimizerStep) -> str:

@@ -31,6 +31,7 @@ from seedstep.evaluate.scores import (
     remarks_beside,
     tokenless_share,
 )
+from seedstep.text import counted
 
 __all__ = [
     "Comparison",
@@ -348,9 +349,9 @@ def _absent(first: str, second: str, found: Comparison) -> Iterator[str]:
     )
     for name, absent, unpaired in sides:
         if absent:
-            yield f"{name}: {absent:,} predictions missing or failed, counted as empty"
+            yield f"{name}: {counted(absent, 'prediction')} missing or failed, counted as empty"
         if unpaired:
-            yield f"{name}: {unpaired:,} instances that only it was scored on, left out"
+            yield f"{name}: {counted(unpaired, 'instance')} that only it was scored on, left out"
 
 
 def names_with(names: Sequence[str], against: Sequence[str]) -> tuple[str, ...]:

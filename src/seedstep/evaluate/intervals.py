@@ -29,6 +29,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from seedstep.text import counted
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -132,7 +134,7 @@ def resample(
         if math.isnan(value):
             return Value(None, None, None, undefined)
         if units < MIN_UNITS:
-            few = f"{units} {unit}{'s' * (units > 1)}"
+            few = counted(units, unit)
             return Value(value, None, None, f"{few}: an interval needs {MIN_UNITS} or more")
         drawn = _resampled(counts, statistic, seed)
     defined = drawn[~np.isnan(drawn)]

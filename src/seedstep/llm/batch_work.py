@@ -27,6 +27,7 @@ from seedstep.llm.batch_records import GIVEN_UP, GONE, BatchLedger, Sending, Sen
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.jobs import ApiError, state_of
 from seedstep.llm.wire import Wire
+from seedstep.text import counted
 
 __all__ = ["BatchWork", "Ended"]
 
@@ -163,7 +164,7 @@ class BatchWork:
                 raise
             if not batch.batch_id:
                 return Ended("not sent", [], is_try=False)
-            what = f"{count:,} request{'s' * (count != 1)} {'found' if again else 'sent'}"
+            what = f"{counted(count, 'request')} {'found' if again else 'sent'}"
             self.tell(
                 f"{what} in the batch {batch.batch_id}, "
                 "which goes on at the server if this command is stopped"

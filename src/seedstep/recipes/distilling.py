@@ -20,6 +20,7 @@ from seedstep.recipes.keywords import DistillKeywords
 from seedstep.recipes.tasks import StageWork, TaskWatch
 from seedstep.runs import DistillRun, Failed, Removed
 from seedstep.stages import DISTILL
+from seedstep.text import counted
 
 __all__ = ["distill", "distill_async", "outputs_work", "work_on_outputs"]
 
@@ -75,7 +76,6 @@ work_on_outputs = partial(work_on, DISTILL, outputs_work)
 
 def _outputs(distilled: DistilledTask) -> str:
     reasons = dict.fromkeys(each.reason for each in distilled.left_out)
-    count = len(distilled.instances)
-    written = f"{count} output{'s' * (count != 1)} written"
+    written = f"{counted(len(distilled.instances), 'output')} written"
     left = f", {len(distilled.left_out)} left out ({', '.join(reasons)})" if reasons else ""
     return f"{written}{left}"

@@ -24,7 +24,7 @@ from seedstep.llm import Engine, EngineStats, KeptAnswers, Preview, Spent, known
 from seedstep.llm.endpoints import addresses_of, server_address
 from seedstep.runs import Run, TaskRecords, TaskResult
 from seedstep.runs.batches import has_open_batches
-from seedstep.runs.lists import number_of
+from seedstep.text import counted
 
 __all__ = [
     "StageWork",
@@ -248,7 +248,7 @@ async def _work(
             left = await _compared(run, work, done, left, unsure, engine, spent)
         if run.changes.any:
             told = await _to_ask(work, [task for _, task in left], engine, spent)
-            progress.notes.append(f"to do: {number_of(len(left), run.stage.noun)}{told}")
+            progress.notes.append(f"to do: {counted(len(left), run.stage.noun)}{told}")
         _count_done(progress, run.tasks().tasks, done, work.flaws)
         tasks = tuple(task for _, task in left)
         await stack.enter_async_context(ticking(progress, watch))
@@ -299,7 +299,7 @@ async def _to_ask(work: StageWork, tasks: list[Task], engine: Engine, spent: Spe
     view, asked = await still_asked(work, tasks, engine, spent)
     if not asked:
         return ", for which all replies are there"
-    requests = number_of(sum(view.counts.values()), "request")
+    requests = counted(sum(view.counts.values()), "request")
     return f"; about {requests}" + (f" for {asked:,} of them" if asked < len(tasks) else "")
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from seedstep.errors import RunMismatchError, short_line
 from seedstep.runs.database import Statement
 from seedstep.settings import make_settings, table
+from seedstep.text import counted
 
 if TYPE_CHECKING:
     from seedstep.runs.database import Database
@@ -40,7 +41,6 @@ __all__ = [
     "aside_notes",
     "ask_again",
     "failed_predictions",
-    "number_of",
     "reconcile",
     "require_same_place",
 ]
@@ -108,12 +108,7 @@ NO_CHANGES = ListChanges()
 def _many(tasks: Sequence[str], noun: str) -> str:
     names = ", ".join(map(short_line, tasks[:SHOWN_NAMES]))
     more = ", ..." if len(tasks) > SHOWN_NAMES else ""
-    return f"{number_of(len(tasks), noun)} ({names}{more})"
-
-
-def number_of(count: int, noun: str) -> str:
-    """Return a count with its noun, such as `1 task` or `2 tasks`."""
-    return f"{count:,} {noun}{'s' * (count != 1)}"
+    return f"{counted(len(tasks), noun)} ({names}{more})"
 
 
 def aside_notes(database: "Database") -> tuple[str, ...]:
@@ -122,7 +117,7 @@ def aside_notes(database: "Database") -> tuple[str, ...]:
     for name, noun in (("results_aside", "result"), ("predictions_aside", "prediction")):
         if database.has_rows(name):
             count = database.rows(f"SELECT count(*) FROM {name}")[0][0]  # noqa: S608 - of ours
-            what = f"{count:,} earlier {noun}{'s' * (count != 1)}"
+            what = counted(count, f"earlier {noun}")
             notes.append(f"set aside: {what}, used again where tasks and settings are as they were")
     return tuple(notes)
 
@@ -364,9 +359,8 @@ class FailedPredictions:
     @property
     def told(self) -> tuple[str, ...]:
         """What the user is told, by line."""
-        count = len(self.places)
-        what = f"{count:,} failed prediction{'s' * (count != 1)}: asked again"
-        return (what,) if count else ()
+        what = f"{counted(len(self.places), 'failed prediction')}: asked again"
+        return (what,) if self.places else ()
 
 
 _FAILED = "SELECT place FROM predictions WHERE system = ? AND failed != ''"

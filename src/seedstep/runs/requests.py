@@ -24,6 +24,7 @@ from seedstep.llm.endings import ending_of
 from seedstep.llm.replay import as_kept, kept_since
 from seedstep.runs.database import Database, Statement, convert_value, decode_value
 from seedstep.runs.frames import COLUMNS, Frames, request_text, whole_requests
+from seedstep.text import counted
 
 __all__ = [
     "RequestLedger",
@@ -143,18 +144,15 @@ _CHANGED = MappingProxyType({"max_tokens": "lowered in"})
 def reply_notes(database: Database) -> tuple[str, ...]:
     """Return notes on a run's replies: parameters that were not sent, unknown finish reasons."""
     notes = [
-        f"the server does not take {name}: {_CHANGED.get(name[:10], 'left out of')} {_many(count)}"
+        f"the server does not take {name}: {_CHANGED.get(name[:10], 'left out of')} "
+        f"{counted(count, 'request')}"
         for name, count in read_left_out(database).items()
     ]
     notes += [
-        f"{_many(count)} ended by '{word}', which is not known: taken as finished"
+        f"{counted(count, 'request')} ended by '{word}', which is not known: taken as finished"
         for word, count in read_unknown_ends(database).items()
     ]
     return tuple(notes)
-
-
-def _many(count: int) -> str:
-    return f"{count:,} request{'s' * (count != 1)}"
 
 
 def answer_of(row: sqlite3.Row, details: Mapping[str, Any]) -> Answer:

@@ -1,4 +1,5 @@
 from seedstep.text.characters import (
+    counted as counted,
     one_line as one_line,
     plain_text as plain_text,
     visible as visible,

@@ -1,7 +1,7 @@
 r"""Which characters are removed from the texts of users, models and servers, and how.
 
 One table says which. `plain_text` cleans data that is kept, `visible` what terminals and pages
-show, `one_line` cells, titles and names.
+show, `one_line` cells, titles and names. `counted` writes a number with its noun.
 
 Example::
 
@@ -11,11 +11,13 @@ Example::
     'first second '
     >>> plain_text("first\r\nsecond\x00")
     'first\nsecond'
+    >>> counted(1, "task"), counted(12000, "pass")
+    ('1 task', '12,000 passes')
 """
 
 import re
 
-__all__ = ["one_line", "plain_text", "visible"]
+__all__ = ["counted", "one_line", "plain_text", "visible"]
 
 CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f"
 """The control characters but tab and line feed. Some drive terminals."""
@@ -65,3 +67,9 @@ def visible(text: str, *, keep_marks: bool = False) -> str:
 def one_line(text: str) -> str:
     """Return a text to show on one line, a space for harmful characters and line breaks."""
     return _NOT_ON_A_LINE.sub(" ", text)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless the number is 1."""
+    ending = "es" if noun.endswith("s") else "s"
+    return f"{count:,} {noun}{ending * (count != 1)}"

@@ -48,6 +48,7 @@ from seedstep.runs import (
 )
 from seedstep.stages.grown import COVERAGE, coverage_rows, left_out
 from seedstep.steps import ExampleSet, examples_statistics
+from seedstep.text import counted
 
 __all__ = [
     "PAPER_COUNTS",
@@ -218,7 +219,7 @@ def labels_section(found: LabelCounts) -> Section | None:
         f"{len(found.common):,} different labels, compared without case and punctuation. "
         f"{found.lopsided:,} of the tasks use one label in all of two or more instances."
     )
-    distinct = {f"{n} label{'s' * (n > 1)}": count for n, count in found.distinct.items()}
+    distinct = {counted(n, "label"): count for n, count in found.distinct.items()}
     return Section(
         "Labels of the classification tasks",
         (
