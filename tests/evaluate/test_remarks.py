@@ -66,7 +66,7 @@ def test_scores_by_tokens_carry_it_and_others_do_not() -> None:
     (pairing,) = compare_systems([system, evaluated("y", score([], references))])
     assert pairing.comparison.overall.difference.reason == share
     assert pairing.comparison.by("exact_match").difference.reason == ""
-    assert [one[:12] for one in pairing.remarks] == ["7 of 8 refer"]
+    assert [one[:12] for one in pairing.remarks] == ["7 of 8 refer", "y: 8 predict"]
     assert share in evaluated("x", score(right, references))._repr_html_()
 
 
