@@ -15,6 +15,7 @@ from seedstep.evaluate.scores import references_of
 from seedstep.inputs import SystemPredictions
 from seedstep.llm import Price, Pricing
 from seedstep.llm.budget import UNPRICED
+from seedstep.report.parsing import Structure
 from seedstep.report.records import (
     Chart,
     Headline,
@@ -36,13 +37,7 @@ from seedstep.report.sections.grown import (
 )
 from seedstep.report.sections.making import losses_section, spending_section, steps_sections
 from seedstep.report.sections.results import results_sections, verdicts_section
-from seedstep.report.statistics import (
-    NamedText,
-    NearestText,
-    Structure,
-    label_balance,
-    lengths,
-)
+from seedstep.report.statistics import NamedText, NearestText, label_balance, lengths
 from seedstep.runs import Entry, ReplyUsage, RunStatus
 from seedstep.runs.spending import PAUSE_SECONDS
 from seedstep.steps import ExampleSet, Finding, Judgement, Turn, WrittenSteps

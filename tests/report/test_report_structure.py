@@ -9,7 +9,7 @@ import spacy
 from spacy.tokens import Doc
 
 from seedstep.errors import MissingExtraError
-from seedstep.report.statistics import Structure, structure, top_verbs, verb_and_noun
+from seedstep.report.parsing import Structure, structure, top_verbs, verb_and_noun
 
 Word = tuple[str, str, str, int]
 """Text, part of speech, relation, and the place of what it depends on."""
@@ -128,8 +128,8 @@ def test_many_instructions_are_parsed_in_processes_with_the_same_result(
     interpreter: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone = structure(TEXTS)
-    monkeypatch.setattr("seedstep.report.statistics.MANY", 100)
-    monkeypatch.setattr("seedstep.report.statistics.os.cpu_count", lambda: 2)
+    monkeypatch.setattr("seedstep.report.parsing.MANY", 100)
+    monkeypatch.setattr("seedstep.report.parsing.os.cpu_count", lambda: 2)
     monkeypatch.setattr(sys, "executable", interpreter)
     told: list[int] = []
     assert structure(TEXTS, told.append) == alone

@@ -21,8 +21,9 @@ from seedstep.report.charts import (
     size_chart,
 )
 from seedstep.report.charts.style import DrawnChart, drawing
+from seedstep.report.parsing import Verb
 from seedstep.report.records import Chart
-from seedstep.report.statistics import Verb, words_histogram
+from seedstep.report.statistics import words_histogram
 from support.command_line import Outcome, seedstep
 
 __all__ = [

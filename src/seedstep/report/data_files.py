@@ -17,6 +17,7 @@ from seedstep.data.row_forms import RowSource
 from seedstep.data.rows import HUB
 from seedstep.errors import InputError, MissingExtraError
 from seedstep.inputs import load_source
+from seedstep.report.parsing import structure
 from seedstep.report.records import Paragraph, ReportPart, Section
 from seedstep.report.sections.grown import (
     labels_section,
@@ -34,7 +35,6 @@ from seedstep.report.statistics import (
     lengths,
     nearest,
     nearest_before,
-    structure,
 )
 from seedstep.stages import STAGES
 from seedstep.text import TOKENIZERS

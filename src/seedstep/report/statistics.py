@@ -1,6 +1,6 @@
-"""Statistics of data: verbs and objects, similarity, sizes, lengths, labels, and working time.
+"""Statistics of data: similarity, sizes, lengths, labels, and working time.
 
-They are those of Self-Instruct, section 3: Table 1 and Figures 3, 4, 5 and 8, and the labels of
+They are those of Self-Instruct, section 3: Table 1 and Figures 4, 5 and 8, and the labels of
 classification tasks, which output-first generation is meant to balance (section 2.2).
 
 Example::
@@ -9,17 +9,15 @@ Example::
     (0, 0, 0, 1, 2, 0, 0, 0, 0, 1)
 """
 
-import os
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from statistics import fmean, median
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from seedstep.data import Task
-from seedstep.errors import MissingExtraError
 from seedstep.novelty import Neighbor, NoveltyIndex
+from seedstep.report.parsing import TellDone
 from seedstep.text import Tokenizer, count_words, normal_answer
 
 __all__ = [
@@ -28,8 +26,6 @@ __all__ = [
     "NamedText",
     "NearestText",
     "PoolCounts",
-    "Structure",
-    "Verb",
     "WordLengths",
     "closest",
     "counts",
@@ -38,160 +34,9 @@ __all__ = [
     "nearest",
     "nearest_before",
     "score_histogram",
-    "structure",
     "thinned",
-    "top_verbs",
-    "verb_and_noun",
     "words_histogram",
 ]
-
-LONGEST = 2000
-"""The most characters of an instruction that are parsed; filters allow 150 words."""
-
-MANY = 5_000
-"""From how many instructions on several processes parse them."""
-
-MOST_PROCESSES = 4
-"""How many processes parse, at the most."""
-
-INSTALL = "pip install 'seedstep[report]' && python -m spacy download en_core_web_sm"
-
-UNUSED = ("ner", "entity_linker", "textcat", "textcat_multilabel")
-"""Components of spaCy's pipeline that are not needed for parsing and lemmas."""
-
-OBJECTS = frozenset({"dobj", "obj"})
-NOUNS = frozenset({"NOUN", "PROPN"})
-
-Pair = tuple[str, str]
-"""A verb and its noun."""
-
-TellDone = Callable[[int], None]
-"""Called with the number of instructions that are parsed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Structure:
-    """The number of `instructions`, and the counts of (verb, noun) among those that have both."""
-
-    instructions: int
-    pairs: Counter[tuple[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """A verb, how often it has an object, and its most common objects."""
-
-    verb: str
-    count: int
-    nouns: tuple[tuple[str, int], ...]
-
-
-def structure(instructions: Sequence[str], tell: TellDone = lambda done: None) -> Structure:
-    """Return the verb-noun pairs of some English instructions; many are parsed in processes.
-
-    Raises:
-        MissingExtraError: spaCy, or a model of English for it, is not installed.
-    """
-    from seedstep.report.parsing import pairs_in_processes
-
-    _model()
-    found = None
-    processes = min(MOST_PROCESSES, os.cpu_count() or 1)
-    if len(instructions) >= MANY and processes > 1:
-        found = pairs_in_processes(instructions, processes, tell)
-    if found is None:
-        found = []
-        for done, pair in enumerate(parsed_pairs(instructions), start=1):
-            found.append(pair)
-            tell(done)
-    return Structure(len(instructions), Counter(pair for pair in found if pair))
-
-
-def parsed_pairs(texts: Iterable[str]) -> Iterator[Pair | None]:
-    """Yield the verb and the noun of each text, or None.
-
-    Raises:
-        MissingExtraError: spaCy, or a model of English for it, is not installed.
-    """
-    pipeline, lemma_of = _pipeline()
-    parsed = pipeline.pipe((text[:LONGEST] for text in texts), batch_size=1000)
-    yield from (verb_and_noun(text, lemma_of) for text in parsed)
-
-
-def top_verbs(found: Structure, verbs: int = 20, nouns: int = 4) -> tuple[Verb, ...]:
-    """Return the most common verbs with their most common objects (Figure 3: 20, and 4 of each)."""
-    by_verb: dict[str, Counter[str]] = {}
-    for (verb, noun), count in sorted(found.pairs.items()):
-        by_verb.setdefault(verb, Counter())[noun] += count
-    rows = [
-        Verb(verb, objects.total(), tuple(objects.most_common(nouns)))
-        for verb, objects in by_verb.items()
-    ]
-    return tuple(sorted(rows, key=lambda row: (-row.count, row.verb))[:verbs])
-
-
-def _model() -> str:
-    try:
-        import spacy
-    except ImportError:
-        raise MissingExtraError("the structure of instructions", INSTALL) from None
-    names = sorted(name for name in spacy.util.get_installed_models() if name.startswith("en_"))
-    if not names:
-        raise MissingExtraError("the structure of instructions", INSTALL)
-    return names[0]
-
-
-LemmaOf = Callable[[Any], str]
-"""Returns the lemma of a token of spaCy's."""
-
-
-def _kept_lemma(token: Any) -> str:
-    return str(token.lemma_)
-
-
-@cache
-def _pipeline() -> tuple[Any, LemmaOf]:
-    """Return a pipeline of spaCy, and how to find a lemma.
-
-    A lemmatizer by rules finds one token's lemma; only two of a text are needed, and those of all
-    would take a sixth of the time.
-    """
-    import spacy
-    from spacy.pipeline import Lemmatizer
-
-    pipeline = spacy.load(_model(), exclude=UNUSED)
-    lemmatizer = dict(pipeline.pipeline).get("lemmatizer")
-    if not isinstance(lemmatizer, Lemmatizer):
-        return pipeline, _kept_lemma
-    pipeline.disable_pipe("lemmatizer")
-
-    def lemma_of(token: Any) -> str:
-        is_kept = token.lemma and not lemmatizer.overwrite  # other components may set some
-        return _kept_lemma(token) if is_kept else lemmatizer.lemmatize(token)[0]
-
-    return pipeline, lemma_of
-
-
-def verb_and_noun(parsed: Any, lemma_of: LemmaOf = _kept_lemma) -> Pair | None:
-    """Return the verb nearest to the root of a spaCy `Doc`, and its first object, as lemmas.
-
-    The first sentence with a verb is used. Returns None if there is no verb or no object.
-    """
-    for sentence in parsed.sents:
-        waiting = deque([sentence.root])
-        while waiting:
-            token = waiting.popleft()
-            if token.pos_ == "VERB":
-                return _with_object(token, lemma_of)
-            waiting.extend(token.children)
-    return None
-
-
-def _with_object(verb: Any, lemma_of: LemmaOf) -> Pair | None:
-    for child in verb.children:
-        if child.dep_ in OBJECTS and child.pos_ in NOUNS:
-            return lemma_of(verb).lower(), lemma_of(child).lower()
-    return None
 
 
 @dataclass(frozen=True, slots=True)

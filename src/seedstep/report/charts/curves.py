@@ -12,8 +12,9 @@ from typing import Any
 
 from seedstep.evaluate.intervals import Value
 from seedstep.report.charts.style import LIGHT, NARROW_ROW, SERIES, is_narrow, label, name_rows
+from seedstep.report.parsing import Verb
 from seedstep.report.records import Chart, Table, number
-from seedstep.report.statistics import Verb, thinned
+from seedstep.report.statistics import thinned
 
 __all__ = ["ChartLine", "line_chart", "ring_chart", "size_chart"]
 

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from seedstep.data import Task
 from seedstep.evaluate.intervals import mean_of_tasks, shown
 from seedstep.report.charts import bar_chart, histogram_chart, ring_chart
+from seedstep.report.parsing import Structure, top_verbs
 from seedstep.report.records import (
     Block,
     Field,
@@ -30,12 +31,10 @@ from seedstep.report.statistics import (
     LabelCounts,
     NearestText,
     PoolCounts,
-    Structure,
     WordLengths,
     closest,
     score_histogram,
     thinned,
-    top_verbs,
     words_histogram,
 )
 from seedstep.runs import (
