@@ -176,6 +176,9 @@ def part(kind: type, **places: Place | None) -> Any:
 
     `places` has changes of fields, by attribute. A field that is None keeps its default, and is not
     a setting of the whole record.
+
+    Raises:
+        TypeError: the record has no such field.
     """
     if unknown := set(places) - {each.name for each in fields(kind)}:
         raise TypeError(f"{kind.__name__} has no field {', '.join(sorted(unknown))}")

@@ -129,7 +129,7 @@ async def test_a_provider_from_outside_is_asked() -> None:
     assert settings.style == "chat"
     async with open_model("echo:m", None, 1, "http://first.test") as endpoint:
         assert endpoint == Endpoint("echo:http://first.test", "m", "http://echo.test")
-    with pytest.raises(ValueError, match="'echo' already"):
+    with pytest.raises(InputError, match="'echo' already"):
         add_provider(echo)
     with pytest.raises(InputError, match=r"Use local, .* echo:NAME"):
         resolve_base_url("magic:x", None)
@@ -146,5 +146,5 @@ def test_a_provider_from_outside_copies() -> None:
 
 
 def test_a_prefix_without_a_colon_is_wanted() -> None:
-    with pytest.raises(ValueError, match="can't be a prefix"):
+    with pytest.raises(InputError, match="can't be a prefix"):
         add_provider(Provider(prefix="a:b", argument="NAME", meaning=""))

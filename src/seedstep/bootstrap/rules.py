@@ -20,7 +20,7 @@ from functools import cache, lru_cache
 
 from seedstep.bootstrap.instances import RawInstance
 from seedstep.prompts import demonstrations
-from seedstep.text import talk_around, unicode_tokens
+from seedstep.text import counted, talk_around, unicode_tokens
 
 __all__ = [
     "CandidateReply",
@@ -90,9 +90,7 @@ _KEYWORD = re.compile(rf"\b(?:{'|'.join(KEYWORDS)})\b", re.IGNORECASE)
 
 def too_short(words: int) -> Found:
     """Return the number of words if there are fewer than 4."""
-    if words >= MIN_WORDS:
-        return None
-    return f"{words} word" if words == 1 else f"{words} words"
+    return counted(words, "word") if words < MIN_WORDS else None
 
 
 def too_long(words: int) -> Found:

@@ -220,8 +220,7 @@ def _gates(run: BootstrapRun) -> Iterator[tuple[str, object]]:
 def public_model(model: AskedModel) -> str:
     """Return a model's reference, without the directories of a file."""
     ref = model.ref
-    is_file = ref.provider.prefix in ("gguf", "replay", "hf")
-    return f"{ref.provider.prefix}:{ref.public_name}" if is_file else str(model)
+    return f"{ref.provider.prefix}:{ref.public_name}" if ref.provider.named_by_path else str(model)
 
 
 def _contamination(settings: BootstrapSettings) -> str:

@@ -337,7 +337,7 @@ def with_generated(tasks: Iterable[Task], generated: ExamplesChoice) -> tuple[Ta
 
     Raises:
         InputError: the settings choose among examples and name none, or as of `with_examples`.
-        RunError: as there.
+        RunError: as of `with_examples`.
     """
     if generated.run is not None:
         return with_examples(tasks, Path(generated.run), generated.choose)

@@ -70,7 +70,7 @@ class Reserve:
         account.spent.when_released.append(self._wake)
 
     def close(self) -> None:
-        """Let what waits be."""
+        """Cancel what waits."""
         self._held.clear()
         if self._wake in self._account.spent.when_released:
             self._account.spent.when_released.remove(self._wake)

@@ -129,7 +129,11 @@ def not_loaded(checkpoint: str, part: str, error: Exception) -> ModelError:
 
 
 def dequantized(path: Path) -> Path:
-    """Return the checkpoint of a GGUF file; make it if it is not in the cache."""
+    """Return the checkpoint of a GGUF file; make it if it is not in the cache.
+
+    Raises:
+        ModelError: the file is missing or not whole, or of a kind that can't be converted.
+    """
     if not path.is_file():
         raise ModelError(f"{path}: no such file", "check the path after `gguf:`")
     require_whole(path)

@@ -147,10 +147,10 @@ REFUSALS_IN_A_ROW = 8
 """After so many refusals without a success between them, the server is taken to refuse all."""
 
 LOOK_SECONDS = 10.0
+"""How often a run that ends asks whether the server is still there."""
+
 LOOKS = 2
-"""Who ends looks so often for the server, and after so many looks in a row without an answer waits
-for no reply any more.
-"""
+"""After so many questions in a row without an answer, it waits for no more replies."""
 
 
 class Health:

@@ -29,6 +29,7 @@ from seedstep.errors import BudgetReached, NotRecordedError
 from seedstep.llm.faults import OVERLOADED, Retryable
 from seedstep.llm.records import Answer, Failure
 from seedstep.llm.writing import Writing
+from seedstep.text import counted
 
 __all__ = [
     "AHEAD",
@@ -105,8 +106,8 @@ PAID_ATTEMPTS = 4
 """How often a request is sent whose replies break off, or can't be read, and are paid for."""
 
 LOST_SECONDS = 600.0
-"""So long a request may fail again and again while others are answered: what is never answered
-takes two time-outs."""
+"""How long a request may fail while others are answered. One that is never answered has two
+time-outs in it."""
 
 OUTAGE_SECONDS = 120.0
 """How long a server may fail all requests before the run ends."""
@@ -213,8 +214,7 @@ class EngineStats:
         waiting = sum(self.batched.values())
         parts = [f"{self.in_flight} in flight"] if self.in_flight or not waiting else []
         if waiting:
-            batches = len(self.batched)
-            parts.append(f"{waiting:,} in {batches} batch{'es' * (batches != 1)}")
+            parts.append(f"{waiting:,} in {counted(len(self.batched), 'batch')}")
         return ", ".join(parts)
 
 

@@ -112,7 +112,7 @@ _OF_PROMPT = late_pattern(
 """How errors name the largest limit of a reply, or the context and what the prompt takes of it."""
 
 MOST_IN_PAIRS = 4
-"""Of more parameters that an error names, all are left out at last, and not each two before."""
+"""If an error names so many parameters at the most, pairs of them are left out, before all are."""
 
 _CONTAINERS = (
     "body",

@@ -26,6 +26,7 @@ from typing import Literal
 
 from seedstep.data import Instance, Task
 from seedstep.data.choice import draw_from
+from seedstep.errors import InputError
 from seedstep.llm.dequantize import dequantized
 from seedstep.llm.endpoints import (
     Endpoint,
@@ -255,12 +256,13 @@ def add_provider(provider: Provider) -> None:
     """Add a provider to the table.
 
     Raises:
-        ValueError: another provider has its prefix, or the prefix can't be used.
+        InputError: another provider has its prefix, or the prefix can't be used.
     """
     if provider.prefix in PROVIDERS:
-        raise ValueError(f"there is a provider '{provider.prefix}' already")
+        what = f"there is a provider '{provider.prefix}' already"
+        raise InputError(what, "give yours another prefix")
     if not provider.prefix.isidentifier():
-        raise ValueError(f"'{provider.prefix}' can't be a prefix")
+        raise InputError(f"'{provider.prefix}' can't be a prefix", "use letters and digits")
     PROVIDERS[provider.prefix] = provider
 
 

@@ -77,7 +77,11 @@ ONE = SweptValues({}, ())
 
 
 def resolved(where: str, values: Values) -> Values:
-    """Return values in which those that name others have them filled in."""
+    """Return values in which those that name others have them filled in.
+
+    Raises:
+        InputError: a value names itself, or is too long.
+    """
     named = {
         name: {match[1] for match in VALUE.finditer(text or "")} & values.keys()
         for name, text in values.items()
@@ -96,14 +100,22 @@ def resolved(where: str, values: Values) -> Values:
 
 
 def filled_with(where: str, text: str, values: Values) -> str:
-    """Return a text in which values are put in place of their names; others stay as they are."""
+    """Return a text in which values are put in place of their names; others stay as they are.
+
+    Raises:
+        InputError: the text can't be an argument of a command.
+    """
     named = [values.get(match[1]) or "" for match in VALUE.finditer(text)]
     _require_word(where, text, len(text) + sum(map(len, named)))
     return VALUE.sub(lambda match: values.get(match[1], match[0]) or "", text)
 
 
 def swept(where: str, written: object, values: Values) -> list[SweptValues]:
-    """Return the values of each of the stages that an entry with `for` stands for."""
+    """Return the values of each of the stages that an entry with `for` stands for.
+
+    Raises:
+        InputError: the entry is of another form, or names values that are not there.
+    """
     if isinstance(written, list):
         return _together(where, written, values)
     if not isinstance(written, dict) or not written:
@@ -206,7 +218,11 @@ _PASSWORD = re.compile(r"://[^/?#\s]*@")
 
 
 def require_no_password(where: str, text: str) -> None:
-    """Check that a text has no address with a password, which would be printed and stored."""
+    """Check that a text has no address with a password, which would be printed and stored.
+
+    Raises:
+        InputError: it has one.
+    """
     if _PASSWORD.search(text):
         what = f"{where}: an address with a password"
         raise InputError(what, "put the key in OPENAI_API_KEY, and leave it out of the file")

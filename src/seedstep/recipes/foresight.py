@@ -187,7 +187,7 @@ def foresee_tasks(
     `left` counts the tasks that are to be finished.
 
     Raises:
-        SeedstepError: as there.
+        SeedstepError: as of `self_instruct`.
     """
     entries = entries_of()
     with foresee(BOOTSTRAP, out, asked, same_model=same_model, entries=entries) as run:
@@ -264,7 +264,7 @@ def foresee_predictions(
     `left` counts the instances that are to be predicted.
 
     Raises:
-        SeedstepError: as there.
+        SeedstepError: as of `predict`.
     """
     chosen, other = split_settings(asked, "settings")
     chosen, notes = with_official_limit(out or Path(FORESEEN), chosen)

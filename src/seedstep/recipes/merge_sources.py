@@ -36,7 +36,7 @@ Seeds and evaluation sets are compared by their fingerprints.
 """
 
 BY_MEANING = "tasks of different shards were not compared by meaning"
-"""What a merge lacks whose shards compare by meaning with several encoders."""
+"""The note on a merge of shards that use different encoders."""
 
 AFTER_ALL = 1 << 30
 """The place of a merged run among the shards of its last round."""

@@ -204,7 +204,11 @@ def with_official_limit(
 
 
 def unnamed(run: PredictionsRun, model: str | None) -> str:
-    """Return the name of a system that was given none: after its model, or the run's only one."""
+    """Return the name of a system that was given none: after its model, or the run's only one.
+
+    Raises:
+        InputError: there is no model, and the run has several systems.
+    """
     if model:
         return name_after(model)
     names = run.records.names()

@@ -95,7 +95,8 @@ Block = Paragraph | Table | Chart | Specimens
 
 
 Certainty = Literal["better", "worse", "unsure", "told"]
-"""How sure a comparison is: its interval is above zero, below it, or holds it; or no comparison."""
+"""Whether the interval of a comparison is above zero, below it, or holds it; `told` where there is
+no comparison."""
 
 
 @dataclass(frozen=True, slots=True)

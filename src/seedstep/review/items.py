@@ -360,7 +360,7 @@ def _output(instance: Instance) -> ItemField:
 
 def _reference(instance: Instance) -> ItemField:
     texts = instance.outputs[:REFERENCES]
-    label = "Reference output" if len(texts) == 1 else "Reference outputs, example of them suffices"
+    label = "Reference output" if len(texts) == 1 else "Reference outputs, any of them suffices"
     return ItemField(label, "\n".join(texts), "reference")
 
 

@@ -51,10 +51,13 @@ T = TypeVar("T")
 
 
 class Counting(Generic[T]):
-    """What takes longer than a page may wait for: it is made in a thread that has just begun."""
+    """Computes a value in a thread, for pages, which wait for it at most PATIENCE seconds."""
 
     def __init__(self, make: Callable[[], T], version: int | None) -> None:
-        """Begin to make it, of this version of a database; None if it has no versions."""
+        """Start the thread, which calls `make`.
+
+        `version` is that of the database that it reads; None if the database has no versions.
+        """
         self._make = make
         self._version = version
         self._made: list[T] = []
@@ -69,12 +72,12 @@ class Counting(Generic[T]):
             self._problem = problem
 
     def holds(self, version: int | None) -> bool:
-        """Return whether it need not be made again: it is being made, or made of this version."""
+        """Return whether the value is of this version, or still being computed."""
         is_same = version is not None and version == self._version
         return self._thread.is_alive() or (is_same and bool(self._made))
 
     def wait(self, seconds: float = PATIENCE) -> T | None:
-        """Return it, or None if it is not made so soon. What `make` raises is raised here."""
+        """Return the value, or None if it takes longer. What `make` raises is raised here."""
         self._thread.join(seconds)
         if self._problem:
             raise self._problem

@@ -11,8 +11,8 @@ Example::
     'first second '
     >>> plain_text("first\r\nsecond\x00")
     'first\nsecond'
-    >>> counted(1, "task"), counted(12000, "pass")
-    ('1 task', '12,000 passes')
+    >>> counted(1, "task"), counted(12000, "batch")
+    ('1 task', '12,000 batches')
 """
 
 import re
@@ -71,5 +71,5 @@ def one_line(text: str) -> str:
 
 def counted(count: int, noun: str) -> str:
     """Return a number with its noun, in the plural unless the number is 1."""
-    ending = "es" if noun.endswith("s") else "s"
+    ending = "es" if noun.endswith(("s", "x", "ch", "sh")) else "s"
     return f"{count:,} {noun}{ending * (count != 1)}"

@@ -24,7 +24,7 @@ from seedstep.errors import ModelError
 from seedstep.llm import ModelRef
 from seedstep.llm.checkpoints import is_decoder_only
 from seedstep.llm.models import gguf_of
-from seedstep.text import escaped, markdown_table, one_line
+from seedstep.text import counted, escaped, markdown_table, one_line
 from seedstep.tune.data import Preflight
 from seedstep.tune.gguf import ARCHITECTURE, write_gguf
 from seedstep.tune.records import Training, read_losses
@@ -154,7 +154,7 @@ def _encodings(encodings: Mapping[str, Encoding]) -> str:
 
 
 def _training(facts: CardFacts) -> str:
-    batch = f"{facts.effective_batch} examples a step, over {_count(facts.processes, 'process')}"
+    batch = f"{facts.effective_batch} examples a step, over {counted(facts.processes, 'process')}"
     rows = [
         ("effective batch", batch),
         ("optimiser steps", facts.steps),
@@ -164,7 +164,7 @@ def _training(facts: CardFacts) -> str:
 
 
 def _losses(facts: CardFacts) -> str:
-    held_out = f"held-out, {_count(facts.held_out_tasks, 'task')}"
+    held_out = f"held-out, {counted(facts.held_out_tasks, 'task')}"
     rows = [("training", facts.first_loss, facts.last_loss)]
     if facts.held_out_tasks:
         rows.append((held_out, facts.held_out_first, facts.held_out_last))
@@ -220,11 +220,6 @@ def _cell(value: object) -> str:
 
 def _loss(value: float | None) -> str | None:
     return None if value is None else f"{value:.4f}"
-
-
-def _count(number: int, noun: str) -> str:
-    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def _line(text: str) -> str:

@@ -368,8 +368,8 @@ def distilled(run: DistillRun) -> Section | None:
     ]
     blocks: list[Block] = [Table("Outputs written anew", ("", "number"), tuple(rows))]
     lengths = {
-        "Before": [len(before.split()) for _, _, before in pairs],
-        "Written anew": [len(instance.output.split()) for _, instance, _ in pairs],
+        "Before": [count_words(before) for _, _, before in pairs],
+        "Written anew": [count_words(instance.output) for _, instance, _ in pairs],
     }
     if pairs:
         panels = {name: words_histogram(values) for name, values in lengths.items()}
