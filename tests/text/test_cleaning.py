@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedstep.cli.terminal import plain
+from seedstep.data.records import as_html
 from seedstep.evaluate.tables import CellTable, markdown
 from seedstep.report.charts.style import label
 from seedstep.report.page import shown
@@ -20,6 +21,7 @@ SEVERAL_LINES: dict[str, Callable[[str], str]] = {
     "text": visible,
     "terminal": lambda text: plain(text).plain,
     "page": lambda text: shown(text, 10_000).text,
+    "notebook": as_html,
 }
 ONE_LINE: dict[str, Callable[[str], str]] = {
     "text": one_line,

@@ -13,7 +13,6 @@ Example::
     <tbody><tr><td>&lt;b&gt;</td><td>1.5</td></tr></tbody></table>
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from seedstep.data.reading import BadLine
 from seedstep.errors import MOST_WHAT, InputError, short_line
+from seedstep.text import visible
 
 __all__ = [
     "Example",
@@ -185,15 +185,9 @@ def raise_first(problems: Sequence[Problem], hint: str = "") -> None:
     raise InputError(first.what + more, f"{first.remedy}; {hint}" if hint else first.remedy)
 
 
-_HARMFUL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-"""Control characters, marks that turn text around, and halves of characters."""
-
-
 def as_html(text: str) -> str:
     """Return a text as HTML: markup is escaped, harmful characters are replaced."""
-    return escape(_HARMFUL.sub("\N{REPLACEMENT CHARACTER}", text)).replace("\n", "<br/>")
+    return escape(visible(text)).replace("\n", "<br/>")
 
 
 def html_table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> str:
