@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from seedstep import agreement
 from seedstep.evaluate.agreement import labels_of
 from seedstep.inputs.labels import read_labels
 from support.answer_files import write_lines
@@ -50,6 +51,11 @@ def test_a_judge_and_people(model: ScriptedServer, tmp_path: Path) -> None:
     found = json.loads(seedstep("agreement", tmp_path / "run", people, "--format", "json").out)
     assert found["items_of_all"] == 30
     assert found["pairs"][0]["agreement"]["raw"]["value"] == pytest.approx(28 / 30)
+    rows = agreement([tmp_path / "run", people]).to_records()
+    assert [row["measure"] for row in rows][-2:] == ["spearman", "fleiss"]
+    assert rows[0]["measure"] == "raw"
+    assert rows[0]["items"] == 30
+    assert rows[0]["value"] == pytest.approx(28 / 30)
     assert found["raters"][0]["missing"] == [["t0-0", "secret-good"]]
 
 

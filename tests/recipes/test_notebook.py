@@ -101,6 +101,10 @@ class TestScores:
         assert "Title Generation" in shown(done)
         assert "100.0" in shown(done.systems[0])
         (pairing,) = compare_systems(done.systems)
+        rows = done.to_records()
+        assert rows == [row for system in done.systems for row in system.to_records()]
+        assert {row["system"] for row in rows} == {"a<b>", "poor"}
+        assert [*done.to_dataset()] == rows
         assert shown(pairing).startswith("A: a<b>, B: poor")
         assert "+100.0" in shown(pairing.comparison)
 

@@ -21,6 +21,7 @@ from seedstep.data.records import (
     Instance as Instance,
     Prediction as Prediction,
     Problem as Problem,
+    Tabulated as Tabulated,
     Task as Task,
     instance_id as instance_id,
     instances_of as instances_of,

@@ -18,9 +18,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from seedstep.data.reading import BadLine
-from seedstep.errors import MOST_WHAT, InputError, short_line
+from seedstep.errors import MOST_WHAT, InputError, MissingExtraError, short_line
 from seedstep.text import visible
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Instance",
     "Prediction",
     "Problem",
+    "Tabulated",
     "Task",
     "as_html",
     "html_table",
@@ -183,6 +185,28 @@ def raise_first(problems: Sequence[Problem], hint: str = "") -> None:
     first, *others = problems
     more = f" (and {len(others)} more)" if others else ""
     raise InputError(first.what + more, f"{first.remedy}; {hint}" if hint else first.remedy)
+
+
+class Tabulated:
+    """Something that can be had as plain rows, and so as a data set."""
+
+    __slots__ = ()
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return rows of numbers, texts, lists and dicts."""
+        raise NotImplementedError
+
+    def to_dataset(self) -> Any:
+        """Return the rows of `to_records` as a `datasets.Dataset`.
+
+        Raises:
+            MissingExtraError: `datasets` is not installed.
+        """
+        try:
+            from datasets import Dataset
+        except ImportError:
+            raise MissingExtraError("a data set", "pip install datasets") from None
+        return Dataset.from_list(self.to_records())
 
 
 def as_html(text: str) -> str:

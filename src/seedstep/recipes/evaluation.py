@@ -20,16 +20,16 @@ Example::
 import csv
 import io
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from itertools import combinations
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 import msgspec
 
 from seedstep.data import PathOrTasks, StrPath, Task, TaskChoice
-from seedstep.data.records import as_html
+from seedstep.data.records import Tabulated, as_html
 from seedstep.errors import InputError, RunError, unknown_name
 from seedstep.evaluate import METRICS, Metric, score, stemmed_tokens
 from seedstep.evaluate.agreement import (
@@ -80,7 +80,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(Tabulated):
     """The scores of some systems. `notes` say which could not be kept in their run, and why."""
 
     systems: tuple[EvaluatedSystem, ...]
@@ -90,6 +90,10 @@ class Evaluation:
         """Return the scores as HTML, as notebooks show them, with the notes below."""
         notes = "".join(f"<div>{as_html(note)}</div>" for note in self.notes)
         return systems_html(self.systems) + notes
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return the scores as plain rows, one for each system and metric over all and by group."""
+        return [row for system in self.systems for row in system.to_records()]
 
 
 def evaluate_systems(
@@ -188,13 +192,30 @@ def _told(verdict: JudgeVerdict) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(Tabulated):
     """The agreement of each pair of raters, and of all raters on the `items` that all rated."""
 
     raters: tuple[RaterLabels, ...]
     pairs: tuple[PairOfRaters, ...]
     items: int
     fleiss: Value
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return plain rows: one for each pair and measure, then Fleiss's kappa, without a pair.
+
+        `measure` is a field of `RatingAgreement`, or `fleiss`.
+        """
+        found = [
+            (pair.first, pair.second, pair.agreement.items, each.name, value)
+            for pair in self.pairs
+            for each in fields(pair.agreement)
+            if isinstance(value := getattr(pair.agreement, each.name), Value)
+        ]
+        found.append(("", "", self.items, "fleiss", self.fleiss))
+        return [
+            {"first": first, "second": second, "items": items, "measure": name} | asdict(value)
+            for first, second, items, name, value in found
+        ]
 
 
 def agreement(paths: Iterable[StrPath], question: str = "") -> Agreement:

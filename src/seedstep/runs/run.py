@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 import filelock
 import msgspec
 
-from seedstep.data.records import as_html
-from seedstep.errors import MissingExtraError, RunBusyError, RunError, SeedstepError
+from seedstep.data.records import Tabulated, as_html
+from seedstep.errors import RunBusyError, RunError, SeedstepError
 from seedstep.llm import Spent
 from seedstep.runs.batches import RunLedger, batch_notes
 from seedstep.runs.database import Database
@@ -82,7 +82,7 @@ class _HasStatus(Protocol[T_co]):
     def status(self) -> T_co: ...
 
 
-class Run(OpenDirectory, Generic[S, Inputs, R_co]):
+class Run(OpenDirectory, Tabulated, Generic[S, Inputs, R_co]):
     """A run directory, opened for reading or for writing.
 
     `stage` is its stage, `settings` are its settings, and `records` gives access to its records:
@@ -343,18 +343,6 @@ class Run(OpenDirectory, Generic[S, Inputs, R_co]):
             rows = list(self.stage.rows(self))
         plain: list[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(rows))
         return plain
-
-    def to_dataset(self) -> Any:
-        """Return the rows of `to_records` as a `datasets.Dataset`.
-
-        Raises:
-            MissingExtraError: `datasets` is not installed.
-        """
-        try:
-            from datasets import Dataset
-        except ImportError:
-            raise MissingExtraError("a data set", "pip install datasets") from None
-        return Dataset.from_list(self.to_records())
 
     def status(self: "Run[Any, Any, _HasStatus[T_co]]") -> T_co:
         """Return the counts, tokens and speed of a bootstrap."""
