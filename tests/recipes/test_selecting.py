@@ -14,6 +14,7 @@ from seedstep.evaluate.measured import finds_right, gain_rows, read_measured
 from seedstep.recipes.measuring import measure_steps
 from seedstep.recipes.selecting import select_steps
 from seedstep.recipes.steps import write_instructions
+from seedstep.report.figures import gain_figure
 from seedstep.runs.directory import digest
 from support.command_line import chat_reply, seedstep
 from support.measuring import FIRST, STEPS, write_steps, written_measures
@@ -75,6 +76,27 @@ class TestStatistics:
         assert refined.better == 7
         assert finds_right(tasks, "refined", seed=7).value == 6.5 / 8, "equal ones count half"
 
+    def test_an_interval_is_over_instances_only_for_rows_by_task(self, tmp_path: Path) -> None:
+        gains = [0.1 * place for place in range(8)]
+        nats = {"t": {"none": [2.0] * 8, "refined": [2.0 - gain for gain in gains]}}
+        tasks = read_measured(written_measures(tmp_path / "m", 0, nats))[1]
+        for by in ("overall", "category"):
+            row = gain_rows(tasks, by=by, seed=7)[1]
+            assert row.gain.value == pytest.approx(fmean(gains))
+            assert row.gain.low is None, by
+            assert row.gain.high is None, by
+        row = gain_rows(tasks, by="task", seed=7)[1]
+        wanted = mean_over_tasks(gains, [str(place) for place in range(8)], seed=7)
+        assert (row.gain.low, row.gain.high) == pytest.approx((wanted.low, wanted.high))
+
+    def test_the_figure_says_where_there_are_no_intervals(self, tmp_path: Path) -> None:
+        nats = {"t": {"none": [2.0] * 8, "refined": [1.0 + place / 10 for place in range(8)]}}
+        for many, words in ((1, "without intervals"), (8, "with 95% intervals over tasks")):
+            named = {f"t{number}": nats["t"] for number in range(many)}
+            tasks = read_measured(written_measures(tmp_path / "m", 0, named))[1]
+            figure = gain_figure(gain_rows(tasks, by="overall", seed=7)[1:])
+            assert words in figure.axes[0].get_xlabel()
+
     def test_numbers_that_are_not_whole_are_refused(self, tmp_path: Path) -> None:
         nats = {"t": {"none": [1.0, 2.0], "refined": [1.0]}}
         with pytest.raises(InputError, match="task t, refined, are not whole"):
@@ -106,6 +128,35 @@ class TestSelect:
         }
         assert found["things_2"]["steps"] == list(STEPS["things_2"])
         assert "things_3" not in found
+
+    def test_a_version_that_was_shortened_more_often_is_not_compared(self, tmp_path: Path) -> None:
+        nats = {
+            "things_0": {"none": [1.0] * 2, "refined": [0.1] * 2, "unrefined": [2.0] * 2},
+            "things_1": {"none": [1.0] * 2, "refined": [2.0] * 2},
+        }
+        shortened = {"things_0": {"refined": 2}, "things_1": {"refined": 1}}
+        measured = written_measures(tmp_path / "m", 100, nats, shortened)
+        done, found = self.select(tmp_path, by="measured", measured=measured)
+        assert found["things_0"]["selected"]["version"] == "unrefined"
+        assert done.shortened == 1, "things_1 has no version that was shortened less"
+        assert done.undecided == 1
+        shortened["things_0"]["unrefined"] = 2
+        measured = written_measures(tmp_path / "m", 100, nats, shortened)
+        done, found = self.select(tmp_path, by="measured", measured=measured)
+        assert found["things_0"]["selected"]["version"] == "refined"
+        assert done.shortened == 0
+
+    def test_the_command_says_for_how_many_tasks_a_version_was_not_compared(
+        self, tmp_path: Path
+    ) -> None:
+        nats = {"things_0": {"none": [1.0], "refined": [0.1], "unrefined": [2.0]}}
+        measured = written_measures(tmp_path / "m", 100, nats, {"things_0": {"refined": 1}})
+        steps = write_steps(tmp_path / "steps.jsonl")
+        tasks = write_tasks(tmp_path / "tasks.jsonl", 4, 2)
+        flags = ["--by", "measured", "--measured", measured, "--tasks", tasks]
+        done = seedstep("steps", "select", steps, *flags, "--out", tmp_path / "best.jsonl")
+        assert done.code == 0, done.err
+        assert "more of its prompts did not fit and were shortened: 1" in done.words
 
     def test_nothing_measured_on_evaluated_instances_is_used(self, tmp_path: Path) -> None:
         measured = written_measures(tmp_path / "m", 20, {"things_0": {"none": [1.0]}})

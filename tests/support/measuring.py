@@ -31,8 +31,17 @@ def versions_of(task: str) -> dict[str, Sequence[str]]:
     return {"refined": STEPS.get(task, ()), "unrefined": FIRST.get(task, ()), **drawn}
 
 
-def written_measures(path: Path, skip: int, nats: Mapping[str, Mapping[str, list[float]]]) -> Path:
-    """A file of measurements with these losses, by task and version."""
+def written_measures(
+    path: Path,
+    skip: int,
+    nats: Mapping[str, Mapping[str, list[float]]],
+    shortened: Mapping[str, Mapping[str, int]] | None = None,
+) -> Path:
+    """A file of measurements with these losses, by task and version.
+
+    `shortened` has the numbers of prompts that were shortened, where there are any.
+    """
+    cut = shortened or {}
     header = {
         "measured": 1,
         "model": "hf:m",
@@ -54,6 +63,7 @@ def written_measures(path: Path, skip: int, nats: Mapping[str, Mapping[str, list
                 name: {
                     "nats": values,
                     "tokens": [1] * len(values),
+                    "shortened": cut.get(task, {}).get(name, 0),
                     "steps": digest([of[name], False]) if name in (of := versions_of(task)) else "",
                 }
                 for name, values in found.items()

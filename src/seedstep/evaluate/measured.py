@@ -31,6 +31,7 @@ __all__ = [
     "OTHER",
     "SHUFFLED",
     "GainRow",
+    "Grouping",
     "MeasuredHeader",
     "MeasuredTask",
     "MeasuredVersion",
@@ -110,9 +111,13 @@ class MeasuredHeader:
     digest: str
 
 
+Grouping = Literal["overall", "category", "task"]
+"""What tasks have in common that are in a row together."""
+
+
 @dataclass(frozen=True, slots=True)
 class GainRow:
-    """The gain of a version on some tasks. Intervals are over tasks, or a task's instances.
+    """The gain of a version on some tasks. Intervals are over tasks; of a row by task, instances.
 
     `nats` is the mean loss with the version, `gain` the loss without it less that loss. `better` is
     the number of tasks with a gain.
@@ -128,9 +133,7 @@ class GainRow:
     shortened: int
 
 
-def gain_rows(
-    tasks: Sequence[MeasuredTask], *, by: Literal["overall", "category", "task"], seed: int
-) -> list[GainRow]:
+def gain_rows(tasks: Sequence[MeasuredTask], *, by: Grouping, seed: int) -> list[GainRow]:
     """Return a row for each group of tasks and version, in the order of the tasks and versions.
 
     All tasks have the same weight. A version is evaluated on the tasks that have it.
@@ -140,7 +143,7 @@ def gain_rows(
         name = {"overall": "", "category": task.category, "task": task.task}[by]
         groups.setdefault(name, []).append(task)
     return [
-        _row(group, version, [task for task in members if version in task.versions], seed)
+        _row(group, version, [task for task in members if version in task.versions], by, seed)
         for group, members in groups.items()
         for version in _versions(members)
     ]
@@ -150,10 +153,12 @@ def _versions(tasks: Sequence[MeasuredTask]) -> list[str]:
     return list(dict.fromkeys(version for task in tasks for version in task.versions))
 
 
-def _row(group: str, version: str, tasks: Sequence[MeasuredTask], seed: int) -> GainRow:
+def _row(
+    group: str, version: str, tasks: Sequence[MeasuredTask], by: Grouping, seed: int
+) -> GainRow:
     means = {task.task: fmean(task.gains(version)) for task in tasks}
     values, names = list(means.values()), list(means)
-    if len(tasks) == 1:
+    if by == "task":
         values, names = list(tasks[0].gains(version)), list(tasks[0].instances)
     found = [task.versions[version] for task in tasks]
     gain = Value(None, None, None, "the baseline")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -44,23 +44,33 @@ SelectBy = Literal["measured", "judge", "checks", "exchanged"]
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """The number of tasks by selected version, and of tasks without a value to select by.
+    """The number of tasks by selected version, and of those where the choice was limited.
 
-    These keep the first version of `refined`, else of `unrefined`.
+    `undecided` tasks have no value to select by, and keep the first version of `refined`, else of
+    `unrefined`. Those `without` an instruction are left out. Of `shortened` ones a version was
+    measured, but not compared, as more of its prompts were shortened than of another version.
     """
 
     counts: Mapping[str, int]
     undecided: int
     without: int
+    shortened: int
+
+
+class _Worth(NamedTuple):
+    """The value of a version: more is better. `shortened` of the measured prompts were cut."""
+
+    value: float
+    shortened: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A version of an instruction, and its value: more is better, None means not known."""
+    """A version of an instruction, and its worth: None means not known."""
 
     name: str
     steps: tuple[str, ...]
-    value: float | None
+    worth: _Worth | None
 
     @property
     def is_refined(self) -> bool:
@@ -85,8 +95,13 @@ def select_steps(
     the tasks' own instructions are taken. The first `evaluated` instances of a task are those that
     an evaluation uses: measurements on any of them are refused.
 
-    By exchanged: the refined instruction of another task, each used once. The assignment depends
-    on `seed` and the tasks, and is that of `measure_steps`.
+    Where a prompt does not fit, examples or the last steps are left out of it, and the model did
+    not see what is to be selected. Of a task's measured versions, only those with the fewest
+    shortened prompts are compared.
+
+    By exchanged: the refined instruction of another task, each used once. The assignment depends on
+    `seed` and on the tasks with an instruction. It is that of `measure_steps` where these are the
+    same tasks: `measure_steps` leaves out those with too few instances.
 
     Raises:
         InputError: there is nothing to select by, or it was measured on evaluated instances.
@@ -94,14 +109,12 @@ def select_steps(
     """
     loaded = load_choice(replace(tasks, limit_instances=1)).tasks
     given = named_sources(sources) if sources else []
-    for path in (*(Path(source) for _, source in given), *((measured,) if measured else ())):
-        if path.resolve() == out.resolve():
-            raise InputError(f"{out} is what is selected from", "name another file after --out")
+    _require_other(out, [*(Path(source) for _, source in given), *([measured] if measured else [])])
     joined = [VersionSource.read(name, loaded, source) for name, source in given]
     joined = joined or [VersionSource("", loaded, {})]
     values = _values(by, given, measured, evaluated)
     counts: Counter[str] = Counter()
-    undecided = without = 0
+    undecided = without = shortened = 0
     lines = []
     for task, versions in zip(loaded, _versions(by, joined, seed), strict=True):
         found = [
@@ -112,21 +125,32 @@ def select_steps(
             without += 1
             continue
         found.sort(key=lambda candidate: not candidate.is_refined)
-        known = [candidate for candidate in found if candidate.value is not None]
-        best = max(known, key=lambda candidate: candidate.value or 0.0, default=found[0])
+        known = [(each.worth, each) for each in found if each.worth]
+        compared = _comparable(known)
+        _, best = max(compared, key=lambda each: each[0].value, default=(None, found[0]))
         undecided += not known
+        shortened += len(compared) < len(known)
         counts[best.name] += 1
         lines.append(_line(task, best, by))
     if not lines:
-        what = "none of these tasks has an instruction to select"
-        raise InputError(
-            what, "name a run or a file with instructions of these tasks, or `superni`"
-        )
+        remedy = "name a run or a file with instructions of these tasks, or `superni`"
+        raise InputError("none of these tasks has an instruction to select", remedy)
     if undecided == len(lines):
         what = f"nothing is known of any of these instructions by which to select ({by})"
         raise InputError(what, "name the runs or files that were measured or judged")
     write_in_parts(out, lines)
-    return Selected(counts, undecided, without)
+    return Selected(counts, undecided, without, shortened)
+
+
+def _require_other(out: Path, read: Sequence[Path]) -> None:
+    if out.resolve() in {path.resolve() for path in read}:
+        raise InputError(f"{out} is what is selected from", "name another file after --out")
+
+
+def _comparable(known: Sequence[tuple[_Worth, _Candidate]]) -> list[tuple[_Worth, _Candidate]]:
+    """Return those of a task's versions of which the fewest prompts were shortened."""
+    fewest = min((worth.shortened for worth, _ in known), default=0)
+    return [each for each in known if each[0].shortened == fewest]
 
 
 def _versions(by: SelectBy, joined: Sequence[VersionSource], seed: int) -> list[list[Version]]:
@@ -149,13 +173,13 @@ def _line(task: Task, best: _Candidate, by: str) -> bytes:
         "definition": task.definition,
         "steps": best.steps,
         "text": render(best.steps),
-        "selected": {"version": best.name, "by": by, "value": best.value},
+        "selected": {"version": best.name, "by": by, "value": best.worth and best.worth.value},
     }
     return msgspec.json.encode(line) + b"\n"
 
 
-Valued = Callable[[str, Task, StepsKind], float | None]
-"""A function of a version's name, task and kind that returns its value, or None."""
+Valued = Callable[[str, Task, StepsKind], _Worth | None]
+"""A function of a version's name, task and kind that returns its worth, or None."""
 
 
 def _values(
@@ -165,7 +189,7 @@ def _values(
     evaluated: int,
 ) -> Valued:
     if by == "exchanged":
-        return lambda *_: 0.0
+        return lambda *_: _Worth(0.0)
     if by == "checks":
         return _fewest_faults
     if by == "judge":
@@ -175,18 +199,18 @@ def _values(
     return _likeliest(measured, evaluated)
 
 
-def _fewest_faults(_: str, task: Task, kind: StepsKind) -> float:
-    return -len(check(parse(render(steps_of(task, kind))), TaskText.of(task)))
+def _fewest_faults(_: str, task: Task, kind: StepsKind) -> _Worth:
+    return _Worth(-len(check(parse(render(steps_of(task, kind))), TaskText.of(task))))
 
 
 def _judged(given: Sequence[tuple[str, str]]) -> Valued:
     found = {f"{prefix}{REFINED}": judgements_of(Path(source)) for prefix, source in given}
 
-    def value(name: str, task: Task, _: StepsKind) -> float | None:
+    def value(name: str, task: Task, _: StepsKind) -> _Worth | None:
         judgement = found.get(name, {}).get(task.id)
         if judgement is None or judgement.correct is None:
             return None
-        return 2.0 * judgement.correct + bool(judgement.complete)
+        return _Worth(2.0 * judgement.correct + bool(judgement.complete))
 
     return value
 
@@ -203,15 +227,11 @@ def _likeliest(measured: Path, evaluated: int) -> Valued:
             "evaluation uses"
         )
         raise InputError(what, remedy)
-    means = {
-        (task.task, version.steps): version.mean
+    worths = {
+        (task.task, version.steps): _Worth(-version.mean, version.shortened)
         for task in tasks
         for name, version in task.versions.items()
         if version.steps and name not in (SHUFFLED, OTHER)
     }
 
-    def value(name: str, task: Task, kind: StepsKind) -> float | None:
-        mean = means.get((task.id, fingerprint(task, kind)))
-        return None if mean is None else -mean
-
-    return value
+    return lambda _, task, kind: worths.get((task.id, fingerprint(task, kind)))

@@ -21,7 +21,7 @@ from seedstep.data import folder_with, write_atomically
 from seedstep.errors import InputError
 from seedstep.evaluate import InstanceResult, Metric, Scores, category_metric
 from seedstep.evaluate.compare import EvaluatedSystem
-from seedstep.evaluate.intervals import Value
+from seedstep.evaluate.intervals import Value, about_intervals
 from seedstep.evaluate.measured import NONE, GainRow, MeasuredTask, gain_rows
 from seedstep.evaluate.metrics import compared_metrics
 from seedstep.evaluate.tables import NO_CATEGORY
@@ -248,7 +248,8 @@ def gain_figure(rows: Sequence[GainRow]) -> Any:
     axes.axvline(0, color=LIGHT["muted"], linewidth=1)
     axes.set_yticks(range(len(groups)), [_label(group or "all tasks") for group in groups])
     axes.set_ylim(len(groups) - 0.4, -0.6)
-    axes.set_xlabel("references likelier by, nats a token, with 95% intervals over tasks")
+    about = about_intervals(row.gain for row in rows)
+    axes.set_xlabel(f"references likelier by, nats a token, {about}")
     axes.grid(axis="y", visible=False)
     axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
     return figure

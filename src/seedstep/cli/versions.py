@@ -1,0 +1,152 @@
+"""`seedstep steps measure` and `select`: which version of an instruction helps a model.
+
+The commands are those of `seedstep.cli.steps`, which adds them to its list.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from seedstep.cli.evaluate import print_table
+from seedstep.cli.options import COMMAND_LINE, Asked, with_settings
+from seedstep.cli.progress import live_bar
+from seedstep.cli.terminal import console, plain
+from seedstep.data import TaskChoice
+from seedstep.evaluate.intervals import Value, shown
+from seedstep.evaluate.measured import (
+    Grouping,
+    MeasuredTask,
+    finds_right,
+    gain_rows,
+    gain_table,
+    instructions_in,
+    read_measured,
+    shortened_in,
+)
+from seedstep.infer.likelihood import MeasureSettings
+from seedstep.recipes.measuring import measure_steps
+from seedstep.recipes.selecting import EVALUATED, select_steps
+from seedstep.report.figures import save_gains
+from seedstep.settings import make_settings
+
+__all__ = ["measure_versions", "select_versions"]
+
+
+@with_settings(MeasureSettings, config=False)
+def measure_versions(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="Instructions: runs of `seedstep steps`, JSON lines, or superni.",
+            metavar="RUN...",
+        ),
+    ],
+    asked: Asked,
+    out: Annotated[Path, typer.Option(help="The file to write; the same command goes on with it.")],
+    by: Annotated[Grouping, typer.Option(help="Which rows to show.")] = "category",
+    plots: Annotated[
+        Path | None, typer.Option(help="Draw the gains into DIR.", metavar="DIR")
+    ] = None,
+) -> None:
+    """Measure which instructions help a model: how much likelier the right outputs become."""
+    with live_bar("tasks") as bar:
+        progress = measure_steps(
+            sources, out, asked, lambda seen: bar.draw(seen.done, seen.wanted, "")
+        )
+    header, tasks = read_measured(out)
+    _print_gains(tasks, by, header.seed)
+    for what, many in (
+        ("tasks with too few instances, left out", progress.too_few),
+        ("tasks without an instruction to measure", progress.without_steps),
+    ):
+        if many:
+            console.print(plain(f"{what}: {many:,}", style="yellow"), soft_wrap=True)
+    for version, count in shortened_in(tasks).items():
+        line = f"{version}: {count:,} prompts or references did not fit, and were shortened"
+        console.print(plain(line, style="yellow"), soft_wrap=True)
+    if progress.note:
+        console.print(plain(progress.note, style="yellow"), soft_wrap=True)
+    if plots:
+        for path in save_gains(tasks, plots, header.seed):
+            console.print(plain(f"wrote {path}"), soft_wrap=True)
+
+
+def _print_gains(tasks: Sequence[MeasuredTask], by: Grouping, seed: int) -> None:
+    groups = [("overall", gain_rows(tasks, by="overall", seed=seed))]
+    if by != "overall":
+        groups.append((by, gain_rows(tasks, by=by, seed=seed)))
+    for title, rows in groups:
+        print_table(gain_table(rows, title))
+    for version in instructions_in(tasks):
+        found = finds_right(tasks, version, seed=seed)
+        if found.value is not None:
+            share = shown(_percent(found), 0)
+            line = f"{version}: likelier with it than with another task's on {share}% of the tasks"
+            console.print(plain(line), soft_wrap=True)
+
+
+def _percent(share: Value) -> Value:
+    value, low, high = (
+        None if part is None else 100 * part for part in (share.value, share.low, share.high)
+    )
+    return Value(value, low, high, share.reason)
+
+
+@with_settings(TaskChoice, config=False)
+def select_versions(
+    asked: Asked,
+    out: Annotated[Path, typer.Option(help="The file to write; --steps takes it.")],
+    by: Annotated[
+        Literal["measured", "judge", "checks", "exchanged"],
+        typer.Option(
+            help="measured: what makes the right outputs likeliest. judge: what a judge found "
+            "correct and complete. checks: what has the fewest faults. exchanged: that of another "
+            "task, as a control."
+        ),
+    ],
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Instructions to select from. Default: the tasks' own.", metavar="[RUN]..."
+        ),
+    ] = None,
+    measured: Annotated[
+        Path | None, typer.Option(help="A file of `seedstep steps measure`.", metavar="FILE")
+    ] = None,
+    evaluated: Annotated[
+        int,
+        typer.Option(
+            help="The first N instances of each task are those that your evaluation uses; nothing "
+            "that was measured on them is used.",
+            min=0,
+        ),
+    ] = EVALUATED,
+    seed: Annotated[int, typer.Option(help="Seed of the choice of another task.")] = 42,
+) -> None:
+    """Keep the best version of each task's instruction, or as a control that of another task."""
+    tasks = make_settings(TaskChoice, asked, COMMAND_LINE)
+    done = select_steps(
+        sources or [],
+        out,
+        by=by,
+        tasks=tasks,
+        measured=measured,
+        evaluated=evaluated,
+        seed=seed,
+    )
+    for version, count in sorted(done.counts.items(), key=lambda item: -item[1]):
+        console.print(plain(f"{version}: {count:,}"), soft_wrap=True)
+    for what, many in (
+        ("tasks with nothing to select by, which keep the first version", done.undecided),
+        (
+            "tasks with a version that is not compared, as more of its prompts did not fit and "
+            "were shortened",
+            done.shortened,
+        ),
+        ("tasks without an instruction, left out", done.without),
+    ):
+        if many:
+            console.print(plain(f"{what}: {many:,}", style="yellow"), soft_wrap=True)
+    console.print(plain(f"wrote {out}"), soft_wrap=True)
