@@ -3,95 +3,29 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from seedstep.errors import InputError, ModelError, StoreError
-from seedstep.llm import Budget, Engine, Reply, Request, Sampling, Sending, Spent
-from seedstep.llm.endpoints import Endpoint
-from seedstep.llm.records import Answer, Failure, Message
-from seedstep.runs.batches import RunLedger, read_batches
-from seedstep.runs.database import Database
-from seedstep.runs.spending import read_spent
+from seedstep.llm import Budget, Reply, Request, Sampling, Sending
+from seedstep.llm.records import Failure
+from seedstep.runs.batches import read_batches
+from support.asking import until
+from support.asking_batches import FINE, Asking, answers, asking_by_batch, chat, number_in, said
 from support.batch_server import BatchFault, BatchServer, run_batch
-from support.scripted_server import Fault, Script, error
+from support.scripted_server import Fault, error
 
 pytestmark = pytest.mark.usefixtures("quick_batches", "no_backoff")
 
 
-def said(text: str, completion: int = 1, ending: str = "stop") -> Fault:
-    """A reply whose prompt has seven tokens."""
-    choice = {"index": 0, "finish_reason": ending, "message": {"content": text}}
-    usage = {"prompt_tokens": 7, "completion_tokens": completion}
-    return Fault(body=json.dumps({"choices": [choice], "usage": usage}).encode())
-
-
-FINE = said("fine")
-BY_BATCH = Sending("batch")
-
-
-def chat(number: int, most: int = 16) -> Request:
-    return Request("p", (Message("user", f"say {number}"),), Sampling(most))
-
-
-def number_in(body: dict[str, Any]) -> int:
-    return int(body["messages"][-1]["content"].split()[-1])
-
-
-@dataclass
-class Asking:
-    """Engines that share the database of a run, and what it has spent."""
-
-    server: BatchServer
-    path: Path
-    budget: Budget = field(default_factory=Budget)
-
-    def __post_init__(self) -> None:
-        self.database = Database.open(self.path)
-        self.ledger = RunLedger(self.database)
-        self.spent = read_spent(self.database)
-
-    @asynccontextmanager
-    async def engine(
-        self, model: str = "scripted", sending: Sending = BY_BATCH, key: str = ""
-    ) -> AsyncIterator[Engine]:
-        endpoint = Endpoint(f"openai:{self.server.url}", model, self.server.url, key)
-        engine = Engine(endpoint, self.ledger, 8, self.budget, self.spent, sending=sending)
-        async with engine:
-            yield engine
-
-    def stored(self) -> Spent:
-        return read_spent(self.database)
-
-
 @pytest.fixture
 def asking(tmp_path: Path) -> Iterator[Callable[..., Asking]]:
-    opened: list[Asking] = []
-    servers: list[BatchServer] = []
-
-    def open_(script: Script | None = None, **others: Any) -> Asking:
-        if not servers or script:
-            servers.append(BatchServer(script or (lambda number, body: FINE)).__enter__())
-        opened.append(Asking(servers[-1], tmp_path / "run.db", **others))
-        return opened[-1]
-
-    yield open_
-    for each in opened:
-        each.database.close()
-    for server in servers:
-        server.__exit__(None, None, None)
-
-
-async def answers(
-    engine: Engine, *requests: Request, seconds: float = 20
-) -> list[Answer | BaseException]:
-    asked = asyncio.gather(*map(engine.ask, requests), return_exceptions=True)
-    return await asyncio.wait_for(asked, seconds)
+    with asking_by_batch(tmp_path / "run.db") as opened:
+        yield opened
 
 
 def most_tokens(server: BatchServer) -> list[int]:
@@ -361,8 +295,7 @@ async def test_the_command_for_another_program_is_quoted(asking: Callable[..., A
     run = asking()
     async with run.engine("my model", Sending("file")) as engine:
         task = asyncio.create_task(answers(engine, chat(0)))
-        await asyncio.sleep(0.3)
-        assert any("--model 'my model'" in note for note in engine.stats.notes)
+        await until(lambda: any("--model 'my model'" in note for note in engine.stats.notes))
         task.cancel()
 
 

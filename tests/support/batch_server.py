@@ -59,7 +59,7 @@ class BatchServer(ScriptedServer):
     method and path before it is carried out, and with `done` after them before it is answered;
     what it returns something true for is not carried out. `lists` says whether there are lists,
     and `late` how many lists of batches are empty at first. `cancels` says whether a batch can be
-    cancelled.
+    cancelled. `lost` are the names of files with results that the server does not find.
     """
 
     cancels = True
@@ -76,6 +76,7 @@ class BatchServer(ScriptedServer):
         self.after = False
         self.lists = True
         self.late = 0
+        self.lost: set[str] = set()
         self.seen: Callable[[str], object] = lambda name: None
         self.calls: list[str] = []
         self.files: list[dict[str, Any]] = []
@@ -146,7 +147,10 @@ class BatchServer(ScriptedServer):
         return web.json_response({"data": self.files, "has_more": False})
 
     async def _content(self, request: web.Request) -> web.Response:
-        return web.Response(body=self.contents[request.match_info["id"]])
+        wanted = request.match_info["id"]
+        if {each["filename"] for each in self.files if each["id"] == wanted} & self.lost:
+            return web.json_response({"error": {"message": "no such file"}}, status=404)
+        return web.Response(body=self.contents[wanted])
 
     async def _create(self, request: web.Request) -> web.Response:
         body = await request.json()

@@ -9,16 +9,17 @@ Example::
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
 from seedstep.data.reading import read_lines
 from seedstep.errors import ModelError
-from seedstep.llm.jobs import JobApi, checked_id, error_message, number_of, state_of
+from seedstep.llm.jobs import ApiError, JobApi, checked_id, error_message, number_of, state_of
 
 __all__ = [
     "BATCH_HOURS",
@@ -31,6 +32,8 @@ __all__ = [
     "read_results",
     "split",
 ]
+
+T = TypeVar("T")
 
 MOST_REQUESTS = 50_000
 MOST_BYTES = 200_000_000
@@ -131,9 +134,11 @@ class BatchApi(JobApi):
         """Return the present state of a batch.
 
         Raises:
-            ModelError: the server can't be reached, or has no such batch.
+            ApiError: the server has no such batch, also when it is asked again.
+            ModelError: the server can't be reached.
         """
-        return self._read(await self._get(f"batches/{checked_id(batch_id)}"), ServerBatch)
+        path = f"batches/{checked_id(batch_id)}"
+        return self._read(await _found_late(lambda: self._get(path)), ServerBatch)
 
     async def cancel(self, batch_id: str) -> None:
         """Ask the server to end a batch, which takes minutes; what was answered is kept there.
@@ -163,14 +168,23 @@ class BatchApi(JobApi):
     async def results(self, batch: ServerBatch, folder: Path, name: str) -> list[Path]:
         """Write the files with the results of a batch to a folder, and return their paths.
 
+        A file that the server does not have is left out, if it has the other one.
+
         Raises:
-            ModelError: the server can't be reached, or has no such file.
+            ApiError: the server has none of the files.
+            ModelError: the server can't be reached.
         """
         paths = []
         for number, file_id in enumerate(batch.files):
             path = folder / f"{name}.results-{number}.jsonl"
-            await self.download(file_id, path)
-            paths.append(path)
+            try:
+                await _found_late(partial(self.download, file_id, path))
+                paths.append(path)
+            except ApiError as error:
+                path.unlink(missing_ok=True)
+                is_last = number == len(batch.files) - 1
+                if error.error.status != 404 or (is_last and not paths):
+                    raise
         return paths
 
     async def whole_results(
@@ -178,8 +192,9 @@ class BatchApi(JobApi):
     ) -> tuple[ServerBatch, list[Path]]:
         """Return the results of a batch of `count` requests, and the batch as it was seen last.
 
-        Files that are shorter than the server's count, or that broke off, are read again. They are
-        taken as they are if an earlier process, which noted it, has seen as many lines.
+        Files that are shorter than the server's count, that broke off, or that are not there are
+        read again. They are taken as they are if an earlier process, which noted it, has seen as
+        many lines.
 
         Raises:
             ModelError: they are too short, and were not seen so before.
@@ -190,7 +205,8 @@ class BatchApi(JobApi):
             paths = await self.results(batch, folder, name)
             lines, broken = await asyncio.to_thread(count_lines, paths)
             is_there = bool(paths) or state_of(batch.status) != "succeeded"
-            is_whole = is_there and lines >= min(batch.counted, count)
+            is_lost = len(paths) < len(batch.files)
+            is_whole = is_there and not is_lost and lines >= min(batch.counted, count)
             if is_whole and not broken:
                 break
             if attempt < RESULT_LOOKS - 1:
@@ -200,6 +216,8 @@ class BatchApi(JobApi):
             await asyncio.to_thread(seen.write_text, str(lines))
             what = f"the batch {batch.id} has {lines:,} lines of results"
             counted = f"and the server counts {batch.counted:,} requests that have ended in it"
+            if is_lost:
+                counted = "and the server has another file of its results no longer"
             remedy = "wait, and run the same command again, which takes the results that are there"
             raise ModelError(f"{what}, {counted}", remedy)
         await asyncio.to_thread(seen.unlink, missing_ok=True)
@@ -210,6 +228,25 @@ RESULT_LOOKS = 3
 RESULT_PAUSE = 2.0
 """How often results are read that do not have as many lines as the server counts, and the seconds
 between two looks."""
+
+LATE_LOOKS = 5
+"""How often a batch or a file is asked for that the server does not find; the pause is the same."""
+
+
+async def _found_late(ask: Callable[[], Awaitable[T]]) -> T:
+    """Return what the server has, also if it does not find it at once after its creation.
+
+    Raises:
+        ApiError: it does not find it at last.
+    """
+    for _ in range(LATE_LOOKS - 1):
+        try:
+            return await ask()
+        except ApiError as error:
+            if error.error.status != 404:
+                raise
+        await asyncio.sleep(RESULT_PAUSE)
+    return await ask()
 
 
 def count_lines(paths: Iterable[Path]) -> tuple[int, int]:

@@ -1,0 +1,106 @@
+"""Batches at servers that lose something, or find it late: what was paid for is kept."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seedstep.errors import ModelError
+from seedstep.llm import Reply, Sending
+from seedstep.llm.batch_records import GONE
+from seedstep.llm.records import Failure
+from seedstep.runs.batches import read_batches
+from support.asking_batches import FINE, Asking, answers, asking_by_batch, chat, number_in
+from support.batch_server import BatchFault
+from support.scripted_server import Fault, error
+
+pytestmark = pytest.mark.usefixtures("quick_batches", "no_backoff")
+
+FINISH_LIVE = Sending("batch", finish_live=True)
+
+
+@pytest.fixture
+def asking(tmp_path: Path) -> Iterator[Callable[..., Asking]]:
+    with asking_by_batch(tmp_path / "run.db") as opened:
+        yield opened
+
+
+def one_refused(_: int, body: dict[str, Any]) -> Fault:
+    """Replies to all requests but the last of five, so that a batch has a file of errors, too."""
+    return Fault(400, error("too long")) if number_in(body) == 4 else FINE
+
+
+FIVE = [chat(number) for number in range(5)]
+
+
+@pytest.mark.parametrize("lost", ["output.jsonl", "error.jsonl"])
+async def test_what_one_file_of_results_has_is_kept_when_the_other_is_lost(
+    lost: str, asking: Callable[..., Asking]
+) -> None:
+    run = asking(one_refused)
+    run.server.lost = {lost}
+    async with run.engine(sending=FINISH_LIVE) as engine:
+        found = await answers(engine, *FIVE)
+    assert "the server has another file of its results no longer" in str(found[1])
+    assert [batch.status for batch in read_batches(run.database)] == [None]
+    again = asking()
+    async with again.engine(sending=FINISH_LIVE) as engine:
+        found = await answers(engine, *FIVE)
+    assert [type(each) for each in found] == [*[Reply] * 4, Failure]
+    (batch,) = read_batches(run.database)
+    assert (batch.status, batch.answered) == ("completed", 1 if lost == "output.jsonl" else 3)
+    assert run.server.requests == 1 + 4 - batch.answered
+
+
+async def test_a_file_of_results_that_is_found_late_is_taken(asking: Callable[..., Asking]) -> None:
+    run = asking(one_refused)
+    run.server.fail("GET files", *[Fault(404)] * 3)
+    async with run.engine(sending=FINISH_LIVE) as engine:
+        found = await answers(engine, *FIVE)
+    assert [type(each) for each in found] == [*[Reply] * 4, Failure]
+    assert (run.server.requests, set(run.server.charged.values())) == (1, {1})
+
+
+async def test_a_batch_that_is_found_late_is_waited_for(asking: Callable[..., Asking]) -> None:
+    run = asking()
+    run.server.fail("GET batches", *[Fault(404)] * 3)
+    async with run.engine(sending=FINISH_LIVE) as engine:
+        assert all(isinstance(each, Reply) for each in await answers(engine, *FIVE))
+    assert (run.server.requests, set(run.server.charged.values())) == (1, {1})
+
+
+async def test_results_that_are_all_lost_are_asked_live_if_that_is_wanted(
+    asking: Callable[..., Asking],
+) -> None:
+    run = asking(one_refused)
+    run.server.lost = {"output.jsonl", "error.jsonl"}
+    async with run.engine() as engine:
+        found = await answers(engine, *FIVE)
+    assert isinstance(found[1], ModelError)
+    assert "--finish-live asks its requests live" in str(found[1])
+    again = asking()
+    async with again.engine(sending=FINISH_LIVE) as engine:
+        found = await answers(engine, *FIVE)
+    assert [type(each) for each in found] == [*[Reply] * 4, Failure]
+    assert [batch.status for batch in read_batches(run.database)] == [GONE]
+
+
+async def test_a_batch_is_late_from_its_creation_on(
+    asking: Callable[..., Asking], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = asking()
+    run.server.fail("POST files", Fault(500))
+    now = time.time()
+    monkeypatch.setattr("seedstep.llm.batch_records.time.time", lambda: now)
+    async with run.engine() as engine:
+        await answers(engine, *FIVE)
+    (before,) = read_batches(run.database)
+    now += 40 * 3600
+    run.server.batch_fault = lambda number: BatchFault(statuses=["in_progress"] * 3)
+    again = asking()
+    async with again.engine() as engine:
+        assert all(isinstance(each, Reply) for each in await answers(engine, *FIVE))
+    (batch,) = read_batches(run.database)
+    assert batch.at - before.at == pytest.approx(40 * 3600, abs=60)
