@@ -55,7 +55,8 @@ class SentBatch:
     """A batch that was sent, or that is about to be. `size` is the length of its file in bytes.
 
     `file_id` and `batch_id` are the server's, and empty until they are known. `to_file` says that
-    it is a file for another program, which no server is asked for. `at` is when it was stored.
+    it is a file for another program, which no server is asked for. `at` is when it was stored, and
+    then when its `batch_id` was known.
     """
 
     number: int
@@ -132,7 +133,7 @@ class BatchLedger(Ledger, Protocol):
         """Store a batch of a model before it is sent, and the number of requests sent with it."""
 
     async def note(self, batch: SentBatch) -> None:
-        """Store the server's ids of a batch."""
+        """Store the server's ids of a batch, and when these were known."""
 
     async def take(
         self,

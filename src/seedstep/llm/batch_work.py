@@ -214,7 +214,7 @@ class BatchWork:
                     raise
                 found = await self._found(api, batch)
         assert found
-        batch = replace(batch, batch_id=found.id)
+        batch = replace(batch, batch_id=found.id, at=time.time())
         await self.ledger.note(batch)
         return batch
 

@@ -56,7 +56,7 @@ INSERT INTO batches (number, name, identity, model, url, path, size, requests, t
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _BATCHED = "INSERT OR REPLACE INTO batched_requests VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_NOTE = "UPDATE batches SET file_id = ?, batch_id = ? WHERE number = ?"
+_NOTE = "UPDATE batches SET file_id = ?, batch_id = ?, at = ? WHERE number = ?"
 _TAKE = "UPDATE batches SET status = ?, answered = ? WHERE number = ?"
 _DONE = "DELETE FROM batched_requests WHERE key = ?"
 _LOSE = """
@@ -161,12 +161,12 @@ class RunLedger(RequestLedger):
         await self._database.write([intent, *rows, (NOTE_SENT, (sent,))])
 
     async def note(self, batch: SentBatch) -> None:
-        """Store the server's ids of a batch.
+        """Store the server's ids of a batch, and when these were known.
 
         Raises:
             StoreError: the disk is full, or the database can't be written.
         """
-        await self._database.write([(_NOTE, (batch.file_id, batch.batch_id, batch.number))])
+        await self._database.write([(_NOTE, (batch.file_id, batch.batch_id, batch.at, batch.number))])
 
     async def take(
         self,
