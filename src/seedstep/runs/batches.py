@@ -166,7 +166,9 @@ class RunLedger(RequestLedger):
         Raises:
             StoreError: the disk is full, or the database can't be written.
         """
-        await self._database.write([(_NOTE, (batch.file_id, batch.batch_id, batch.at, batch.number))])
+        await self._database.write(
+            [(_NOTE, (batch.file_id, batch.batch_id, batch.at, batch.number))]
+        )
 
     async def take(
         self,
