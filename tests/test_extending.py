@@ -5,6 +5,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -179,6 +180,20 @@ class TestAMetric:
         assert pairing.comparison.mcnemar is None
         assert pairing.comparison.overall.metric is START
         assert pairing.comparison.categories["Sorting"].metric is START
+
+    def test_of_tokens_it_says_how_many_references_have_none(self) -> None:
+        references = {"t-1": Reference("t", "", ("+",)), "t-2": Reference("t", "", ("Ant",))}
+        answers = [Prediction("t", key, "Ant") for key in references]
+        reasons = {}
+        for of_tokens in (True, False):
+            mine = replace(START, of_tokens=of_tokens)
+            scored = score(answers, references, metrics=[mine])
+            systems = [evaluated(name, scored, "task") for name in ("ours", "theirs")]
+            found = (systems[0].overall.of("start"), systems[0].groups["t"].of("start"))
+            (pairing,) = compare_with_first(systems)
+            values = (*found, pairing.comparison.overall.difference)
+            reasons[of_tokens] = ["1 of 2 references have no tokens" in v.reason for v in values]
+        assert reasons == {True: [True] * 3, False: [False] * 3}
 
     def test_names_are_different(self) -> None:
         with pytest.raises(InputError, match="two metrics are called 'start'"):

@@ -22,20 +22,18 @@ from seedstep.cli.progress import WAITING, LiveBar, live_bar, run_to_the_end, se
 from seedstep.cli.terminal import console, duration, plain, print_blocks, print_rows
 from seedstep.data import TaskChoice, write_atomically
 from seedstep.evaluate import METRICS
-from seedstep.evaluate.compare import Pairing, compare_systems, names_with
+from seedstep.evaluate.compare import compare_systems, names_with
 from seedstep.evaluate.intervals import about_intervals
 from seedstep.evaluate.scores import ScoringSettings, remarks_beside
-from seedstep.evaluate.tables import (
+from seedstep.evaluate.systems import (
     CellTable,
+    Pairing,
     comparison_table,
     comparison_title,
-    comparisons_json,
     group_table,
-    markdown,
     overall_table,
-    scores_csv,
-    scores_json,
 )
+from seedstep.evaluate.tables import comparisons_json, markdown, scores_csv, scores_json
 from seedstep.infer.predict import Answer
 from seedstep.infer.settings import SystemSettings
 from seedstep.recipes import (

@@ -17,7 +17,7 @@ from seedstep.cli.terminal import console, plain, print_rows
 from seedstep.evaluate.agreement import NO_LEVELS
 from seedstep.evaluate.intervals import Value, shown
 from seedstep.evaluate.judge import JudgeSettings
-from seedstep.evaluate.tables import CellTable
+from seedstep.evaluate.systems import CellTable
 from seedstep.inputs.labels import questions_of
 from seedstep.recipes import Agreement, agreement, foresee_work, work_on_verdicts
 from seedstep.recipes.evaluation import (

@@ -14,7 +14,8 @@ from seedstep.cli.options import Out, names_of, option_of, required
 from seedstep.cli.progress import INTERRUPTED
 from seedstep.cli.terminal import console, plain
 from seedstep.errors import InputError, MissingExtraError
-from seedstep.evaluate.tables import CellTable, markdown
+from seedstep.evaluate.systems import CellTable
+from seedstep.evaluate.tables import markdown
 from seedstep.recipes import (
     Experiment,
     ExperimentStage,

@@ -11,13 +11,11 @@ Example::
     # Value(value=2.1, low=0.8, high=3.3, reason="")
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from seedstep.data.records import as_html, html_table
 from seedstep.errors import InputError, unknown_name
 from seedstep.evaluate.intervals import McNemar, Value, mcnemar, mean_over_tasks
 from seedstep.evaluate.metrics import METRICS, Metric, category_metric, compared_metrics
@@ -27,9 +25,16 @@ from seedstep.evaluate.scores import (
     TrainingOverlap,
     blank_share,
     means,
-    remarks,
     remarks_beside,
     tokenless_share,
+)
+from seedstep.evaluate.systems import (
+    Comparison,
+    Difference,
+    EvaluatedSystem,
+    Grouping,
+    MeanScores,
+    Pairing,
 )
 from seedstep.text import counted
 
@@ -52,73 +57,6 @@ __all__ = [
     "names_with",
 ]
 
-Grouping = Literal["category", "task"]
-
-
-@dataclass(frozen=True, slots=True)
-class MeanScores:
-    """Mean scores from 0 to 100 over some instances, with 95% intervals over their tasks.
-
-    Missing and failed predictions count as empty ones; `empty` counts those that are there, `cut`
-    those that reached their length limit.
-    """
-
-    instances: int
-    tasks: int
-    missing: int
-    failed: int
-    values: Mapping[str, Value]
-    empty: int = 0
-    cut: int = 0
-
-    def of(self, metric: str) -> Value:
-        """Return the score by the metric of this name."""
-        return self.values[metric]
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluatedSystem:
-    """A system with its scores.
-
-    `groups` has the scores by category or task, and is empty if there is no `grouping`. `left_out`
-    has messages that name, with file and line, the predictions that do not count. `training` has
-    the scored tasks on which seedstep tuned the model; it is None if no tuning of it is known.
-    """
-
-    name: str
-    scores: Scores
-    overall: MeanScores
-    grouping: Grouping | None
-    groups: Mapping[str, MeanScores]
-    left_out: tuple[str, ...]
-    training: TrainingOverlap | None = None
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """The remarks to show with the scores, often none."""
-        return remarks(self.scores.results, self.training)
-
-    def _repr_html_(self) -> str:
-        """Return the scores as HTML, as notebooks show them."""
-        from seedstep.evaluate.tables import systems_html
-
-        return systems_html([self])
-
-    def to_records(self) -> list[dict[str, Any]]:
-        """Return the scores as plain rows, one for each metric over all, then for each group."""
-        named = [("", self.overall), *self.groups.items()]
-        return [
-            {"system": self.name, "group": group, "metric": metric, **_flat(found, value, "score")}
-            for group, found in named
-            for metric, value in found.values.items()
-        ]
-
-
-def _flat(found: "MeanScores | Difference", value: Value, name: str) -> dict[str, Any]:
-    """Return the counts and scores of a record, and one of its values with its interval."""
-    plain = {key: part for key, part in asdict(found).items() if isinstance(part, int | float)}
-    return {**plain, name: value.value, "low": value.low, "high": value.high}
-
 
 def evaluated(
     name: str,
@@ -129,18 +67,26 @@ def evaluated(
     training: TrainingOverlap | None = None,
 ) -> EvaluatedSystem:
     """Return a system's mean scores with intervals, over all instances and by group."""
-    groups = measured_by(scores.results, grouping, seed) if grouping else {}
-    overall = measured(scores.results, seed)
+    known = scores.metrics
+    groups = measured_by(scores.results, grouping, seed, known) if grouping else {}
+    overall = measured(scores.results, seed, known)
     return EvaluatedSystem(name, scores, overall, grouping, groups, tuple(left_out), training)
 
 
-def measured(results: Sequence[InstanceResult], seed: int = 0) -> MeanScores:
-    """Return the mean scores of some results, with intervals; there must be at least one result."""
+def measured(
+    results: Sequence[InstanceResult], seed: int = 0, metrics: Sequence[Metric] = METRICS
+) -> MeanScores:
+    """Return the mean scores of some results, with intervals; there must be at least one result.
+
+    `metrics` are those by which they were scored.
+    """
     tasks = [result.task for result in results]
+    of_tokens = {metric.name for metric in metrics if metric.of_tokens}
 
     def mean(metric: str) -> Value:
         points = [100 * result.marks[metric] for result in results]
-        return _with_share(mean_over_tasks(points, tasks, seed=seed), metric, results)
+        value = mean_over_tasks(points, tasks, seed=seed)
+        return _with_share(value, metric, results, of_tokens=metric in of_tokens)
 
     return MeanScores(
         len(results),
@@ -154,13 +100,14 @@ def measured(results: Sequence[InstanceResult], seed: int = 0) -> MeanScores:
 
 
 EXACT_MATCH = "exact_match"
-OF_TOKENS = frozenset(metric.name for metric in METRICS if metric.of_tokens)
 
 
-def _with_share(value: Value, metric: str, results: Iterable[InstanceResult]) -> Value:
+def _with_share(
+    value: Value, metric: str, results: Iterable[InstanceResult], *, of_tokens: bool
+) -> Value:
     """Return a value that says of how many references the metric says nothing."""
     share = ""
-    if metric in OF_TOKENS:
+    if of_tokens:
         share = tokenless_share(results)
     elif metric == EXACT_MATCH:
         share = blank_share(results)
@@ -169,7 +116,10 @@ def _with_share(value: Value, metric: str, results: Iterable[InstanceResult]) ->
 
 
 def measured_by(
-    results: Sequence[InstanceResult], grouping: Grouping, seed: int = 0
+    results: Sequence[InstanceResult],
+    grouping: Grouping,
+    seed: int = 0,
+    metrics: Sequence[Metric] = METRICS,
 ) -> dict[str, MeanScores]:
     """Return the mean scores of each category or task by name; empty if no task has a category."""
     groups: dict[str, list[InstanceResult]] = {}
@@ -177,94 +127,7 @@ def measured_by(
         groups.setdefault(getattr(result, grouping), []).append(result)
     if set(groups) == {""}:
         return {}
-    return {name: measured(groups[name], seed) for name in sorted(groups)}
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """The difference of two systems' scores, in points from 0 to 100: the first less the second.
-
-    Wins, losses and ties count the instances on which the first system scores more, less, the same.
-    """
-
-    metric: Metric
-    instances: int
-    tasks: int
-    first: float
-    second: float
-    difference: Value
-    wins: int
-    losses: int
-    ties: int
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """A comparison of two systems: `differences` over all instances, by each `compared` metric.
-
-    `categories` has a difference for each category, by the metric that was published for it.
-    `mcnemar` is None if exact matches were not measured.
-
-    `first_absent` and `second_absent` count the pairs in which a system's prediction is missing or
-    failed, and counts as empty. Instances on which only one system was scored are not compared;
-    `first_unpaired` and `second_unpaired` name them.
-    """
-
-    differences: tuple[Difference, ...]
-    categories: Mapping[str, Difference]
-    mcnemar: McNemar | None
-    first_absent: int
-    second_absent: int
-    first_unpaired: tuple[str, ...]
-    second_unpaired: tuple[str, ...]
-
-    def _repr_html_(self) -> str:
-        """Return the comparison as HTML, as notebooks show it."""
-        return Pairing("A", "B", self)._repr_html_()
-
-    @property
-    def overall(self) -> Difference:
-        """The difference over all instances by the first metric."""
-        return self.differences[0]
-
-    def by(self, metric: str) -> Difference:
-        """Return the difference over all instances by the metric of this name.
-
-        Raises:
-            KeyError: the systems were not compared by it.
-        """
-        return {difference.metric.name: difference for difference in self.differences}[metric]
-
-    def to_records(self) -> list[dict[str, Any]]:
-        """Return the differences as plain rows: over all by each metric, then by category."""
-        named = [*(("", difference) for difference in self.differences), *self.categories.items()]
-        return [
-            {"category": category, "metric": found.metric.name}
-            | _flat(found, found.difference, "difference")
-            for category, found in named
-        ]
-
-
-@dataclass(frozen=True, slots=True)
-class Pairing:
-    """The names of two systems, their comparison, and `remarks` to show with the figures."""
-
-    first: str
-    second: str
-    comparison: Comparison
-    remarks: tuple[str, ...] = ()
-
-    def _repr_html_(self) -> str:
-        """Return the comparison as HTML, as notebooks show it, with the remarks below."""
-        from seedstep.evaluate.tables import comparison_table, comparison_title
-
-        table = html_table(*comparison_table(self), comparison_title(self))
-        return table + "".join(f"<div>{as_html(remark)}</div>" for remark in self.remarks)
-
-    def to_records(self) -> list[dict[str, Any]]:
-        """Return the differences as plain rows that name both systems."""
-        names = {"first_system": self.first, "second_system": self.second}
-        return [names | row for row in self.comparison.to_records()]
+    return {name: measured(groups[name], seed, metrics) for name in sorted(groups)}
 
 
 _Pair = tuple[InstanceResult, InstanceResult]
@@ -400,7 +263,8 @@ def _difference(pairs: Sequence[_Pair], metric: Metric, seed: int) -> Difference
     differences = np.array([result.marks[name] - other.marks[name] for result, other in pairs])
     tasks = [result.task for result, _ in pairs]
     value = mean_over_tasks(100 * differences, tasks, seed=seed)
-    value = _with_share(value, name, (result for result, _ in pairs))
+    firsts = (result for result, _ in pairs)
+    value = _with_share(value, name, firsts, of_tokens=metric.of_tokens)
     wins, losses = int((differences > 0).sum()), int((differences < 0).sum())
     return Difference(
         metric,

@@ -24,7 +24,7 @@ from seedstep.data import BadLine, read_jsonl
 from seedstep.data.files import locked
 from seedstep.errors import InputError, RunError
 from seedstep.evaluate.intervals import Value, mean_over_tasks, shown
-from seedstep.evaluate.tables import CellTable
+from seedstep.evaluate.systems import CellTable
 
 __all__ = [
     "NONE",

@@ -1,31 +1,40 @@
-"""Make tables of scores and comparisons, and write them as Markdown, CSV or JSON.
+"""Write tables of scores, comparisons and verdicts as Markdown, CSV or JSON.
 
-A table has a head and rows of cells, which are text. In the tables of the papers a row is a system;
-in tables by category or task a row is a group, and a column a system. CSV, for programs, has a row
-for each score.
+The tables of systems are those of `seedstep.evaluate.systems`; here are those of kept scores and of
+verdicts. CSV, for programs, has a row for each score.
 
 Example::
 
-    head, rows = overall_table(systems)
-    print(markdown(head, rows))
+    print(markdown(overall_table(systems)))
 """
 
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from seedstep.data.records import as_html, html_table
-from seedstep.evaluate import METRICS, Metric, category_metric
 from seedstep.evaluate.agreement import LEVELS, preferences, ratings
-from seedstep.evaluate.compare import Difference, EvaluatedSystem, MeanScores, Pairing
-from seedstep.evaluate.intervals import NOTHING, Value, said_of_intervals, shown
+from seedstep.evaluate.intervals import NOTHING, Value, shown
 from seedstep.evaluate.judge import Judged
-from seedstep.evaluate.scores import ALONE, NO_TOKENS, remarks_beside
+from seedstep.evaluate.metrics import METRICS
+from seedstep.evaluate.scores import ALONE, NO_TOKENS
+from seedstep.evaluate.systems import (
+    NO_CATEGORY,
+    CellTable,
+    Difference,
+    EvaluatedSystem,
+    MeanScores,
+    Pairing,
+    about_shown,
+    comparison_table,
+    comparison_title,
+    group_table,
+    overall_table,
+    systems_html,
+)
 from seedstep.text import markdown_table, one_line
 
 __all__ = [
@@ -45,40 +54,6 @@ __all__ = [
     "systems_html",
     "verdict_table",
 ]
-
-NO_CATEGORY = "(no category)"
-
-
-class CellTable(NamedTuple):
-    """A table of text: the head, and the rows."""
-
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-_INTERVAL = re.compile(r"\[[-+]?[\d.]+, [-+]?[\d.]+\]$")
-
-
-def about_shown(rows: Iterable[Sequence[str]]) -> str:
-    """Return "with 95% intervals over tasks" if a cell has one, or why none is there."""
-    return said_of_intervals(any(_INTERVAL.search(cell) for row in rows for cell in row))
-
-
-def overall_table(systems: Sequence[EvaluatedSystem]) -> CellTable:
-    """Return a table with a row for each system: scores over all instances, with intervals."""
-    metrics = systems[0].scores.metrics
-    return CellTable(
-        ("system", *(metric.title for metric in metrics), "instances", "tasks"),
-        tuple(
-            (
-                system.name,
-                *(shown(system.overall.of(metric.name)) for metric in metrics),
-                f"{system.overall.instances:,}",
-                f"{system.overall.tasks:,}",
-            )
-            for system in systems
-        ),
-    )
 
 
 def kept_table(rows: Iterable[Mapping[str, Any]]) -> CellTable:
@@ -113,86 +88,6 @@ def _kept_row(
     cells = (shown(values[metric]) if metric in values else NOTHING for metric in metrics)
     counts = (f"{rows[0][count]:,}" for count in ("instances", "tasks"))
     return (name, tokens or "rouge-score's", *cells, *counts)
-
-
-def group_table(systems: Sequence[EvaluatedSystem]) -> CellTable | None:
-    """Return a table with a row for each category or task, or None if there are no groups.
-
-    A column is a system.
-
-    The score is by the metric that was published for the category.
-    """
-    names = sorted({name for system in systems for name in system.groups})
-    if not names:
-        return None
-    grouping = systems[0].grouping or ""
-    metrics = _metrics(systems)
-    rows = []
-    for name in names:
-        metric = metrics[name]
-        cells = (_group_cell(system.groups.get(name), metric) for system in systems)
-        rows.append((name or NO_CATEGORY, metric.title, *cells))
-    return CellTable((grouping, "metric", *(system.name for system in systems)), tuple(rows))
-
-
-def _group_cell(measured: MeanScores | None, metric: Metric) -> str:
-    return NOTHING if measured is None else shown(measured.of(metric.name))
-
-
-def _metrics(systems: Sequence[EvaluatedSystem]) -> dict[str, Metric]:
-    """Return the metric of each group."""
-    known = systems[0].scores.metrics
-    if systems[0].grouping == "category":
-        return {name: category_metric(name, known) for system in systems for name in system.groups}
-    return {
-        result.task: category_metric(result.category, known)
-        for system in systems
-        for result in system.scores.results
-    }
-
-
-def comparison_table(pairing: Pairing) -> CellTable:
-    """Return a table with a row for each metric and category: scores of A and B, and A - B."""
-    found = pairing.comparison
-    head = ("", "metric", "A", "B", "A - B", "win/lose/tie", "instances")
-    named = [("all", difference) for difference in found.differences]
-    if set(found.categories) != {""}:
-        named += [
-            (name or NO_CATEGORY, difference) for name, difference in found.categories.items()
-        ]
-    return CellTable(head, tuple(_difference_row(name, difference) for name, difference in named))
-
-
-def systems_html(systems: Sequence[EvaluatedSystem]) -> str:
-    """Return the scores of systems as HTML: overall, and by category or task if there are any.
-
-    Remarks on them stand below.
-    """
-    tables = [overall_table(systems), group_table(systems)]
-    said = remarks_beside({system.name: system.remarks for system in systems})
-    return "".join(
-        [
-            *(html_table(*table) for table in tables if table),
-            *(f"<div>{as_html(remark)}</div>" for remark in said),
-        ]
-    )
-
-
-def comparison_title(pairing: Pairing) -> str:
-    """Return a title that says which systems are A and B in the table of a comparison."""
-    return f"A: {pairing.first}, B: {pairing.second}"
-
-
-def _difference_row(name: str, difference: Difference) -> tuple[str, ...]:
-    return (
-        name,
-        difference.metric.title,
-        f"{difference.first:.1f}",
-        f"{difference.second:.1f}",
-        shown(difference.difference, sign="+"),
-        f"{difference.wins:,}/{difference.losses:,}/{difference.ties:,}",
-        f"{difference.instances:,}",
-    )
 
 
 def comparisons_json(pairings: Iterable[Pairing]) -> str:

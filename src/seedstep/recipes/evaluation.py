@@ -39,7 +39,7 @@ from seedstep.evaluate.agreement import (
     label_agreement,
     labels_of,
 )
-from seedstep.evaluate.compare import EvaluatedSystem, Grouping, evaluated
+from seedstep.evaluate.compare import evaluated
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import (
     FIRST,
@@ -52,7 +52,7 @@ from seedstep.evaluate.judge import (
 )
 from seedstep.evaluate.metrics import load_tokenizer
 from seedstep.evaluate.people import PairOfRaters
-from seedstep.evaluate.tables import systems_html
+from seedstep.evaluate.systems import EvaluatedSystem, Grouping, systems_html
 from seedstep.inputs import distinct_names, read_systems
 from seedstep.inputs.labels import LabelScale, RaterLabels, read_raters
 from seedstep.llm import Engine, Preview, Spent

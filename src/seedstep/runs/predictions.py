@@ -20,8 +20,8 @@ import msgspec
 from seedstep.data import Prediction, Task, TaskChoice, TaskFiles, instances_of
 from seedstep.encode import ChatFrame
 from seedstep.errors import InputError, RunError, unknown_name
-from seedstep.evaluate.compare import EvaluatedSystem
 from seedstep.evaluate.scores import Reference, TrainingOverlap, references_of
+from seedstep.evaluate.systems import EvaluatedSystem
 from seedstep.infer.predict import Answer, TaskWork
 from seedstep.infer.settings import SystemSettings
 from seedstep.runs.database import Database, Statement, decode_value

@@ -12,7 +12,8 @@ from seedstep.data.reading import read_text
 from seedstep.errors import InputError, SeedstepError, unknown_name
 from seedstep.evaluate.agreement import missing_verdicts
 from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers
-from seedstep.evaluate.tables import about_shown, verdict_table
+from seedstep.evaluate.systems import about_shown
+from seedstep.evaluate.tables import verdict_table
 from seedstep.inputs import SystemPredictions, distinct_names, read_systems
 from seedstep.llm.settings import require_price
 from seedstep.prompts import fingerprint
