@@ -22,7 +22,7 @@ from statistics import fmean, median, quantiles
 
 import numpy as np
 
-from seedstep.data.tables import open_table
+from seedstep.data.rows import open_table
 from seedstep.novelty import (
     MEANING_THRESHOLD,
     MeaningIndex,

@@ -9,7 +9,7 @@ import pytest
 
 from seedstep.data import load_tasks, read_seeds, read_yaml
 from seedstep.data.reading import read_text
-from seedstep.data.tables import open_table
+from seedstep.data.rows import open_table
 from seedstep.errors import InputError
 from seedstep.inputs.labels import read_labels
 

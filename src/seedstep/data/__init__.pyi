@@ -26,6 +26,7 @@ from seedstep.data.records import (
     instance_id as instance_id,
     instances_of as instances_of,
 )
+from seedstep.data.rows import open_table as open_table
 from seedstep.data.seeds import (
     SeedFile as SeedFile,
     read_seeds as read_seeds,
@@ -51,7 +52,6 @@ from seedstep.data.tables import (
     Columns as Columns,
     RowFile as RowFile,
     TableRow as TableRow,
-    open_table as open_table,
 )
 from seedstep.data.yaml_files import (
     parse_yaml as parse_yaml,

@@ -37,7 +37,7 @@ from seedstep.data.row_forms import (
     rows_of,
     turn_of,
 )
-from seedstep.data.rows import HUB, TABLES, items_of_list
+from seedstep.data.rows import HUB, TABLES, items_of_list, open_table
 from seedstep.data.sources import (
     GIVEN,
     LONGEST_LINE,
@@ -45,7 +45,6 @@ from seedstep.data.sources import (
     path_of,
     scan_tasks,
 )
-from seedstep.data.tables import open_table
 
 __all__ = ["EVALUATION_SETS", "PredictionFile", "evaluation_items", "read_predictions"]
 

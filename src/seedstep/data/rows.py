@@ -1,9 +1,9 @@
-"""Rows with named columns: of CSV and Parquet, of lists in `*.json`, and of data sets of the hub.
+"""Open files of rows of any kind; and read lists in `*.json`, and data sets of the hub.
 
 Example::
 
+    table = open_table(Path("data.jsonl"), "instruction")
     items = items_of(Path("my_tasks.csv"))  # None: one object a line, or a directory
-    texts = [row.text for row in Parquet(Path("data.parquet"), "instruction").rows()]
     rows = load_hub("hub:databricks/databricks-dolly-15k")
 """
 
@@ -19,10 +19,10 @@ import msgspec
 
 from seedstep.data.files import whole_file
 from seedstep.data.reading import MAX_FILE_BYTES, BadLine, decode_json
-from seedstep.data.tables import Columns, Csv, RowFile, TableRow, Types
+from seedstep.data.tables import Columns, Csv, JsonLines, RowFile, TableRow, TextLines, Types
 from seedstep.errors import InputError, MissingExtraError, first_line, unknown_name
 
-__all__ = ["HUB", "TABLES", "Parquet", "items_of", "items_of_list", "load_hub"]
+__all__ = ["HUB", "TABLES", "Parquet", "items_of", "items_of_list", "load_hub", "open_table"]
 
 T = TypeVar("T")
 
@@ -140,6 +140,29 @@ class Parquet(RowFile):
         with whole_file(out) as file, parquet.ParquetWriter(file, schema) as writer:
             for batch in batches:
                 writer.write_batch(batch)
+
+
+_KINDS: Mapping[str, type[RowFile]] = {
+    ".jsonl": JsonLines,
+    ".ndjson": JsonLines,
+    ".csv": Csv,
+    ".tsv": Csv,
+    ".txt": TextLines,
+    ".parquet": Parquet,
+}
+
+
+def open_table(path: Path, field: str) -> RowFile:
+    """Return a file of rows. The ending of its name says of which kind it is.
+
+    Raises:
+        InputError: the file is of an unknown kind.
+    """
+    kind = _KINDS.get(path.suffix.lower())
+    if kind is None:
+        known = ", ".join(_KINDS)
+        raise InputError(f"{path}: a file of an unknown kind", f"name it with one of {known}")
+    return kind(path, field)
 
 
 TABLES: Mapping[str, type[Csv] | type[Parquet]] = {

@@ -1,11 +1,11 @@
-"""Read the text of each row of a file (JSON lines, CSV, Parquet, text), and write chosen rows.
+"""Read the text of each row of a file (JSON lines, CSV, text), and write chosen rows.
 
 A file is read twice, once for the texts and once to write rows, so that only the texts are held in
 memory. A row without a text is yielded with its fault.
 
 Example::
 
-    table = open_table(Path("data.jsonl"), "instruction")
+    table = JsonLines(Path("data.jsonl"), "instruction")
     texts = [row.text for row in table.rows()]
     table.write_kept(Path("kept.jsonl"), decisions)
 """
@@ -27,7 +27,7 @@ from seedstep.data.files import write_in_parts
 from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, not_utf8, read_lines
 from seedstep.errors import InputError, first_line, unknown_name
 
-__all__ = ["Columns", "Csv", "JsonLines", "RowFile", "TableRow", "TextLines", "Types", "open_table"]
+__all__ = ["Columns", "Csv", "JsonLines", "RowFile", "TableRow", "TextLines", "Types"]
 
 T = TypeVar("T")
 
@@ -305,31 +305,3 @@ class Csv(RowFile):
                 raw = line if isinstance(line, bytes) else line.encode()
                 taken.append(raw)
                 yield (raw if number else raw.removeprefix(BOM_UTF8)).decode()
-
-
-_KINDS: dict[str, type[RowFile]] = {
-    ".jsonl": JsonLines,
-    ".ndjson": JsonLines,
-    ".csv": Csv,
-    ".tsv": Csv,
-    ".txt": TextLines,
-}
-
-PARQUET = ".parquet"
-
-
-def open_table(path: Path, field: str) -> RowFile:
-    """Return a file of rows. The ending of its name says of which kind it is.
-
-    Raises:
-        InputError: the file is of an unknown kind.
-    """
-    if path.suffix.lower() == PARQUET:
-        from seedstep.data.rows import Parquet
-
-        return Parquet(path, field)
-    kind = _KINDS.get(path.suffix.lower())
-    if kind is None:
-        known = ", ".join((*_KINDS, PARQUET))
-        raise InputError(f"{path}: a file of an unknown kind", f"name it with one of {known}")
-    return kind(path, field)

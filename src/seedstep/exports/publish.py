@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from seedstep.data import files_in, read_marker
 from seedstep.data.files import EXPORT_MARKER
-from seedstep.data.tables import open_table
+from seedstep.data.rows import open_table
 from seedstep.errors import InputError, MissingExtraError, UnreachableError, first_line
 from seedstep.exports.formats import HUB
 from seedstep.exports.hub import ExportRow, recounted
