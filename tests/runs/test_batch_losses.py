@@ -11,7 +11,7 @@ from seedstep.errors import ModelError
 from seedstep.llm import Reply, Sending
 from seedstep.llm.batch_records import GONE
 from seedstep.llm.records import Failure
-from seedstep.runs.batches import read_batches
+from seedstep.runs.batches import batch_notes, read_batches
 from support.asking_batches import FINE, Asking, answers, asking_by_batch, chat, number_in
 from support.batch_server import BatchFault
 from support.scripted_server import Fault, error
@@ -104,3 +104,36 @@ async def test_a_batch_is_late_from_its_creation_on(
         assert all(isinstance(each, Reply) for each in await answers(engine, *FIVE))
     (batch,) = read_batches(run.database)
     assert batch.at - before.at == pytest.approx(40 * 3600, abs=60)
+
+
+@pytest.mark.parametrize("has_lists", [False, True])
+async def test_what_may_be_at_the_server_is_not_asked_live_before_the_user_knows(
+    asking: Callable[..., Asking], monkeypatch: pytest.MonkeyPatch, *, has_lists: bool
+) -> None:
+    run = asking()
+    run.server.fail("POST batches", Fault(500), after=True)
+    run.server.lists = has_lists
+    if has_lists:
+        monkeypatch.setattr("seedstep.llm.jobs.PAGES", 0)  # any list is too long
+    async with run.engine(sending=FINISH_LIVE) as engine:
+        found = await answers(engine, *FIVE)
+    assert "was created can't be told" in str(found[1])
+    assert run.server.requests == 1
+    again = asking()
+    async with again.engine(sending=FINISH_LIVE) as engine:
+        assert all(isinstance(each, Reply) for each in await answers(engine, *FIVE))
+    assert (run.server.requests, len(run.server.batches)) == (5, 1)
+    (batch,) = read_batches(run.database)
+    (note,) = batch_notes(run.database)
+    assert f"4 requests may be in the batch {batch.name} at {run.server.url}" in note
+
+
+async def test_a_creation_that_is_refused_is_asked_live_at_once(
+    asking: Callable[..., Asking],
+) -> None:
+    run = asking()
+    run.server.fail("POST batches", Fault(404, error("no batches here")))
+    async with run.engine(sending=FINISH_LIVE) as engine:
+        assert all(isinstance(each, Reply) for each in await answers(engine, *FIVE))
+    assert [batch.status for batch in read_batches(run.database)] == ["rejected"]
+    assert batch_notes(run.database) == []

@@ -136,7 +136,7 @@ class BatchWork:
     def _file(self, batch: SentBatch, kind: str = "") -> Path:
         return self.ledger.folder / f"{batch.name}{kind}.jsonl"
 
-    async def results(self, batch: SentBatch, count: int, *, again: bool) -> "Ended":
+    async def results(self, batch: SentBatch, count: int, *, again: bool) -> Ended:
         """Send a batch of `count` requests unless it was sent, wait for its end, and return that.
 
         Raises:
@@ -158,6 +158,8 @@ class BatchWork:
         async with BatchApi.opened(self.endpoint) as api:
             try:
                 batch = await self._created(api, batch, again=again)
+            except _GivenUpError as error:
+                return Ended(GIVEN_UP, [], error.what)
             except ApiError as error:
                 if error.error.status >= 400:  # so that it was not created
                     return Ended("rejected", [], error.what)
@@ -169,32 +171,43 @@ class BatchWork:
                 f"{what} in the batch {batch.batch_id}, "
                 "which goes on at the server if this command is stopped"
             )
-            try:
-                ended = await self._ended(api, batch)
-                folder = self.ledger.folder
-                ended, paths = await api.whole_results(ended, folder, batch.name, count)
-            except ApiError as error:
-                if error.error.status != 404:
-                    raise
-                if self.sending.finish_live:
-                    return Ended(GONE, [], error.what)
-                raise ModelError(
-                    f"the server has the batch {batch.batch_id}, or its results, no longer: "
-                    f"{error.what}",
-                    "--finish-live asks its requests live, at the full price",
-                ) from None
-            is_try = not self.unwanted.is_set() or state_of(ended.status) != "ended"
-            status, said = api.shown(ended.status or ""), api.shown(ended.message)
-            return Ended(status, paths, said, is_try)
+            return await self._taken(api, batch, count)
+
+    async def _taken(self, api: BatchApi, batch: SentBatch, count: int) -> Ended:
+        """Wait for the end of a batch that is at the server, and return it with its results."""
+        try:
+            ended = await self._ended(api, batch)
+            folder = self.ledger.folder
+            ended, paths = await api.whole_results(ended, folder, batch.name, count)
+        except ApiError as error:
+            if error.error.status != 404:
+                raise
+            if self.sending.finish_live:
+                return Ended(GONE, [], error.what)
+            raise ModelError(
+                f"the server has the batch {batch.batch_id}, or its results, no longer: "
+                f"{error.what}",
+                "--finish-live asks its requests live, at the full price",
+            ) from None
+        is_try = not self.unwanted.is_set() or state_of(ended.status) != "ended"
+        status, said = api.shown(ended.status or ""), api.shown(ended.message)
+        return Ended(status, paths, said, is_try)
 
     async def _created(self, api: BatchApi, batch: SentBatch, *, again: bool) -> SentBatch:
         """Return a batch that is at the server: found there, or created.
 
         It has no id if it is unwanted and not there.
+
+        Raises:
+            ApiError: the server does not take it.
+            ModelError: the server can't be asked, or whether an earlier process created the batch
+                can't be told; a `_GivenUpError` if its requests are to be asked live then.
         """
         if batch.batch_id:
             return batch
-        found = await self._found(api, batch) if again and batch.file_id else None
+        found = None
+        if again and batch.file_id:
+            found = await self._found(api, batch, may_give_up=self.sending.finish_live)
         if self.unwanted.is_set() and not found:
             return batch
         if not batch.file_id:  # so that no batch was created of it
@@ -218,7 +231,9 @@ class BatchWork:
         await self.ledger.note(batch)
         return batch
 
-    async def _found(self, api: BatchApi, batch: SentBatch) -> ServerBatch | None:
+    async def _found(
+        self, api: BatchApi, batch: SentBatch, *, may_give_up: bool = False
+    ) -> ServerBatch | None:
         """Return the batch that an earlier request created, or None."""
         try:
             for _ in range(LOOKS):
@@ -226,9 +241,9 @@ class BatchWork:
                     return found
                 await asyncio.sleep(LOOK_PAUSE)
         except ApiError as error:
-            if self.sending.finish_live:
-                raise  # what can't be found is asked live
-            raise no_list(error, batch.name) from None
+            raise _no_list(
+                error, batch.name, _GivenUpError if may_give_up else ModelError
+            ) from None
         return None
 
     async def _ended(self, api: BatchApi, batch: SentBatch) -> ServerBatch:
@@ -308,9 +323,13 @@ class BatchWork:
         return ""
 
 
-def no_list(error: ApiError, name: str) -> ModelError:
+class _GivenUpError(ModelError):
+    """Whether a batch was created can't be told, and its requests are to be asked live."""
+
+
+def _no_list(error: ApiError, name: str, kind: type[ModelError]) -> ModelError:
     """Return the error for a batch of which can't be told whether it was created."""
-    return ModelError(
+    return kind(
         f"whether the batch {name} was created can't be told: {error.what}",
         f"look at the server for a batch with the metadata {NAME_KEY} = {name}; if there is none, "
         "--finish-live asks its requests live",

@@ -225,8 +225,11 @@ class BatchState:
     def told(self) -> str:
         """What the batch is at, in words."""
         what = f"{self.requests:,} requests"
+        if self.is_lost and not self.batch_id:
+            where = f"the batch {self.name} at {self.url}"
+            return f"{what} may be in {where}: what it answered then is paid for, and not counted"
         if self.is_lost:
-            where = f"the batch {self.batch_id or self.name} at {self.url}"
+            where = f"the batch {self.batch_id} at {self.url}"
             return f"{what} were in {where}: what it answered is paid for, and not counted"
         if self.to_file:
             where = f"of the file {BATCHES}/{self.name}.jsonl"
