@@ -11,6 +11,7 @@ from seedstep.evaluate import METRICS
 from seedstep.exports import EXPORT_FORMATS
 from seedstep.recipes import read_experiment, shipped_experiments
 from seedstep.report.paper_tables import printed_table
+from seedstep.steps import CHECKS
 from support.pages import ROOT
 
 
@@ -36,6 +37,15 @@ def test_the_guide_names_each_reason() -> None:
 def test_the_guide_says_what_each_metric_is() -> None:
     found = rows_of("docs/evaluation.md", "| metric | a score |")
     assert found == {metric.title: metric.meaning for metric in METRICS}
+
+
+def test_the_guide_names_each_check() -> None:
+    named = {
+        name
+        for names in rows_of("docs/step-by-step.md", "| check | finds |")
+        for name in re.findall(r"`(\w+)`", names)
+    }
+    assert named == set(CHECKS) - {"no_steps"}, "a text without steps is a failure of its own"
 
 
 def test_the_files_to_change_are_there() -> None:
