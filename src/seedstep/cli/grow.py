@@ -36,6 +36,7 @@ from seedstep.runs import Rows
 from seedstep.settings import flatten, table
 from seedstep.stages import DISTILL
 from seedstep.suite import categories, write_suite
+from seedstep.text import shortened
 
 __all__ = [
     "calibrate_command",
@@ -303,14 +304,12 @@ def _print_novelty(report: NoveltyReport, path: Path, out: Path, tokens: str) ->
 
 def _print_rejection(rejection: Rejection) -> None:
     near, text = rejection.verdict.near
-    console.print(plain(f"\nrow {rejection.row}: {_short(rejection.text)}"), soft_wrap=True)
-    line = f"  {rejection.verdict.reason}, {near}: {_short(text)}"
+    console.print(
+        plain(f"\nrow {rejection.row}: {shortened(rejection.text, SHOWN_CHARACTERS)}"),
+        soft_wrap=True,
+    )
+    line = f"  {rejection.verdict.reason}, {near}: {shortened(text, SHOWN_CHARACTERS)}"
     console.print(plain(line, style="dim"), soft_wrap=True)
-
-
-def _short(text: str) -> str:
-    line = " ".join(text[: 2 * SHOWN_CHARACTERS].split())
-    return line if len(line) <= SHOWN_CHARACTERS else f"{line[:SHOWN_CHARACTERS]} …"
 
 
 @with_settings(DistillSettings)

@@ -29,7 +29,7 @@ from seedstep.recipes.evaluation import (
 )
 from seedstep.runs import Rows
 from seedstep.stages import JUDGE, open_run
-from seedstep.text import visible
+from seedstep.text import shortened, visible
 
 __all__ = ["agreement_command", "judge_command", "verdicts_command"]
 
@@ -126,9 +126,7 @@ def _print_table(
 
 
 def _cells(row: VerdictRow) -> tuple[str, ...]:
-    answer = " | ".join(" ".join(text.split()) for text in row.answers)
-    if len(answer) > ANSWER_CHARACTERS:
-        answer = answer[:ANSWER_CHARACTERS].rstrip() + "…"
+    answer = shortened(" | ".join(row.answers), ANSWER_CHARACTERS)
     return (row.instance, " / ".join(row.systems), row.label or f"none: {row.failure}", answer)
 
 

@@ -13,7 +13,7 @@ from seedstep.runs import RequestLine
 from seedstep.runs.experiments import is_experiment
 from seedstep.runs.stage import request_blocks
 from seedstep.stages import open_run, tell_experiment, tell_item, tell_list, tell_status
-from seedstep.text import counted
+from seedstep.text import counted, shortened
 
 __all__ = ["requests_command", "show_command", "status_command"]
 
@@ -124,9 +124,7 @@ def _line(line: RequestLine, head: Sequence[str], widths: Sequence[int]) -> Text
     for cell in cells[3:]:
         cell.stylize("dim")
     shown = Text("  ").join(cell for cell, width in zip(cells, widths, strict=True) if width)
-    start = " ".join(line.start.split())
-    if len(start) > START_CHARACTERS:
-        start = start[:START_CHARACTERS].rstrip() + "…"
+    start = shortened(line.start, START_CHARACTERS)
     room = line_width() - shown.cell_len - 2
     if room < SHORTEST_START:
         shown.rstrip()

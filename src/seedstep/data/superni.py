@@ -34,6 +34,7 @@ from seedstep.data.reading import MAX_FILE_BYTES, BadLine, decode_json, not_utf8
 from seedstep.data.records import Example, Problem, Task, placed, raise_first
 from seedstep.data.seeds import TextOrTexts, WrittenExample, WrittenInstance, WrittenTask, task_of
 from seedstep.errors import InputError
+from seedstep.text import shortened
 
 __all__ = [
     "SHARED_NUMBERS",
@@ -389,4 +390,4 @@ def _resolve(name: str, files: Mapping[str, Path], older: Mapping[str, list[str]
 
 
 def _shown(name: str) -> str:
-    return name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}…"
+    return shortened(name, LONGEST_SHOWN)

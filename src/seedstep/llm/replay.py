@@ -31,6 +31,7 @@ from seedstep.llm.records import (
     Sampling,
     Schema,
 )
+from seedstep.text import shortened
 
 __all__ = [
     "Header",
@@ -238,5 +239,4 @@ def _start(request: Request) -> str:
     """Return the first words of a prompt."""
     prompt = request.prompt
     text = prompt if isinstance(prompt, str) else " ".join(message.content for message in prompt)
-    words = " ".join(text[: 4 * SHOWN_CHARACTERS].split())
-    return words if len(words) <= SHOWN_CHARACTERS else words[:SHOWN_CHARACTERS].rstrip() + "…"
+    return shortened(text, SHOWN_CHARACTERS)

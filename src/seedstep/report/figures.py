@@ -28,7 +28,7 @@ from seedstep.evaluate.tables import NO_CATEGORY
 from seedstep.report.charts import ChartLine, line_chart, render
 from seedstep.report.charts.style import LIGHT, SERIES, drawing
 from seedstep.report.records import Chart
-from seedstep.text import one_line
+from seedstep.text import one_line, shortened
 from seedstep.tune.records import read_losses
 
 __all__ = [
@@ -306,8 +306,7 @@ def _category_label(category: str, metric: Metric) -> str:
 
 
 def _label(name: str) -> str:
-    shown = one_line(name)
-    return shown if len(shown) <= LONGEST_NAME else f"{shown[: LONGEST_NAME - 1]}…"
+    return shortened(one_line(name), LONGEST_NAME)
 
 
 SMOOTHED_OVER = 0.02

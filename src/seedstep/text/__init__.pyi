@@ -2,6 +2,7 @@ from seedstep.text.characters import (
     counted as counted,
     one_line as one_line,
     plain_text as plain_text,
+    shortened as shortened,
     visible as visible,
 )
 from seedstep.text.cleaning import (

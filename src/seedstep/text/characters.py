@@ -1,7 +1,8 @@
 r"""Which characters are removed from the texts of users, models and servers, and how.
 
 One table says which. `plain_text` cleans data that is kept, `visible` what terminals and pages
-show, `one_line` cells, titles and names. `counted` writes a number with its noun.
+show, `one_line` cells, titles and names. `shortened` cuts one for a list, `counted` writes a
+number with its noun.
 
 Example::
 
@@ -17,7 +18,7 @@ Example::
 
 import re
 
-__all__ = ["counted", "one_line", "plain_text", "visible"]
+__all__ = ["counted", "one_line", "plain_text", "shortened", "visible"]
 
 CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f"
 """The control characters but tab and line feed. Some drive terminals."""
@@ -69,7 +70,16 @@ def one_line(text: str) -> str:
     return _NOT_ON_A_LINE.sub(" ", text)
 
 
+def shortened(text: str, most: int) -> str:
+    """Return a text on one line; one of more than `most` characters is cut there, and has an ellipsis.
+
+    White space is one space each. Characters stay as they are.
+    """
+    line = " ".join(text[: 20 * most].split())
+    return line if len(line) <= most else line[:most].rstrip() + "…"
+
+
 def counted(count: int, noun: str) -> str:
     """Return a number with its noun, in the plural unless the number is 1."""
-    ending = "es" if noun.endswith(("s", "x", "ch", "sh")) else "s"
+    ending = "es" if noun.endswith(("s", "x", "sh", "tch")) else "s"
     return f"{count:,} {noun}{ending * (count != 1)}"

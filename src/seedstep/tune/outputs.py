@@ -24,7 +24,7 @@ from seedstep.errors import ModelError
 from seedstep.llm import ModelRef
 from seedstep.llm.checkpoints import is_decoder_only
 from seedstep.llm.models import gguf_of
-from seedstep.text import counted, escaped, markdown_table, one_line
+from seedstep.text import counted, escaped, markdown_table, one_line, shortened
 from seedstep.tune.data import Preflight
 from seedstep.tune.gguf import ARCHITECTURE, write_gguf
 from seedstep.tune.records import Training, read_losses
@@ -224,8 +224,7 @@ def _loss(value: float | None) -> str | None:
 
 def _line(text: str) -> str:
     """Return a name that users or others chose on one line, cut if it is too long."""
-    text = one_line(text)
-    return text if len(text) <= LONGEST else text[:LONGEST] + "…"
+    return shortened(one_line(text), LONGEST)
 
 
 def _text(text: str) -> str:

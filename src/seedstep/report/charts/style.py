@@ -24,7 +24,7 @@ from typing import Any
 
 from seedstep.errors import MissingExtraError
 from seedstep.report.records import Chart
-from seedstep.text import visible
+from seedstep.text import shortened, visible
 
 __all__ = [
     "DARK",
@@ -126,8 +126,7 @@ class DrawnChart:
 
 def label(text: str, most: int = LABEL_CHARACTERS) -> str:
     """Return a text from data as a chart's label: on one line, cleaned, and cut if it is long."""
-    line = visible(" ".join(text[: 20 * most].split()))
-    return line if len(line) <= most else line[: most - 1] + "…"
+    return visible(shortened(text, most))
 
 
 NARROW = 3.5
