@@ -71,7 +71,7 @@ def one_line(text: str) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """Return a text on one line; one of more than `most` characters is cut there, and has an ellipsis.
+    """Return a text on one line; one longer than `most` is cut there, with an ellipsis.
 
     White space is one space each. Characters stay as they are.
     """
