@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -25,7 +24,7 @@ from starlette.types import ASGIApp
 
 from seedstep.data.reviews import standing
 from seedstep.errors import InputError, SeedstepError, StoreError, first_line
-from seedstep.review.labelling import Sent, item_view, progress_of, row_of
+from seedstep.review.labelling import item_view, progress_of, save_row
 from seedstep.review.owner import Endpoint, owner_routes
 from seedstep.review.pages import (
     EVERYWHERE,
@@ -38,7 +37,7 @@ from seedstep.review.pages import (
 )
 from seedstep.runs.reviews import OWNER, Review, key_of
 
-__all__ = ["address_of", "free_socket", "make_app", "plain_app", "save_row", "serve"]
+__all__ = ["address_of", "free_socket", "make_app", "plain_app", "serve"]
 
 
 DOCUMENTED = "192.0.2.1"
@@ -291,28 +290,3 @@ async def _save(review: Review, request: Request) -> Response:
 
     saved = await save_row(review, request, rater, find)
     return JSONResponse({"saved": saved, "done": review.done(rater), "total": len(own)})
-
-
-async def save_row(
-    review: Review,
-    request: Request,
-    rater: str,
-    find: Callable[[int], tuple[str, tuple[int, ...]]],
-) -> str:
-    """Store the label that a page sent, and return its id when it is on the disk.
-
-    `find` returns the item of a number, and the places of its answers as they were shown.
-
-    Raises:
-        InputError: the label can't be stored.
-        StoreError: the disk is full, or the database can't be written.
-    """
-    if request.headers.get("content-type", "").partition(";")[0] != "application/json":
-        raise InputError("what was sent is not JSON", "load the page again")
-    try:
-        sent = msgspec.json.decode(await request.body(), type=Sent)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise InputError(f"what was sent can't be read: {error}", "load the page again") from None
-    item, shown = find(sent.number)
-    kept = await review.save(row_of(sent, review.form, rater, item, shown))
-    return kept.id

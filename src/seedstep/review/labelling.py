@@ -1,4 +1,4 @@
-"""Make the view of an item, check what a page sends, and count the progress of raters.
+"""Make the view of an item, check and store what a page sends, and count the progress of raters.
 
 Example::
 
@@ -7,9 +7,10 @@ Example::
 
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -26,6 +27,9 @@ from seedstep.errors import InputError
 from seedstep.runs.reviews import LONGEST_NAME, OWNER, Review
 from seedstep.stages.review import standing_rows
 
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
 __all__ = [
     "LONGEST_TEXT",
     "ItemView",
@@ -37,6 +41,7 @@ __all__ = [
     "progress",
     "progress_of",
     "row_of",
+    "save_row",
 ]
 
 LETTERS = "ABCDEFGH"
@@ -195,6 +200,31 @@ def _check(question: FormQuestion, answer: str) -> None:
         raise InputError(
             f"{answer[:40]!r} is no answer to '{question.name}'", "load the page again"
         )
+
+
+async def save_row(
+    review: Review,
+    request: "Request",
+    rater: str,
+    find: Callable[[int], tuple[str, tuple[int, ...]]],
+) -> str:
+    """Store the label that a page sent, and return its id when it is on the disk.
+
+    `find` returns the item of a number, and the places of its answers as they were shown.
+
+    Raises:
+        InputError: the label can't be stored.
+        StoreError: the disk is full, or the database can't be written.
+    """
+    if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+        raise InputError("what was sent is not JSON", "load the page again")
+    try:
+        sent = msgspec.json.decode(await request.body(), type=Sent)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InputError(f"what was sent can't be read: {error}", "load the page again") from None
+    item, shown = find(sent.number)
+    kept = await review.save(row_of(sent, review.form, rater, item, shown))
+    return kept.id
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from seedstep.data.reviews import in_order_for, order_of_answers, standing_labels
 from seedstep.evaluate.intervals import shown
 from seedstep.evaluate.people import QuestionAgreement, StandingLabels, scale_of, value_name
-from seedstep.review.labelling import Said, item_view, progress
+from seedstep.review.labelling import Said, item_view, progress, save_row
 from seedstep.review.pages import history_json, render_page
 from seedstep.runs.reviews import OWNER, Review
 from seedstep.stages.review import labels_of_review, standing_rows
@@ -262,8 +262,6 @@ def _decided(review: Review, labels: StandingLabels) -> tuple[int, int]:
 
 
 async def _save(review: Review, request: Request) -> Response:
-    from seedstep.review.app import save_row  # which has these routes
-
     keys = list(review.items)
 
     def find(number: int) -> tuple[str, tuple[int, ...]]:
