@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from seedstep.errors import InputError, ModelError, StoreError
-from seedstep.llm import Budget, Reply, Request, Sampling, Sending
+from seedstep.llm import Budget, Engine, Price, Pricing, Reply, Request, Sampling, Sending
+from seedstep.llm.batch_records import LIVE
 from seedstep.llm.records import Failure
 from seedstep.runs.batches import read_batches
 from support.asking import until
@@ -330,3 +331,64 @@ async def test_a_list_that_is_too_long_does_not_say_that_a_batch_is_not_there(
         found = await answers(engine, *map(chat, range(3)))
     assert "was created can't be told" in str(found[1])
     assert run.server.calls.count("POST batches") == 1
+
+
+PRICED = Pricing(Price(0.0, 1_000_000.0))
+
+
+async def left_open(asking: Callable[..., Asking], status: str) -> None:
+    """Leave a batch of nine requests, which may cost 100 tokens of replies each."""
+    run = asking()
+    run.server.batch_fault = lambda number: BatchFault(statuses=["paused"])
+    async with run.engine() as engine:
+        await answers(engine, *(chat(number, 100) for number in range(10)))
+    run.server.batches[0].statuses.extend([status] * 40)
+
+
+@pytest.mark.parametrize("budget", [Budget(max_tokens=900), Budget(max_usd=400.0)])
+async def test_live_requests_wait_where_a_batch_may_cost_what_is_left(
+    budget: Budget, asking: Callable[..., Asking]
+) -> None:
+    await left_open(asking, "in_progress")
+    run = asking(budget=budget)
+    live: list[int] = []
+    run.server.seen = lambda name: live.append(run.server.requests) if name == "GET files" else None
+    async with run.engine(sending=LIVE, pricing=PRICED) as engine:
+        found = await answers(engine, *(chat(number, 100) for number in range(15)))
+    assert all(isinstance(each, Reply) for each in found)
+    assert (live, run.server.requests) == ([1], 1 + 5)
+
+
+async def test_live_requests_wait_for_no_batch_that_stays_open(
+    asking: Callable[..., Asking],
+) -> None:
+    await left_open(asking, "paused")
+    run = asking(budget=Budget(max_tokens=900))
+    async with run.engine(sending=LIVE) as engine:
+        found = await answers(engine, *(chat(number, 100) for number in range(10, 15)))
+    assert all("has the status paused" in str(each) for each in found)
+    assert run.server.requests == 1
+
+
+async def test_live_requests_of_another_model_wait_for_no_batch_that_nobody_follows(
+    asking: Callable[..., Asking],
+) -> None:
+    await left_open(asking, "in_progress")
+    run = asking(budget=Budget(max_tokens=900))
+    waiting: list[asyncio.Task[Any]] = []
+
+    async def fail_beside(other: Engine) -> None:
+        async with run.engine() as engine:
+            waiting.append(asyncio.create_task(answers(other, chat(20))))
+            await until(lambda: bool(engine.stats.batched))
+            await asyncio.sleep(0.1)
+            assert not waiting[0].done()
+            raise ModelError("the stage has failed", "run it again")
+
+    async with run.engine("other", sending=LIVE) as other:
+        with pytest.raises(ModelError, match="the stage has failed"):
+            await fail_beside(other)
+        (refused,) = await waiting[0]
+    assert "stay open" in str(refused)
+    assert run.spent.reserved == {}
+    assert run.server.requests == 1

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seedstep.llm import Budget, Engine, Request, Sampling, Sending, Spent
+from seedstep.llm import Budget, Engine, Pricing, Request, Sampling, Sending, Spent
+from seedstep.llm.budget import UNPRICED
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.records import Answer, Message
 from seedstep.runs.batches import RunLedger
@@ -62,10 +63,14 @@ class Asking:
 
     @asynccontextmanager
     async def engine(
-        self, model: str = "scripted", sending: Sending = BY_BATCH, key: str = ""
+        self,
+        model: str = "scripted",
+        sending: Sending = BY_BATCH,
+        key: str = "",
+        pricing: Pricing = UNPRICED,
     ) -> AsyncIterator[Engine]:
         endpoint = Endpoint(f"openai:{self.server.url}", model, self.server.url, key)
-        engine = Engine(endpoint, self.ledger, 8, self.budget, self.spent, sending=sending)
+        engine = Engine(endpoint, self.ledger, 8, self.budget, self.spent, pricing, sending=sending)
         async with engine:
             yield engine
 

@@ -75,6 +75,18 @@ class Reserve:
         if self._wake in self._account.spent.when_released:
             self._account.spent.when_released.remove(self._wake)
 
+    def abandon(self) -> None:
+        """Set nothing aside any more; who waits for what batches cost that stay open gets an error.
+
+        The next engine that follows them sets it aside again.
+        """
+        error = ModelError(
+            "batches stay open whose cost is set aside in the budget",
+            "run the same command again, which takes their results and goes on",
+        )
+        for name in list(self._reserved):
+            self._account.spent.release(self._reserved.pop(name), error)
+
     def afford(self, path: str, group: Sequence[Asked]) -> list[bytes]:
         """Return the lines of the first requests that the budget allows, which are counted.
 

@@ -129,6 +129,7 @@ class BatchSender:
         tasks = [*self._followers, *filter(None, [self._closer])]
         self.leave()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._reserve.abandon()
         return list(self._trials)
 
     def takes(self, key: str) -> bool:

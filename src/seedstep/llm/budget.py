@@ -169,6 +169,20 @@ class Spent:
         for call in list(self.when_released):
             call(error)
 
+    async def until_released(self) -> None:
+        """Return when fewer tokens are set aside; raise the error by which they stay so."""
+        released = asyncio.get_running_loop().create_future()
+
+        def call(error: Exception | None) -> None:
+            if not released.done():
+                released.set_exception(error) if error else released.set_result(None)
+
+        self.when_released.append(call)
+        try:
+            await released
+        finally:
+            self.when_released.remove(call)
+
     @property
     def total(self) -> Tokens:
         """The tokens of all purposes."""
@@ -300,17 +314,40 @@ class Account:
             self.spent.reserve(purpose, Tokens() - tokens)
         return refusal
 
+    async def require(self) -> None:
+        """Return when a live request may be sent: it leaves what batches under way may cost.
+
+        Raises:
+            BudgetReached: the budget is spent.
+            ModelError: batches stay open for which tokens are set aside.
+        """
+        while True:
+            self.budget.check(self.spent, self.pricing)
+            by_batch = {
+                purpose: Tokens.by_batch(each.batch_prompt, each.batch_completion)
+                for purpose, each in self.spent.reserved.items()
+                if each.batch_prompt or each.batch_completion
+            }
+            if not by_batch or not self._too_much(by_batch):
+                return
+            await self.spent.until_released()
+
     def _refusal(self) -> BudgetReached | None:
         """Return why what was sent and is set aside can't be afforded, or None."""
+        most = self.budget.max_requests
+        if most is not None and self.spent.requests > most:
+            return BudgetReached("max_requests", f"{most:,} requests")
+        return self._too_much(self.spent.reserved)
+
+    def _too_much(self, reserved: Mapping[str, Tokens]) -> BudgetReached | None:
+        """Return why these tokens can't be afforded beside those that were spent, or None."""
         budget, spent = self.budget, self.spent
-        if budget.max_requests is not None and spent.requests > budget.max_requests:
-            return BudgetReached("max_requests", f"{budget.max_requests:,} requests")
-        tokens = sum(spent.reserved.values(), Tokens())
+        tokens = sum(reserved.values(), Tokens())
         total = spent.total_tokens + tokens.prompt + tokens.completion
         if budget.max_tokens is not None and total > budget.max_tokens:
             return BudgetReached("max_tokens", f"{budget.max_tokens:,} tokens")
         if budget.max_usd is not None:
-            usd, more = self.pricing.usd(spent.tokens), self.pricing.usd(spent.reserved)
+            usd, more = self.pricing.usd(spent.tokens), self.pricing.usd(reserved)
             if usd is not None and more is not None and usd + more > budget.max_usd:
                 return BudgetReached("max_usd", f"{budget.max_usd:,.2f} US dollars")
         return None

@@ -120,9 +120,8 @@ class Engine:
         self._passed_over = ledger.passed_over
         begins = 1 if endpoint.in_process else None  # so that the first item is soon finished
         self._slots = Slots(min(in_flight, most_connections()), begins)
-        self._budget = budget
         self._spent = spent or Spent()
-        self._pricing = pricing
+        self._account = Account(budget, self._spent, pricing)
         self._reasoning = reasoning if reasoning != Reasoning() else None
         self._asked: dict[str, asyncio.Task[Answer]] = {}
         self._under_way = _under_way(ledger)
@@ -145,14 +144,13 @@ class Engine:
         self._has_several = bool(endpoint.others)
         self._wire = open_sender(endpoint, timeout, most, self.stats, SLOW_SECONDS)
         self._health = Health(self._endpoint, self._wire, self.stats.tell)
-        account = Account(self._budget, self._spent, self._pricing)
         try:
             self._batches = begin_batches(
                 endpoint,
                 self._ledger,
                 self._wire,
                 self._sending_by,
-                account,
+                self._account,
                 self.stats,
                 self._ask_live,
             )
@@ -320,6 +318,7 @@ class Engine:
         async with self._slots.take(priority):
             await self._slots.pass_pause()
             await self._health.require()
+            await self._account.require()
             if self._closing:
                 raise asyncio.CancelledError  # its reply would come too late to be stored
             self._sending.add(_this_task())  # from here on it is counted, so a stop waits for it
@@ -338,8 +337,9 @@ class Engine:
 
     async def _count_request(self) -> None:
         """Count a request towards the budget, durably, before it is sent."""
-        self._budget.check(self._spent, self._pricing)
-        await self._spent.count_request(self._slots.limit, self._budget.max_requests)
+        budget = self._account.budget
+        budget.check(self._spent, self._account.pricing)
+        await self._spent.count_request(self._slots.limit, budget.max_requests)
         if self._health.fatal:
             self._spent.requests -= 1
             raise self._health.fatal
