@@ -137,3 +137,22 @@ async def test_a_creation_that_is_refused_is_asked_live_at_once(
         assert all(isinstance(each, Reply) for each in await answers(engine, *FIVE))
     assert [batch.status for batch in read_batches(run.database)] == ["rejected"]
     assert batch_notes(run.database) == []
+
+
+async def test_a_kill_before_a_batch_is_stored_counts_none_of_its_requests(
+    asking: Callable[..., Asking], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seedstep.llm.batch_api.MOST_REQUESTS", 2)
+    run = asking()
+    intend, stored = run.ledger.intend, []
+
+    async def see(*about: Any) -> None:
+        stored.append(run.stored().requests)
+        await intend(*about)
+        stored.append(run.stored().requests)
+
+    monkeypatch.setattr(run.ledger, "intend", see)
+    async with run.engine() as engine:
+        assert all(isinstance(each, Reply) for each in await answers(engine, *map(chat, range(6))))
+    assert stored == [1, 3, 3, 5, 5, 6]
+    assert (run.spent.requests, run.stored().requests) == (6, 6)

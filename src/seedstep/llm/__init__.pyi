@@ -1,7 +1,6 @@
 from seedstep.llm.batch_records import Sending as Sending
 from seedstep.llm.budget import (
     Budget as Budget,
-    Preview as Preview,
     Price as Price,
     Pricing as Pricing,
     Spent as Spent,
@@ -16,6 +15,7 @@ from seedstep.llm.models import (
     open_model as open_model,
     resolve_base_url as resolve_base_url,
 )
+from seedstep.llm.previews import Preview as Preview
 from seedstep.llm.pacing import EngineStats as EngineStats
 from seedstep.llm.providers import (
     PROVIDERS as PROVIDERS,

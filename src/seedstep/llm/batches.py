@@ -192,16 +192,19 @@ class BatchSender:
             return
         for path in ("completions", "chat/completions"):
             group = [asked for asked in wave if path_of(asked.request) == path]
-            lines = self._reserve.afford(path, group)
-            counted = len(lines)
+            lines, spent = self._reserve.afford(path, group), self._account.spent
+            left = len(lines)
+            spent.planned += left
             try:
                 for part in split(list(map(len, lines))):
                     batch = await self._batch_work.written(path, lines[part])
-                    await self._account.spent.settle()
-                    counted -= len(lines[part])
+                    await spent.settle()
+                    left -= len(lines[part])
+                    spent.planned -= len(lines[part])
                     await self._intend(batch, group[part])
             finally:
-                self._account.spent.requests -= counted  # which are not sent
+                spent.planned -= left
+                spent.requests -= left  # which are not sent
 
     def _is_left(self, asked: Asked) -> bool:
         """Return whether a request has no answer yet; if the ledger has one, hand it over."""
@@ -253,8 +256,9 @@ class BatchSender:
             for asked in group
         }
         spent = self._account.spent
-        await self._ledger.intend(batch, self._model, requests.values(), spent.requests)
-        spent.noted = max(spent.noted, spent.requests)
+        sent = max(spent.sent, spent.noted)
+        await self._ledger.intend(batch, self._model, requests.values(), sent)
+        spent.noted = max(spent.noted, sent)
         self._stats.sent += len(requests)
         self._follow(batch, requests, again=False)
 

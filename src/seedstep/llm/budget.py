@@ -20,7 +20,7 @@ from typing import Annotated
 import msgspec
 
 from seedstep.errors import BudgetReached
-from seedstep.llm.records import Answer, Request
+from seedstep.llm.records import Answer
 from seedstep.settings import Count as AtLeastOne
 from seedstep.settings import setting
 
@@ -29,7 +29,6 @@ __all__ = [
     "UNPRICED",
     "Account",
     "Budget",
-    "Preview",
     "Price",
     "Pricing",
     "Spent",
@@ -99,6 +98,7 @@ class Spent:
     may have been sent, and `noted` is what it kept last. Some are noted ahead, and the next ones
     while half of these are left, so that few requests wait for the disk: of a process that is
     killed, they count as sent. Tokens of replies that never came are not known, and not counted.
+    `planned` of the requests are in no batch yet that was stored, and are not noted.
 
     `reserved` are the most tokens, by purpose, that batches under way may cost, whichever engine
     sent them. When fewer are, each of `when_released` is called; with an error if they stay so.
@@ -107,6 +107,7 @@ class Spent:
     requests: int = 0
     tokens: dict[str, Tokens] = field(default_factory=dict)
     noted: int = 0
+    planned: int = field(default=0, repr=False, compare=False)
     reserved: dict[str, Tokens] = field(default_factory=dict, repr=False, compare=False)
     when_released: list[Callable[[Exception | None], None]] = field(
         default_factory=list, repr=False, compare=False
@@ -125,10 +126,10 @@ class Spent:
         self.requests += 1
         more = ahead if most is None else max(0, min(ahead, (most - self.requests) // 8))
         try:
-            count = self.requests
+            count = self.sent
             while self.note and self.noted < count + more // 2:
                 if self._noting is None or self._noting.done():  # else all wait for the same
-                    noted = max(count, self.requests) + more
+                    noted = max(count, self.sent) + more
                     noted = noted if most is None else max(count, min(noted, most))
                     self._noting = asyncio.create_task(self._note(noted))
                     self._noting.add_done_callback(_read_outcome)
@@ -139,12 +140,21 @@ class Spent:
             self.requests -= 1
             raise
 
+    @property
+    def sent(self) -> int:
+        """The requests that may have been sent: all but the planned ones."""
+        return self.requests - self.planned
+
     async def settle(self) -> None:
-        """Note exactly what was sent."""
-        if self._noting:
+        """Note exactly what was sent. Nothing is being noted when this returns."""
+        await self._until_noted()
+        if self.note and self.noted != self.sent:
+            await self._note(self.sent)
+            await self._until_noted()  # what is sent meanwhile
+
+    async def _until_noted(self) -> None:
+        while self._noting and not self._noting.done():
             await asyncio.gather(self._noting, return_exceptions=True)
-        if self.note and self.noted != self.requests:
-            await self._note(self.requests)
 
     async def _note(self, requests: int) -> None:
         assert self.note
@@ -351,46 +361,3 @@ class Account:
             if usd is not None and more is not None and usd + more > budget.max_usd:
                 return BudgetReached("max_usd", f"{budget.max_usd:,.2f} US dollars")
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """Some requests of a stage, and estimates by purpose: the number of requests, and tokens.
-
-    The kinds of requests follow one another, and are gone through `rounds` times.
-    """
-
-    requests: tuple[Request, ...]
-    counts: dict[str, int]
-    tokens: dict[str, Tokens]
-    rounds: int = 1
-
-    def with_counts(self, counts: Mapping[str, int]) -> "Preview":
-        """Return the preview with other numbers of requests, and with tokens in proportion."""
-        tokens = {
-            purpose: each.part(counts.get(purpose, 0), self.counts[purpose])
-            for purpose, each in self.tokens.items()
-            if counts.get(purpose) and self.counts.get(purpose)
-        }
-        return replace(self, counts=dict(counts), tokens=tokens)
-
-    @property
-    def waves(self) -> int:
-        """The number of batches that follow one another, if requests are sent by batch."""
-        return self.rounds * len(self.counts)
-
-    @property
-    def tokens_by_batch(self) -> dict[str, Tokens]:
-        """The tokens, as those of requests by batch."""
-        counts = self.tokens.items()
-        return {purpose: Tokens.by_batch(each.prompt, each.completion) for purpose, each in counts}
-
-    @property
-    def prompt_tokens(self) -> int:
-        """The number of tokens of all prompts."""
-        return sum(count.prompt for count in self.tokens.values())
-
-    @property
-    def completion_tokens(self) -> int:
-        """The number of tokens of all replies."""
-        return sum(count.completion for count in self.tokens.values())
