@@ -1,9 +1,9 @@
+from seedstep.infer.opening import answer_tasks as answer_tasks
 from seedstep.infer.predict import (
     PURPOSE as PURPOSE,
     Answer as Answer,
     Opened as Opened,
     TaskWork as TaskWork,
-    answer_tasks as answer_tasks,
     ask_checkpoint as ask_checkpoint,
     ask_server as ask_server,
     copy_answers as copy_answers,

@@ -6,7 +6,6 @@ Example::
         print([answer.text for answer in answers])
 """
 
-import asyncio
 from collections.abc import (
     AsyncGenerator,
     Callable,
@@ -35,19 +34,15 @@ from seedstep.errors import InputError
 from seedstep.infer.asking import load_checkpoint
 from seedstep.infer.settings import SystemSettings
 from seedstep.llm import (
-    Budget,
     Engine,
     EngineStats,
     Failure,
     KeptAnswers,
-    Ledger,
     Message,
     Preview,
-    Pricing,
     Request,
     Spent,
     estimated_tokens,
-    open_model,
     tokens_of,
 )
 from seedstep.llm.checkpoints import checkpoint_of, computing_type, load_tokenizer
@@ -61,10 +56,10 @@ __all__ = [
     "Opened",
     "TaskWork",
     "about_checkpoint",
-    "answer_tasks",
     "ask_checkpoint",
     "ask_server",
     "copy_answers",
+    "fitting_tokenizer",
     "load_system",
     "preview_answers",
 ]
@@ -99,6 +94,10 @@ class Answer:
     cut: bool = False
     shortened: bool = False
     thoughts: str = ""
+
+
+Opened = Callable[[EngineStats | None, str], None]
+"""Called when a system is ready, with the engine's counts if it is served, and a note or ""."""
 
 
 async def ask_server(
@@ -178,7 +177,7 @@ def preview_answers(
 def _previewed(
     settings: SystemSettings, work: Iterable[TaskWork]
 ) -> Iterator[tuple[Request, Instance]]:
-    fit = _fitting(settings) if settings.kind == "server" else None
+    fit = fitting_tokenizer(settings) if settings.kind == "server" else None
     for task_work in work if settings.kind != "baseline" else ():
         encoder = TaskEncoder(task_work.task, settings.encoding, fit, in_template=False)
         for _, instance in task_work.instances:
@@ -187,7 +186,7 @@ def _previewed(
                 yield _request(settings, encoded), instance
 
 
-def _fitting(settings: SystemSettings) -> HfTokenizer | None:
+def fitting_tokenizer(settings: SystemSettings) -> HfTokenizer | None:
     """Return the tokenizer by which prompts to a served model are fitted, if one is named."""
     return HfTokenizer(load_tokenizer(settings.tokenizer)) if settings.tokenizer else None
 
@@ -269,80 +268,6 @@ def copy_answers(settings: SystemSettings, work: Iterable[TaskWork]) -> Iterator
         ]
 
 
-Opened = Callable[[EngineStats | None, str], None]
-"""Called when a system is ready, with the engine's counts if it is served, and a note or ""."""
-
-
-def answer_tasks(
-    settings: SystemSettings,
-    work: Sequence[TaskWork],
-    *,
-    ledger: Ledger,
-    spent: Spent,
-    identity_url: str | None = None,
-    opened: Opened = lambda _stats, _note: None,
-    frames: MutableMapping[str, ChatFrame] | None = None,
-    pricing: Pricing | None = None,
-) -> AsyncGenerator[list[Answer]]:
-    """Open the system of some settings, and yield its answers, batch by batch.
-
-    Replies of a served model are kept in `ledger` under `identity_url`, and `spent` counts what
-    they take. `opened` is called before the first answer. `frames` are what chat templates wrote
-    when they were first used, which may contain a date; what one writes now is added. `pricing` is
-    that of what is spent, or else the settings' own.
-
-    Raises:
-        SeedstepError: the model can't be opened or asked, or a reply can't be kept.
-        BudgetReached: the budget is spent; all before the first that is missing were yielded.
-    """
-    if settings.kind == "baseline":
-        return _in_thread(copy_answers(settings, work))
-    if settings.kind == "checkpoint":
-        known = {} if frames is None else frames
-        if settings.model.workers > 1 and work:
-            from seedstep.infer.division import answer_in_workers
-
-            return answer_in_workers(settings, work, known, opened)
-        return _of_checkpoint(settings, work, opened, known)
-    limits = (settings.budget, spent, pricing or settings.pricing)
-    return _of_server(settings, work, ledger, limits, identity_url, opened)
-
-
-async def _of_server(
-    settings: SystemSettings,
-    work: Sequence[TaskWork],
-    ledger: Ledger,
-    limits: tuple[Budget, Spent, Pricing],
-    identity_url: str | None,
-    opened: Opened,
-) -> AsyncGenerator[list[Answer]]:
-    fit = _fitting(settings)
-    model = settings.model
-    async with (
-        open_model(model.name, model.base_url, model.in_flight, identity_url) as endpoint,
-        Engine(endpoint, ledger, model.in_flight, *limits, model.manner, model.sending) as engine,
-    ):
-        await engine.check()
-        opened(engine.stats, "")
-        async with aclosing(ask_server(settings, work, engine, fit)) as answers:
-            async for batch in answers:
-                yield batch
-
-
-async def _of_checkpoint(
-    settings: SystemSettings,
-    work: Sequence[TaskWork],
-    opened: Opened,
-    frames: MutableMapping[str, ChatFrame],
-) -> AsyncGenerator[list[Answer]]:
-    checkpoint, tokenizer = await asyncio.to_thread(load_system, settings, frames)
-    opened(None, about_checkpoint(settings, work, checkpoint, tokenizer))
-    answers = ask_checkpoint(settings, work, checkpoint, tokenizer)
-    async with aclosing(_in_thread(answers)) as batches:
-        async for batch in batches:
-            yield batch
-
-
 def about_checkpoint(
     settings: SystemSettings,
     work: Sequence[TaskWork],
@@ -383,9 +308,3 @@ def load_system(
         batch=settings.batch,
         room=settings.model.manner.room,
     )
-
-
-async def _in_thread(batches: Iterator[list[Answer]]) -> AsyncGenerator[list[Answer]]:
-    """Yield batches that are computed in a thread, so that the event loop handles signals."""
-    while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-        yield batch
