@@ -13,7 +13,8 @@ import pytest
 from seedstep.data import Instance, Task, TaskChoice
 from seedstep.encode import ENCODINGS, HfTokenizer, encode_task, tokenize
 from seedstep.errors import InputError, RunError
-from seedstep.evaluate.measured import gain_rows, read_measured
+from seedstep.evaluate.gains import gain_rows, version_differences
+from seedstep.evaluate.measured import read_measured
 from seedstep.infer.likelihood import ScoringModel, open_scoring
 from seedstep.llm import Failure, Reply, Request, Sampling
 from seedstep.recipes.measuring import MeasureProgress, measure_steps
@@ -301,7 +302,7 @@ class TestMeasure:
         steps = write_steps(tmp_path / "steps.jsonl")
         out = tmp_path / "measured.jsonl"
         for changed, words in (
-            ({"model": "openai:gpt"}, "openai:gpt gives no likelihoods of texts"),
+            ({"model": "openai:gpt"}, "openai:gpt isn't asked for likelihoods of texts"),
             ({"encoding": "nope"}, "nope"),
             ({"skip": 6}, "no task has more than the 6 instances"),
         ):
@@ -351,6 +352,10 @@ class TestMeasure:
         assert f"{refined.nats:.4f}" in line
         assert f"{refined.gain.value:+.4f}" in line
         assert "refined: likelier with it than with another task's on" in done.words
+        start = done.words.index("refined, likelier by better on tasks against")
+        for row in version_differences(tasks, seed=1):
+            cells = f"{row.other} {row.difference.value:+.4f} {row.likelier} {row.tasks}"
+            assert cells in done.words[start:]
         assert {path.name for path in plots.iterdir()} == {
             f"gains-{name}.{form}" for name in ("overall", "categories") for form in ("svg", "png")
         }

@@ -1,20 +1,18 @@
-"""The best of the versions of an instruction, and what measurements say of them."""
+"""The best of the versions of an instruction, by measurements, judges and checks."""
 
 import json
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import pytest
 
 from seedstep.data import TaskChoice
 from seedstep.errors import InputError
-from seedstep.evaluate.intervals import mean_over_tasks
-from seedstep.evaluate.measured import finds_right, gain_rows, read_measured
+from seedstep.evaluate.gains import changes_since
+from seedstep.evaluate.measured import read_measured
 from seedstep.recipes.measuring import measure_steps
 from seedstep.recipes.selecting import select_steps
 from seedstep.recipes.steps import write_instructions
-from seedstep.report.figures import gain_figure
 from seedstep.runs.directory import digest
 from support.command_line import chat_reply, seedstep
 from support.measuring import FIRST, STEPS, write_steps, written_measures
@@ -54,53 +52,25 @@ def test_candidates_of_a_run_are_measured_and_selected(
     assert json.loads(best.read_text())["steps"][1] == "Name kind number 2."
 
 
-class TestStatistics:
-    def test_gains_are_differences_of_means_over_tasks(self, tmp_path: Path) -> None:
-        nats = {
-            f"t{number}": {
-                "none": [2.0, 3.0],
-                "refined": [2.0 - number / 10, 3.0],
-                "another task's": [1.9, 3.0],
-            }
-            for number in range(8)
-        }
-        tasks = read_measured(written_measures(tmp_path / "m", 0, nats))[1]
-        none, refined, _ = gain_rows(tasks, by="overall", seed=7)
-        gains = [number / 20 for number in range(8)]
-        assert none.nats == 2.5
-        assert refined.nats == pytest.approx(2.5 - fmean(gains))
-        wanted = mean_over_tasks(gains, list(nats), seed=7)
-        assert refined.gain.value == pytest.approx(fmean(gains))
-        assert refined.gain.low == pytest.approx(wanted.low)
-        assert refined.gain.high == pytest.approx(wanted.high)
-        assert refined.better == 7
-        assert finds_right(tasks, "refined", seed=7).value == 6.5 / 8, "equal ones count half"
-
-    def test_an_interval_is_over_instances_only_for_rows_by_task(self, tmp_path: Path) -> None:
-        gains = [0.1 * place for place in range(8)]
-        nats = {"t": {"none": [2.0] * 8, "refined": [2.0 - gain for gain in gains]}}
-        tasks = read_measured(written_measures(tmp_path / "m", 0, nats))[1]
-        for by in ("overall", "category"):
-            row = gain_rows(tasks, by=by, seed=7)[1]
-            assert row.gain.value == pytest.approx(fmean(gains))
-            assert row.gain.low is None, by
-            assert row.gain.high is None, by
-        row = gain_rows(tasks, by="task", seed=7)[1]
-        wanted = mean_over_tasks(gains, [str(place) for place in range(8)], seed=7)
-        assert (row.gain.low, row.gain.high) == pytest.approx((wanted.low, wanted.high))
-
-    def test_the_figure_says_where_there_are_no_intervals(self, tmp_path: Path) -> None:
-        nats = {"t": {"none": [2.0] * 8, "refined": [1.0 + place / 10 for place in range(8)]}}
-        for many, words in ((1, "without intervals"), (8, "with 95% intervals over tasks")):
-            named = {f"t{number}": nats["t"] for number in range(many)}
-            tasks = read_measured(written_measures(tmp_path / "m", 0, named))[1]
-            figure = gain_figure(gain_rows(tasks, by="overall", seed=7)[1:])
-            assert words in figure.axes[0].get_xlabel()
-
-    def test_numbers_that_are_not_whole_are_refused(self, tmp_path: Path) -> None:
-        nats = {"t": {"none": [1.0, 2.0], "refined": [1.0]}}
-        with pytest.raises(InputError, match="task t, refined, are not whole"):
-            read_measured(written_measures(tmp_path / "m", 0, nats))
+def test_the_command_tells_how_differences_changed(tmp_path: Path) -> None:
+    tasks = str(write_tasks(tmp_path / "tasks.jsonl", 3, 6))
+    model = save_llama(tmp_path / "llama")
+    steps = write_steps(tmp_path / "steps.jsonl")
+    before, out = tmp_path / "before.jsonl", tmp_path / "measured.jsonl"
+    other = save_llama(tmp_path / "other", hidden_size=48)
+    measure_steps([steps], before, {"model": other, "tasks": tasks, "instances": 2, "skip": 3})
+    flags = ["--tasks", tasks, "--instances", "2", "--skip", "3", "--by", "overall"]
+    flags += ["--model", model, "--out", str(out), "--against", str(before)]
+    done = seedstep("steps", "measure", steps, *flags)
+    assert done.code == 0, done.err
+    files = read_measured(before), read_measured(out)
+    row, *_ = changes_since(before, *files, seed=42)
+    start = done.words.index("Changes of these differences since")
+    assert f"none {row.difference.value:+.4f} {row.likelier} 3" in done.words[start:]
+    missing = tmp_path / "missing.jsonl"
+    flags = [str(missing) if flag in (str(before), str(out)) else flag for flag in flags]
+    assert "missing.jsonl" in seedstep("steps", "measure", steps, *flags).error
+    assert not missing.exists(), "it is read before anything is measured"
 
 
 class TestSelect:

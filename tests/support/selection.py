@@ -113,6 +113,7 @@ SLOW = (
     "encode/test_task_encoding.py::test_every_process_makes_the_same_examples",
     "evaluate/test_agreement.py::test_intervals_are_those_of_drawing_items_one_by_one",
     "evaluate/test_compare.py::test_95_of_100_intervals_hold_the_true_difference",
+    "evaluate/test_gains.py::test_the_figure_says_where_there_are_no_intervals",
     "evaluate/test_metrics.py::test_a_very_long_text_against_a_short_one",
     "evaluate/test_metrics.py::test_each_metric_takes_its_own_best_reference",
     "evaluate/test_metrics.py::test_rouge_of_20_000_hostile_pairs_is_exactly_that_of_rouge_score",

@@ -14,17 +14,19 @@ from seedstep.cli.options import COMMAND_LINE, Asked, with_settings
 from seedstep.cli.progress import live_bar
 from seedstep.cli.terminal import console, plain
 from seedstep.data import TaskChoice
-from seedstep.evaluate.intervals import Value, shown
-from seedstep.evaluate.measured import (
+from seedstep.evaluate.gains import (
     Grouping,
-    MeasuredTask,
+    changes_since,
+    difference_table,
     finds_right,
     gain_rows,
     gain_table,
     instructions_in,
-    read_measured,
     shortened_in,
+    version_differences,
 )
+from seedstep.evaluate.intervals import Value, shown
+from seedstep.evaluate.measured import MeasuredTask, read_measured
 from seedstep.infer.likelihood import MeasureSettings
 from seedstep.recipes.measuring import measure_steps
 from seedstep.recipes.selecting import EVALUATED, select_steps
@@ -49,14 +51,26 @@ def measure_versions(
     plots: Annotated[
         Path | None, typer.Option(help="Draw the gains into DIR.", metavar="DIR")
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            help="Such a file of another model, as before tuning: say how the differences changed.",
+            metavar="FILE",
+        ),
+    ] = None,
 ) -> None:
     """Measure which instructions help a model: how much likelier the right outputs become."""
+    earlier = read_measured(against) if against else None
     with live_bar("tasks") as bar:
         progress = measure_steps(
             sources, out, asked, lambda seen: bar.draw(seen.done, seen.wanted, "")
         )
     header, tasks = read_measured(out)
     _print_gains(tasks, by, header.seed)
+    if against and earlier:
+        changes = changes_since(against, earlier, (header, tasks), seed=header.seed)
+        console.print(plain(f"Changes of these differences since {against}:"), soft_wrap=True)
+        print_table(difference_table(changes, is_change=True))
     for what, many in (
         ("tasks with too few instances, left out", progress.too_few),
         ("tasks without an instruction to measure", progress.without_steps),
@@ -79,6 +93,8 @@ def _print_gains(tasks: Sequence[MeasuredTask], by: Grouping, seed: int) -> None
         groups.append((by, gain_rows(tasks, by=by, seed=seed)))
     for title, rows in groups:
         print_table(gain_table(rows, title))
+    if differences := version_differences(tasks, seed=seed):
+        print_table(difference_table(differences))
     for version in instructions_in(tasks):
         found = finds_right(tasks, version, seed=seed)
         if found.value is not None:

@@ -1,14 +1,13 @@
-"""Measure how much more likely step-by-step instructions make the reference outputs of a model.
+"""Read and write files of `seedstep steps measure`: the losses of a model's reference outputs.
 
 The paper leaves open which instructions help which model (section 6). The measure is the mean loss
 of the tokens of reference outputs, in nats, with a version of the instruction in the prompt and
-without any.
+without any. `seedstep.evaluate.gains` compares versions.
 
 Example::
 
-    tasks = read_measured(Path("measured.jsonl"))[1]
-    for row in gain_rows(tasks, by="overall", seed=1):
-        print(row.version, row.gain.value, row.gain.low, row.gain.high)
+    header, tasks = read_measured(Path("measured.jsonl"))
+    print(header.model, tasks[0].versions["refined"].mean)
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,33 +15,25 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 import msgspec
 
 from seedstep.data import BadLine, read_jsonl
 from seedstep.data.files import locked
 from seedstep.errors import InputError, RunError
-from seedstep.evaluate.intervals import Value, mean_over_tasks, shown
-from seedstep.evaluate.systems import CellTable
 
 __all__ = [
     "NONE",
     "OTHER",
+    "REFINED",
     "SHUFFLED",
-    "GainRow",
-    "Grouping",
     "MeasuredHeader",
     "MeasuredTask",
     "MeasuredVersion",
-    "finds_right",
-    "gain_rows",
-    "gain_table",
-    "instructions_in",
     "opened_measurements",
     "read_header",
     "read_measured",
-    "shortened_in",
 ]
 
 NONE = "none"
@@ -51,9 +42,10 @@ OTHER = "another task's"
 """The names of prompts that are measured besides the versions of an instruction: without one, with
 the steps in another order, and with the instruction of another task."""
 
+REFINED = "refined"
+"""The name of a task's right instruction. With several runs it follows the name of its run."""
+
 LONGEST_LINE = 16 << 20
-EQUAL = 1e-6
-"""Nats a token below which two losses are the same number, computed in another order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,107 +101,6 @@ class MeasuredHeader:
     bf16: bool
     versions: tuple[str, ...]
     digest: str
-
-
-Grouping = Literal["overall", "category", "task"]
-"""What tasks have in common that are in a row together."""
-
-
-@dataclass(frozen=True, slots=True)
-class GainRow:
-    """The gain of a version on some tasks. Intervals are over tasks; of a row by task, instances.
-
-    `nats` is the mean loss with the version, `gain` the loss without it less that loss. `better` is
-    the number of tasks with a gain.
-    """
-
-    group: str
-    version: str
-    tasks: int
-    instances: int
-    nats: float
-    gain: Value
-    better: int
-    shortened: int
-
-
-def gain_rows(tasks: Sequence[MeasuredTask], *, by: Grouping, seed: int) -> list[GainRow]:
-    """Return a row for each group of tasks and version, in the order of the tasks and versions.
-
-    All tasks have the same weight. A version is evaluated on the tasks that have it.
-    """
-    groups: dict[str, list[MeasuredTask]] = {}
-    for task in tasks:
-        name = {"overall": "", "category": task.category, "task": task.task}[by]
-        groups.setdefault(name, []).append(task)
-    return [
-        _row(group, version, [task for task in members if version in task.versions], by, seed)
-        for group, members in groups.items()
-        for version in _versions(members)
-    ]
-
-
-def _versions(tasks: Sequence[MeasuredTask]) -> list[str]:
-    return list(dict.fromkeys(version for task in tasks for version in task.versions))
-
-
-def _row(
-    group: str, version: str, tasks: Sequence[MeasuredTask], by: Grouping, seed: int
-) -> GainRow:
-    means = {task.task: fmean(task.gains(version)) for task in tasks}
-    values, names = list(means.values()), list(means)
-    if by == "task":
-        values, names = list(tasks[0].gains(version)), list(tasks[0].instances)
-    found = [task.versions[version] for task in tasks]
-    gain = Value(None, None, None, "the baseline")
-    if version != NONE:
-        gain = mean_over_tasks(values, names, seed=seed)
-    return GainRow(
-        group,
-        version,
-        len(tasks),
-        sum(len(task.instances) for task in tasks),
-        fmean(each.mean for each in found),
-        gain,
-        sum(mean > 0 for mean in means.values()),
-        sum(each.shortened for each in found),
-    )
-
-
-def shortened_in(tasks: Sequence[MeasuredTask]) -> dict[str, int]:
-    """Return for how many instances something was left out, by version, where there are any."""
-    return {
-        version: count
-        for version in _versions(tasks)
-        if (
-            count := sum(
-                task.versions[version].shortened for task in tasks if version in task.versions
-            )
-        )
-    }
-
-
-def finds_right(tasks: Sequence[MeasuredTask], version: str, *, seed: int) -> Value:
-    """Return the share of tasks on which references are more likely with a version than `OTHER`.
-
-    The share is from 0 to 1, with its interval over tasks. For a model that ignores instructions it
-    is about a half.
-    """
-    both = [task for task in tasks if {version, OTHER} <= task.versions.keys()]
-    if not both:
-        return Value(None, None, None, f"no task has both {version} and {OTHER}")
-    found = [_finds(task.versions[version].mean, task.versions[OTHER].mean) for task in both]
-    return mean_over_tasks(found, [task.task for task in both], seed=seed)
-
-
-def _finds(right: float, other: float) -> float:
-    """Return 1 if the right one is likelier, 0 if the other is, and a half if they are equal."""
-    return 0.5 if abs(right - other) < EQUAL else float(right < other)
-
-
-def instructions_in(tasks: Sequence[MeasuredTask]) -> tuple[str, ...]:
-    """Return the names of versions that are instructions of the tasks themselves, in order."""
-    return tuple(name for name in _versions(tasks) if name not in (NONE, SHUFFLED, OTHER))
 
 
 MEASURE_ANEW = "measure anew into another file"
@@ -294,22 +185,3 @@ def _check(path: Path, tasks: Sequence[MeasuredTask]) -> None:
             if len(lengths) > 1 or not task.instances or NONE not in task.versions:
                 what = f"{path}: the numbers of task {task.task}, {name}, are not whole"
                 raise InputError(what, MEASURE_ANEW)
-
-
-def gain_table(rows: Sequence[GainRow], title: str) -> CellTable:
-    """Return a table of rows: the loss with each version, and the gain."""
-    grouped = any(row.group for row in rows)
-    head = ((title,) if grouped else ()) + (
-        "in the prompt",
-        "nats/token",
-        "likelier by",
-        "better on",
-        "tasks",
-    )
-    cells = []
-    for row in rows:
-        better = "" if row.version == NONE else f"{row.better:,}"
-        gain = "" if row.version == NONE else shown(row.gain, 4, "+")
-        named = (row.group,) if grouped else ()
-        cells.append((*named, row.version, f"{row.nats:.4f}", gain, better, f"{row.tasks:,}"))
-    return CellTable(head, tuple(cells))

@@ -71,8 +71,8 @@ class MeasureSettings(SettingsRecord):
 
     model: str = setting(
         "local",
-        "The model: local, gguf:PATH or hf:PATH_OR_ID. Its likelihoods of texts are needed, which "
-        "servers do not give.",
+        "The model: local, gguf:PATH or hf:PATH_OR_ID. Servers are not asked, since few give the "
+        "likelihoods of given texts.",
     )
     tasks: TaskChoice = part(
         TaskChoice,
@@ -110,7 +110,7 @@ class MeasureSettings(SettingsRecord):
             raise unknown_name("encoding", self.encoding, ENCODINGS, where)
         if not ModelRef.parse(self.model).provider.likelihoods:
             forms = forms_of(lambda provider: provider.likelihoods)
-            what = f"{source}, setting 'model': {self.model} gives no likelihoods of texts"
+            what = f"{source}, setting 'model': {self.model} isn't asked for likelihoods of texts"
             raise InputError(what, f"use {either(forms)}")
 
 

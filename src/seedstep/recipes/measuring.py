@@ -24,6 +24,7 @@ from seedstep.errors import InputError
 from seedstep.evaluate.measured import (
     NONE,
     OTHER,
+    REFINED,
     SHUFFLED,
     MeasuredHeader,
     MeasuredTask,
@@ -42,7 +43,6 @@ from seedstep.settings import make_settings
 from seedstep.steps import SUPERNI
 
 __all__ = [
-    "REFINED",
     "MeasureProgress",
     "VersionSource",
     "fingerprint",
@@ -54,7 +54,6 @@ __all__ = [
 FORMAT = 1
 """The version of the file of measurements."""
 
-REFINED = "refined"
 UNREFINED = "unrefined"
 
 Version = tuple[str, Task, StepsKind]

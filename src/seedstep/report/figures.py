@@ -21,8 +21,9 @@ from seedstep.data import folder_with, write_atomically
 from seedstep.errors import InputError
 from seedstep.evaluate import InstanceResult, Metric, Scores, category_metric
 from seedstep.evaluate.compare import EvaluatedSystem
+from seedstep.evaluate.gains import GainRow, gain_rows
 from seedstep.evaluate.intervals import Value, about_intervals
-from seedstep.evaluate.measured import NONE, GainRow, MeasuredTask, gain_rows
+from seedstep.evaluate.measured import NONE, MeasuredTask
 from seedstep.evaluate.metrics import compared_metrics
 from seedstep.evaluate.tables import NO_CATEGORY
 from seedstep.report.charts import ChartLine, line_chart, render
