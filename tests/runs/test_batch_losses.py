@@ -1,5 +1,6 @@
 """Batches at servers that lose something, or find it late: what was paid for is kept."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from seedstep.errors import ModelError
 from seedstep.llm import Reply, Sending
-from seedstep.llm.batch_records import GONE
+from seedstep.llm.batch_records import GIVEN_UP, GONE
 from seedstep.llm.records import Failure
 from seedstep.runs.batches import batch_notes, read_batches
 from support.asking_batches import FINE, Asking, answers, asking_by_batch, chat, number_in
@@ -156,3 +157,42 @@ async def test_a_kill_before_a_batch_is_stored_counts_none_of_its_requests(
         assert all(isinstance(each, Reply) for each in await answers(engine, *map(chat, range(6))))
     assert stored == [1, 3, 3, 5, 5, 6]
     assert (run.spent.requests, run.stored().requests) == (6, 6)
+
+
+def with_strangers(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first result and others in place of the rest: twice the same one, and unknown ids."""
+    return [rows[0], rows[0], *({**row, "custom_id": "f" * 32} for row in rows[2:])]
+
+
+async def test_results_that_do_not_fit_make_no_file_whole(asking: Callable[..., Asking]) -> None:
+    run = asking()
+    run.server.batch_fault = lambda number: BatchFault(
+        change=lambda rows: with_strangers(rows) if rows else []
+    )
+    async with run.engine() as engine:
+        found = await answers(engine, *FIVE)
+    assert "has 1 lines of results, and the server counts 4 requests" in str(found[1])
+    assert [batch.status for batch in read_batches(run.database)] == [None]
+    whole = [json.dumps(run.server.result(line)).encode() for line in run.server.lines]
+    run.server.contents[run.server.batches[0].record["output_file_id"]] = b"\n".join(whole)
+    again = asking()
+    async with again.engine() as engine:
+        assert all(isinstance(each, Reply) for each in await answers(engine, *FIVE))
+    assert len(run.server.batches) == 1
+
+
+async def test_results_of_another_batch_are_not_taken(asking: Callable[..., Asking]) -> None:
+    run = asking()
+    run.server.batch_fault = lambda number: BatchFault(
+        change=lambda rows: [{**row, "custom_id": "f" * 32} for row in rows], counts={}
+    )
+    async with run.engine() as engine:
+        found = await answers(engine, *FIVE)
+    assert "has no result of its requests: 4 ids that are of no request in it" in str(found[1])
+    assert [batch.status for batch in read_batches(run.database)] == [None]
+    again = asking()
+    async with again.engine(sending=FINISH_LIVE) as engine:
+        assert all(isinstance(each, Reply) for each in await answers(engine, *FIVE))
+    assert (run.server.requests, len(run.server.batches)) == (5, 1)
+    assert [batch.status for batch in read_batches(run.database)] == [GIVEN_UP]
+    assert len(batch_notes(run.database)) == 1

@@ -9,7 +9,7 @@ Example::
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -188,33 +188,33 @@ class BatchApi(JobApi):
         return paths
 
     async def whole_results(
-        self, batch: ServerBatch, folder: Path, name: str, count: int
+        self, batch: ServerBatch, folder: Path, name: str, keys: Collection[str]
     ) -> tuple[ServerBatch, list[Path]]:
-        """Return the results of a batch of `count` requests, and the batch as it was seen last.
+        """Return the results of a batch of requests, and the batch as it was seen last.
 
-        Files that are shorter than the server's count, that broke off, or that are not there are
-        read again. They are taken as they are if an earlier process, which noted it, has seen as
-        many lines.
+        Files that have fewer results than the server counts, that broke off, or that are not there
+        are read again. They are taken as they are if an earlier process, which noted it, has seen
+        as many results.
 
         Raises:
             ModelError: they are too short, and were not seen so before.
         """
         seen = folder / f"{name}.seen"
-        before = await asyncio.to_thread(_lines_seen, seen)
+        before = await asyncio.to_thread(_count_seen, seen)
         for attempt in range(RESULT_LOOKS):
             paths = await self.results(batch, folder, name)
-            lines, broken = await asyncio.to_thread(count_lines, paths)
+            results, broken = await asyncio.to_thread(count_results, paths, keys)
             is_there = bool(paths) or state_of(batch.status) != "succeeded"
             is_lost = len(paths) < len(batch.files)
-            is_whole = is_there and not is_lost and lines >= min(batch.counted, count)
+            is_whole = is_there and not is_lost and results >= min(batch.counted, len(keys))
             if is_whole and not broken:
                 break
             if attempt < RESULT_LOOKS - 1:
                 await asyncio.sleep(RESULT_PAUSE)
                 batch = await self.batch(batch.id)
-        if not is_whole and lines != before:
-            await asyncio.to_thread(seen.write_text, str(lines))
-            what = f"the batch {batch.id} has {lines:,} lines of results"
+        if not is_whole and results != before:
+            await asyncio.to_thread(seen.write_text, str(results))
+            what = f"the batch {batch.id} has {results:,} lines of results"
             counted = f"and the server counts {batch.counted:,} requests that have ended in it"
             if is_lost:
                 counted = "and the server has another file of its results no longer"
@@ -226,7 +226,7 @@ class BatchApi(JobApi):
 
 RESULT_LOOKS = 3
 RESULT_PAUSE = 2.0
-"""How often results are read that do not have as many lines as the server counts, and the seconds
+"""How often results are read that are fewer than the server counts, and the seconds
 between two looks."""
 
 LATE_LOOKS = 5
@@ -249,16 +249,19 @@ async def _found_late(ask: Callable[[], Awaitable[T]]) -> T:
     return await ask()
 
 
-def count_lines(paths: Iterable[Path]) -> tuple[int, int]:
-    """Return the number of lines with results, and of those that can't be read."""
-    count = broken = 0
+def count_results(paths: Iterable[Path], keys: Collection[str]) -> tuple[int, int]:
+    """Return of how many requests, by key, there are results, and how many lines can't be read."""
+    found, broken = set(), 0
     for line in read_results(paths):
-        count, broken = count + (line is not None), broken + (line is None)
-    return count, broken
+        if line is None:
+            broken += 1
+        elif line.key in keys:
+            found.add(line.key)
+    return len(found), broken
 
 
-def _lines_seen(path: Path) -> int | None:
-    """Return the number of lines that an earlier process has seen, or None."""
+def _count_seen(path: Path) -> int | None:
+    """Return the number of results that an earlier process has seen, or None."""
     try:
         return int(path.read_text())
     except (OSError, ValueError):

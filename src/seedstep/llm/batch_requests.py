@@ -147,6 +147,8 @@ REFUSALS = 8
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
+STRANGERS = "ids that are of no request in it"
+
 PARAMETER_STATUSES = (400, 422, 501)
 """The statuses with which a server refuses a parameter."""
 
@@ -205,6 +207,11 @@ class Findings:
         }
 
     @property
+    def strangers(self) -> int:
+        """The number of lines that are of no request in the batch."""
+        return self.strange[STRANGERS]
+
+    @property
     def told_strange(self) -> str:
         """What lines were not used, in words."""
         return ", ".join(f"{count:,} {what}" for what, count in self.strange.items())
@@ -231,7 +238,7 @@ def read_findings(
             found.strange["lines that can't be read"] += 1
             continue
         if line.key not in requests:
-            found.strange["ids that are of no request in it"] += 1
+            found.strange[STRANGERS] += 1
             continue
         found.known += 1
         if line.key in found.answers:

@@ -2,14 +2,15 @@
 
 Example::
 
-    ended = await BatchWork(endpoint, ledger, wire, sending, print).results(batch, 200, again=False)
+    work = BatchWork(endpoint, ledger, wire, sending, print)
+    ended = await work.results(batch, requests, again=False)
 """
 
 import asyncio
 import hashlib
 import shlex
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,9 +22,10 @@ from seedstep.llm.batch_api import (
     NAME_KEY,
     BatchApi,
     ServerBatch,
-    count_lines,
+    count_results,
 )
 from seedstep.llm.batch_records import GIVEN_UP, GONE, BatchLedger, Sending, SentBatch
+from seedstep.llm.batch_requests import Findings
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.jobs import ApiError, state_of
 from seedstep.llm.wire import Wire
@@ -102,13 +104,38 @@ class BatchWork:
         await asyncio.to_thread(write_in_parts, self._file(batch), lines)
         return batch
 
+    def fitting(self, batch: SentBatch, found: Findings, ended: Ended) -> Ended:
+        """Return how a batch ended: it is given up if its results are of no request in it.
+
+        Raises:
+            ModelError: they are, and their requests are not to be asked live.
+        """
+        if found.known or not (found.strangers or (batch.to_file and ended.paths)):
+            return ended
+        told = found.told_strange or "it is empty"
+        if batch.to_file:
+            raise ModelError(
+                f"{ended.paths[0]} has no result of this batch: {told}",
+                f"remove it, and put the results of {batch.name}.jsonl there",
+            )
+        what = f"the batch {batch.batch_id} has no result of its requests: {told}"
+        if not self.sending.finish_live:
+            raise ModelError(
+                what,
+                "see to it at the server, and run the same command again, which takes its "
+                "results; --finish-live asks its requests live, at the full price",
+            )
+        return replace(ended, status=GIVEN_UP, said=what)
+
     def remove(self, batch: SentBatch, results: Iterable[Path]) -> None:
         """Remove the files of a batch; those of another program stay."""
         for path in () if batch.to_file else (self._file(batch), *results):
             path.unlink(missing_ok=True)
 
-    async def _file_of_results(self, batch: SentBatch, count: int, *, again: bool) -> list[Path]:
-        """Wait until another program has written `count` results to a file, or no more come."""
+    async def _file_of_results(
+        self, batch: SentBatch, keys: Collection[str], *, again: bool
+    ) -> list[Path]:
+        """Wait until another program has written all results to a file, or no more come."""
         lines, results = self._file(batch), self._file(batch, ".out")
         command = ["vllm", "run-batch", "-i", str(lines), "-o", str(results)]
         command += ["--model", self.endpoint.model]
@@ -119,8 +146,8 @@ class BatchWork:
             if size != before:
                 since = time.monotonic()
             elif size:
-                found, _ = await asyncio.to_thread(count_lines, [results])
-                if found >= count or time.monotonic() - since >= STILL_SECONDS:
+                found, _ = await asyncio.to_thread(count_results, [results], keys)
+                if found >= len(keys) or time.monotonic() - since >= STILL_SECONDS:
                     return [results]
             if self.unwanted.is_set():
                 return [results] if size else []
@@ -136,14 +163,16 @@ class BatchWork:
     def _file(self, batch: SentBatch, kind: str = "") -> Path:
         return self.ledger.folder / f"{batch.name}{kind}.jsonl"
 
-    async def results(self, batch: SentBatch, count: int, *, again: bool) -> Ended:
-        """Send a batch of `count` requests unless it was sent, wait for its end, and return that.
+    async def results(self, batch: SentBatch, keys: Collection[str], *, again: bool) -> Ended:
+        """Send a batch of requests, unless it was sent, wait for its end, and return that.
+
+        `keys` are those of its requests.
 
         Raises:
             ModelError: the server can't be asked, or the batch can't be waited for.
         """
         if batch.to_file:
-            paths = await self._file_of_results(batch, count, again=again)
+            paths = await self._file_of_results(batch, keys, again=again)
             return Ended("file", paths, is_try=not self.unwanted.is_set())
         if batch.url != self.endpoint.url:
             what = f"the batch {batch.name} was sent to {batch.url}"
@@ -166,19 +195,19 @@ class BatchWork:
                 raise
             if not batch.batch_id:
                 return Ended("not sent", [], is_try=False)
-            what = f"{counted(count, 'request')} {'found' if again else 'sent'}"
+            what = f"{counted(len(keys), 'request')} {'found' if again else 'sent'}"
             self.tell(
                 f"{what} in the batch {batch.batch_id}, "
                 "which goes on at the server if this command is stopped"
             )
-            return await self._taken(api, batch, count)
+            return await self._taken(api, batch, keys)
 
-    async def _taken(self, api: BatchApi, batch: SentBatch, count: int) -> Ended:
+    async def _taken(self, api: BatchApi, batch: SentBatch, keys: Collection[str]) -> Ended:
         """Wait for the end of a batch that is at the server, and return it with its results."""
         try:
             ended = await self._ended(api, batch)
             folder = self.ledger.folder
-            ended, paths = await api.whole_results(ended, folder, batch.name, count)
+            ended, paths = await api.whole_results(ended, folder, batch.name, keys)
         except ApiError as error:
             if error.error.status != 404:
                 raise

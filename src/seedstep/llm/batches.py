@@ -281,7 +281,7 @@ class BatchSender:
             async with self._ledger.turn(batch.number):  # which engines of one model share
                 self._at_work.add(asyncio.current_task())
                 if found := self._ledger.open_batch(batch.number):
-                    ended = await self._batch_work.results(found, len(requests), again=again)
+                    ended = await self._batch_work.results(found, requests, again=again)
                     await self._take(found, requests, ended)
                     return
             answers = {key: answer for key in requests if (answer := self._ledger.get(key))}
@@ -297,12 +297,7 @@ class BatchSender:
     ) -> None:
         """Store the answers of a batch, and hand them to whoever waits for them."""
         found = read_findings(self._wire, requests, ended.paths)
-        if batch.to_file and ended.paths and not found.known:
-            raise ModelError(
-                f"{ended.paths[0]} has no result of this batch: "
-                f"{found.told_strange or 'it is empty'}",
-                f"remove it, and put the results of {batch.name}.jsonl there",
-            )
+        ended = self._batch_work.fitting(batch, found, ended)
         answers = found.kept
         await self._ledger.take(batch, answers, ended.status, found.lost, is_try=ended.is_try)
         self._batch_work.remove(batch, ended.paths)
