@@ -114,7 +114,7 @@ class BatchApi(JobApi):
     PURPOSE: ClassVar[str] = "batch"
 
     async def create(self, file_id: str, path: str, name: str) -> ServerBatch:
-        """Create a batch of an uploaded file, with `name` in its metadata.
+        """Create a batch of an uploaded file, with `name` in its metadata and `Idempotency-Key`.
 
         Raises:
             ApiError: the server does not take it.
@@ -126,7 +126,7 @@ class BatchApi(JobApi):
             "completion_window": f"{BATCH_HOURS}h",
             "metadata": {NAME_KEY: name},
         }
-        made = await self._make("batches", msgspec.json.encode(body), ServerBatch)
+        made = await self._make("batches", msgspec.json.encode(body), ServerBatch, name)
         checked_id(made.id)
         return made
 

@@ -145,11 +145,13 @@ async def exchange(
     data: bytes | BytesIO | aiohttp.FormData | None = None,
     hear: Callable[[bytes], None] = lambda piece: None,
     into: BinaryIO | None = None,
+    name: str = "",
 ) -> tuple[int, Any, bytes]:
     """Status, headers and body of one request with the endpoint's key.
 
     `hear` is called with each piece of the body as it comes. A body with status 200 is written to
-    `into`, if that is given, however large it is.
+    `into`, if that is given, however large it is. `name` is sent as the `Idempotency-Key`: of
+    requests with the same one, a server that knows this header carries out one.
 
     Raises:
         Retryable: there is no whole answer.
@@ -160,6 +162,8 @@ async def exchange(
     headers = {} if form else {"Content-Type": "application/json"}
     if endpoint.key:
         headers["Authorization"] = f"Bearer {endpoint.key}"
+    if name:
+        headers["Idempotency-Key"] = name
     try:
         async with session.request(
             method, f"{endpoint.url}/{path}", data=data, headers=headers, allow_redirects=False

@@ -276,8 +276,10 @@ class JobApi:
         )
         raise ApiError(what, "remove old ones there", ServerError(404, what, "", ""))
 
-    async def _make(self, path: str, data: bytes | aiohttp.FormData, record: type[T]) -> T:
-        return self._read(await self._last_time("POST", path, data), record)
+    async def _make(
+        self, path: str, data: bytes | aiohttp.FormData, record: type[T], name: str = ""
+    ) -> T:
+        return self._read(await self._last_time("POST", path, data, name), record)
 
     async def _get(self, path: str) -> bytes:
         for attempt in range(ATTEMPTS - 1):
@@ -290,10 +292,10 @@ class JobApi:
         return await self._last_time("GET", path)
 
     async def _last_time(
-        self, method: str, path: str, data: bytes | aiohttp.FormData | None = None
+        self, method: str, path: str, data: bytes | aiohttp.FormData | None = None, name: str = ""
     ) -> bytes:
         try:
-            return await self._once(method, path, data)
+            return await self._once(method, path, data, name=name)
         except (Retryable, Refused) as fault:
             raise self._lost(fault) from None
 
@@ -309,9 +311,10 @@ class JobApi:
         path: str,
         data: bytes | aiohttp.FormData | None = None,
         into: BinaryIO | None = None,
+        name: str = "",
     ) -> bytes:
         status, headers, answer = await exchange(
-            self.session, self.endpoint, method, path, data, into=into
+            self.session, self.endpoint, method, path, data, into=into, name=name
         )
         if status in (200, 201):
             return answer
