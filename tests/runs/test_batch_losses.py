@@ -1,5 +1,6 @@
 """Batches at servers that lose something, or find it late: what was paid for is kept."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -10,11 +11,12 @@ import pytest
 
 from seedstep.errors import ModelError
 from seedstep.llm import Reply, Sending
-from seedstep.llm.batch_records import GIVEN_UP, GONE
+from seedstep.llm.batch_records import GIVEN_UP, GONE, LIVE
 from seedstep.llm.records import Failure
 from seedstep.runs.batches import batch_notes, read_batches
-from support.asking_batches import FINE, Asking, answers, asking_by_batch, chat, number_in
-from support.batch_server import BatchFault
+from support.asking import until
+from support.asking_batches import BY_BATCH, FINE, Asking, answers, asking_by_batch, chat, number_in
+from support.batch_server import BatchFault, BatchServer
 from support.scripted_server import Fault, error
 
 pytestmark = pytest.mark.usefixtures("quick_batches", "no_backoff")
@@ -196,3 +198,58 @@ async def test_results_of_another_batch_are_not_taken(asking: Callable[..., Aski
     assert (run.server.requests, len(run.server.batches)) == (5, 1)
     assert [batch.status for batch in read_batches(run.database)] == [GIVEN_UP]
     assert len(batch_notes(run.database)) == 1
+
+
+@pytest.mark.parametrize("sending", [BY_BATCH, LIVE])
+async def test_a_batch_is_asked_for_at_the_one_of_several_servers_it_was_sent_to(
+    sending: Sending, asking: Callable[..., Asking]
+) -> None:
+    run = asking()
+    run.server.batch_fault = lambda number: BatchFault(statuses=["paused"])
+    async with run.engine() as engine:
+        await answers(engine, *FIVE)
+    run.server.batches[0].statuses.clear()
+    with BatchServer(lambda number, body: FINE) as other:
+        again = asking(first=other)
+        async with again.engine(sending=sending) as engine:
+            assert all(isinstance(each, Reply) for each in await answers(engine, *FIVE))
+        assert (other.requests, other.batches) == (0, [])
+
+
+async def leave_waiting(run: Asking, sending: Sending, note: str) -> None:
+    """Ask until there is a note, then stop with an error, after which batches stay open."""
+    async with run.engine(sending=sending) as engine:
+        asked = asyncio.create_task(answers(engine, *FIVE))
+        await until(lambda: any(note in each for each in engine.stats.notes))
+        asked.cancel()
+        raise ModelError("the stage has failed", "run it again")
+
+
+@pytest.mark.parametrize("there", [0, 2])
+async def test_a_file_that_nobody_answers_is_asked_live_if_that_is_wanted(
+    there: int, asking: Callable[..., Asking]
+) -> None:
+    run = asking()
+    for sending, note in ((Sending("file"), "write it with"), (LIVE, "--finish-live")):
+        with pytest.raises(ModelError, match="the stage has failed"):
+            await leave_waiting(asking(), sending, note)
+    (lines,) = run.ledger.folder.glob("*.jsonl")
+    if there:
+        rows = [run.server.result(json.loads(line)) for line in lines.read_text().splitlines()]
+        results = lines.with_name(f"{lines.stem}.out.jsonl")
+        results.write_text("".join(json.dumps(row) + "\n" for row in rows[:there]))
+    again = asking()
+    async with again.engine(sending=Sending("live", finish_live=True)) as engine:
+        assert all(isinstance(each, Reply) for each in await answers(engine, *FIVE))
+    assert run.server.requests == 5 - there
+    (batch,) = read_batches(run.database)
+    assert (batch.answered, batch_notes(run.database)) == (there, [])
+
+
+async def test_a_creation_bears_the_name_of_the_batch(asking: Callable[..., Asking]) -> None:
+    run = asking()
+    run.server.fail("POST batches", Fault(500))
+    async with run.engine() as engine:
+        assert all(isinstance(each, Reply) for each in await answers(engine, *FIVE))
+    (batch,) = read_batches(run.database)
+    assert run.server.idempotency == [batch.name] * 2

@@ -12,7 +12,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +50,15 @@ def number_in(body: dict[str, Any]) -> int:
 
 @dataclass
 class Asking:
-    """Engines that share the database of a run, and what it has spent."""
+    """Engines that share the database of a run, and what it has spent.
+
+    With `first` they know two servers, of which that is the first.
+    """
 
     server: BatchServer
     path: Path
     budget: Budget = field(default_factory=Budget)
+    first: BatchServer | None = None
 
     def __post_init__(self) -> None:
         self.database = Database.open(self.path)
@@ -70,6 +74,8 @@ class Asking:
         pricing: Pricing = UNPRICED,
     ) -> AsyncIterator[Engine]:
         endpoint = Endpoint(f"openai:{self.server.url}", model, self.server.url, key)
+        if self.first:
+            endpoint = replace(endpoint, url=self.first.url, others=(endpoint,))
         engine = Engine(endpoint, self.ledger, 8, self.budget, self.spent, pricing, sending=sending)
         async with engine:
             yield engine

@@ -60,6 +60,7 @@ class BatchServer(ScriptedServer):
     what it returns something true for is not carried out. `lists` says whether there are lists,
     and `late` how many lists of batches are empty at first. `cancels` says whether a batch can be
     cancelled. `lost` are the names of files with results that the server does not find.
+    `idempotency` are the keys with which batches were to be created.
     """
 
     cancels = True
@@ -79,6 +80,7 @@ class BatchServer(ScriptedServer):
         self.lost: set[str] = set()
         self.seen: Callable[[str], object] = lambda name: None
         self.calls: list[str] = []
+        self.idempotency: list[str | None] = []
         self.files: list[dict[str, Any]] = []
         self.contents: dict[str, bytes] = {}
         self.batches: list[_Batch] = []
@@ -119,6 +121,8 @@ class BatchServer(ScriptedServer):
         if "completions" in path:
             return await handler(request)  # type: ignore[no-any-return]
         self.calls.append(f"{request.method} {path}")
+        if name == "POST batches":
+            self.idempotency.append(request.headers.get("Idempotency-Key"))
         if self.seen(name):
             return web.Response(status=500)
         fault = self.faults[name].popleft() if self.faults.get(name) else None

@@ -80,7 +80,9 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class BatchWork:
-    """Works on the batches of an endpoint. `tell` is called with notes for the user.
+    """Works on the batches of an endpoint, each at the server it was sent to, the first at first.
+
+    `tell` is called with notes for the user.
 
     When `unwanted` is set, nothing needs the batches any more: what was not sent is not sent, and
     what is under way is cancelled.
@@ -135,14 +137,23 @@ class BatchWork:
     async def _file_of_results(
         self, batch: SentBatch, keys: Collection[str], *, again: bool
     ) -> list[Path]:
-        """Wait until another program has written all results to a file, or no more come."""
+        """Wait until another program has written all results to a file, or no more come.
+
+        None are waited for if requests are not sent by files any more, and `finish_live` is wanted.
+        """
         lines, results = self._file(batch), self._file(batch, ".out")
         command = ["vllm", "run-batch", "-i", str(lines), "-o", str(results)]
         command += ["--model", self.endpoint.model]
-        self.tell(f"{'still ' * again}waiting for {results}; write it with: {shlex.join(command)}")
+        is_left = self.sending.mode != "file"
+        if is_left and self.sending.finish_live and not _size_of(results):
+            return []
+        remedy = "; --finish-live asks its requests live" if is_left else ""
+        self.tell(
+            f"{'still ' * again}waiting for {results}; write it with: {shlex.join(command)}{remedy}"
+        )
         size, pause, since = 0, FIRST_PAUSE, 0.0
         while True:
-            before, size = size, results.stat().st_size if results.is_file() else 0
+            before, size = size, _size_of(results)
             if size != before:
                 since = time.monotonic()
             elif size:
@@ -173,8 +184,10 @@ class BatchWork:
         """
         if batch.to_file:
             paths = await self._file_of_results(batch, keys, again=again)
-            return Ended("file", paths, is_try=not self.unwanted.is_set())
-        if batch.url != self.endpoint.url:
+            return Ended("file", paths, is_try=bool(paths) and not self.unwanted.is_set())
+        servers = (self.endpoint, *self.endpoint.others)
+        endpoint = next((each for each in servers if each.url == batch.url), None)
+        if endpoint is None:
             what = f"the batch {batch.name} was sent to {batch.url}"
             if self.sending.finish_live:
                 return Ended(GIVEN_UP, [], f"{what}, and is given up")
@@ -184,7 +197,7 @@ class BatchWork:
                 "more, --finish-live asks its requests live at the other address, at the full "
                 "price, and leaves what the batch has answered",
             )
-        async with BatchApi.opened(self.endpoint) as api:
+        async with BatchApi.opened(endpoint) as api:
             try:
                 batch = await self._created(api, batch, again=again)
             except _GivenUpError as error:
@@ -350,6 +363,10 @@ class BatchWork:
         except ModelError as error:  # it may have ended meanwhile
             return f", as it can't be cancelled: {error.what}"
         return ""
+
+
+def _size_of(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
 
 
 class _GivenUpError(ModelError):

@@ -146,7 +146,7 @@ class Engine:
         self._health = Health(self._endpoint, self._wire, self.stats.tell)
         try:
             self._batches = begin_batches(
-                endpoint,
+                self._endpoint,
                 self._ledger,
                 self._wire,
                 self._sending_by,
