@@ -106,6 +106,8 @@ class TestScores:
         assert {row["system"] for row in rows} == {"a<b>", "poor"}
         assert [*done.to_dataset()] == rows
         assert shown(pairing).startswith("A: a<b>, B: poor")
+        for found in (pairing, pairing.comparison, *done.systems):
+            assert [*found.to_dataset()] == found.to_records()
         assert "+100.0" in shown(pairing.comparison)
 
 

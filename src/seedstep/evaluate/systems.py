@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
-from seedstep.data.records import as_html, html_table
+from seedstep.data.records import Tabulated, as_html, html_table
 from seedstep.evaluate.intervals import NOTHING, McNemar, Value, said_of_intervals, shown
 from seedstep.evaluate.metrics import Metric, category_metric
 from seedstep.evaluate.scores import Scores, TrainingOverlap, remarks, remarks_beside
@@ -61,7 +61,7 @@ class MeanScores:
 
 
 @dataclass(frozen=True, slots=True)
-class EvaluatedSystem:
+class EvaluatedSystem(Tabulated):
     """A system with its scores.
 
     `groups` has the scores by category or task, and is empty if there is no `grouping`. `left_out`
@@ -121,7 +121,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Tabulated):
     """A comparison of two systems: `differences` over all instances, by each `compared` metric.
 
     `categories` has a difference for each category, by the metric that was published for it.
@@ -168,7 +168,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Pairing:
+class Pairing(Tabulated):
     """The names of two systems, their comparison, and `remarks` to show with the figures."""
 
     first: str
