@@ -121,7 +121,7 @@ def test_hostile_labels_are_texts(chart: Chart) -> None:
 def test_a_long_label_is_cut_and_the_table_has_it_whole() -> None:
     name = "an uncommonly long name of a category that goes on"
     chart = bar_chart("bars", "Long", {name: 1, "b": 2}, ("label", "tasks"))
-    assert "an uncommonly long name of a c…" in texts_of(render(chart, "1").svg)
+    assert "an uncommonly long name of a…" in texts_of(render(chart, "1").svg)
     assert (name, "1") in chart.table.rows
 
 

@@ -201,7 +201,7 @@ class BatchWork:
             try:
                 batch = await self._created(api, batch, again=again)
             except _GivenUpError as error:
-                return Ended(GIVEN_UP, [], error.what)
+                return Ended(GIVEN_UP, [], str(error))
             except ApiError as error:
                 if error.error.status >= 400:  # so that it was not created
                     return Ended("rejected", [], error.what)
@@ -243,7 +243,8 @@ class BatchWork:
         Raises:
             ApiError: the server does not take it.
             ModelError: the server can't be asked, or whether an earlier process created the batch
-                can't be told; a `_GivenUpError` if its requests are to be asked live then.
+                can't be told.
+            _GivenUpError: it can't be told, and its requests are to be asked live then.
         """
         if batch.batch_id:
             return batch
@@ -283,9 +284,8 @@ class BatchWork:
                     return found
                 await asyncio.sleep(LOOK_PAUSE)
         except ApiError as error:
-            raise _no_list(
-                error, batch.name, _GivenUpError if may_give_up else ModelError
-            ) from None
+            told = _no_list(error, batch.name)
+            raise (_GivenUpError(told.what) if may_give_up else told) from None
         return None
 
     async def _ended(self, api: BatchApi, batch: SentBatch) -> ServerBatch:
@@ -369,13 +369,13 @@ def _size_of(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-class _GivenUpError(ModelError):
+class _GivenUpError(Exception):
     """Whether a batch was created can't be told, and its requests are to be asked live."""
 
 
-def _no_list(error: ApiError, name: str, kind: type[ModelError]) -> ModelError:
+def _no_list(error: ApiError, name: str) -> ModelError:
     """Return the error for a batch of which can't be told whether it was created."""
-    return kind(
+    return ModelError(
         f"whether the batch {name} was created can't be told: {error.what}",
         f"look at the server for a batch with the metadata {NAME_KEY} = {name}; if there is none, "
         "--finish-live asks its requests live",

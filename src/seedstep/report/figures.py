@@ -307,7 +307,7 @@ def _category_label(category: str, metric: Metric) -> str:
 
 
 def _label(name: str) -> str:
-    return shortened(one_line(name), LONGEST_NAME)
+    return shortened(one_line(name), LONGEST_NAME - 1)
 
 
 SMOOTHED_OVER = 0.02

@@ -126,7 +126,7 @@ class DrawnChart:
 
 def label(text: str, most: int = LABEL_CHARACTERS) -> str:
     """Return a text from data as a chart's label: on one line, cleaned, and cut if it is long."""
-    return visible(shortened(text, most))
+    return visible(shortened(text, most - 1))
 
 
 NARROW = 3.5
