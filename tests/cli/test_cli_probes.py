@@ -1,5 +1,7 @@
 """Paths that are none, texts that can't be encoded, numbers out of range: always one line."""
 
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,10 +49,14 @@ COMMANDS = (
 
 
 @pytest.fixture(autouse=True)
-def files(empty_directory: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def files(empty_directory: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A file, a task, and no garbage collection, which tells of itself if it is too deep to run."""
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     Path("file").write_text("a file\n")
     Path("tasks.jsonl").write_text('{"definition": "Say a.", "input": "a", "output": "b"}\n')
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)

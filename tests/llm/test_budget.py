@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedstep import self_instruct
-from seedstep.errors import BudgetReached, InputError, RunMismatchError
+from seedstep.errors import BudgetReached, InputError, ModelError, RunMismatchError
 from seedstep.llm import Budget, Engine, MemoryLedger, Price, Pricing, Spent, Tokens
-from seedstep.llm.budget import UNPRICED
+from seedstep.llm.budget import UNPRICED, Account
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP
 from support.asking import asked, endpoint_of, reply
@@ -267,3 +267,34 @@ async def test_engines_of_one_budget_spend_from_it_at_their_models_prices() -> N
                         await engine.ask(replace(asked(str(number)), purpose=purpose))
                         found += 1
                 assert found == answered
+
+
+async def test_who_asks_after_a_batch_has_failed_does_not_wait_for_what_it_set_aside() -> None:
+    spent = Spent()
+    account = Account(Budget(max_tokens=150), spent, UNPRICED)
+    assert account.reserve("steps", Tokens.by_batch(100, 40)) is None
+    spent.add("steps", 20, 10)
+    waiting = asyncio.create_task(account.require())
+    await asyncio.sleep(0)
+    spent.release({}, ModelError("the batch was paused", "resume it"))
+    with pytest.raises(ModelError, match="paused"):
+        await waiting
+    with pytest.raises(ModelError, match="paused"):
+        await asyncio.wait_for(account.require(), 5)
+    spent.release({"steps": Tokens.by_batch(100, 40)})
+    await asyncio.wait_for(account.require(), 5)
+
+
+async def test_what_is_sent_while_less_is_noted_is_noted_as_well() -> None:
+    kept: list[int] = []
+
+    async def note(count: int) -> None:
+        await asyncio.sleep(0.01 if count < 3 else 0)
+        kept.append(count)
+
+    spent = Spent(requests=2, noted=10, note=note)
+    settling = asyncio.create_task(spent.settle())
+    await asyncio.sleep(0)
+    await spent.count_request(4, None)
+    assert max(kept) >= spent.requests == 3
+    await settling

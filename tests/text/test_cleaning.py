@@ -12,7 +12,15 @@ from seedstep.data.records import as_html
 from seedstep.evaluate.tables import CellTable, markdown
 from seedstep.report.charts.style import label
 from seedstep.report.page import shown
-from seedstep.text import as_entities, escaped, markdown_table, one_line, plain_text, visible
+from seedstep.text import (
+    as_entities,
+    escaped,
+    markdown_table,
+    one_line,
+    plain_text,
+    shortened,
+    visible,
+)
 
 _HARMFUL = regex.compile(r"[\p{Cc}\p{Cs}\p{Bidi_Control}\uFFFE\uFFFF--[\t\n]]", regex.V1)
 HARMFUL = frozenset(_HARMFUL.findall("".join(map(chr, range(0x110000)))))
@@ -74,3 +82,9 @@ def test_a_table_has_its_rows_whatever_a_cell_says(text: str, tight: bool) -> No
     assert len(lines) == 5
     for line in (lines[0], *lines[2:4]):
         assert regex.sub(r"\\.", "", line).count("|") == 3
+
+
+def test_a_cut_text_says_so() -> None:
+    assert shortened("one  two\nthree", 13) == "one two three"
+    assert shortened("one two three", 8) == "one two…"
+    assert shortened("one" + " " * 500 + "two", 8) == "one…"

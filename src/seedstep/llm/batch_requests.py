@@ -76,16 +76,15 @@ class Reserve:
             self._account.spent.when_released.remove(self._wake)
 
     def abandon(self) -> None:
-        """Set nothing aside any more; who waits for what batches cost that stay open gets an error.
-
-        The next engine that follows them sets it aside again.
-        """
-        error = ModelError(
-            "batches stay open whose cost is set aside in the budget",
-            "run the same command again, which takes their results and goes on",
-        )
-        for name in list(self._reserved):
-            self._account.spent.release(self._reserved.pop(name), error)
+        """Tell whoever waits for what batches cost that stay open that it stays set aside."""
+        for key in [name for name in self._reserved if isinstance(name, str)]:
+            self.release(key)
+        if self._reserved:
+            error = ModelError(
+                "batches stay open whose cost is set aside in the budget",
+                "run the same command again, which takes their results and goes on",
+            )
+            self._account.spent.release({}, error)
 
     def afford(self, path: str, group: Sequence[Asked]) -> list[bytes]:
         """Return the lines of the first requests that the budget allows, which are counted.
@@ -101,6 +100,12 @@ class Reserve:
                 break
             lines.append(line_of(asked.key, path, body))
         return lines
+
+    def take_back(self, group: Iterable[Asked]) -> None:
+        """Set aside no longer what requests may cost that are in no batch."""
+        for asked in group:
+            most = Tokens.by_batch(*_most(asked.request, asked.manner))
+            self._account.spent.release({asked.request.purpose: most})
 
     def affords_live(self, asked: Asked) -> bool:
         """Reserve the cost of a live request under its key, if the budget allows it."""
@@ -128,10 +133,11 @@ class Reserve:
         self._account.spent.release(self._reserved.pop(name, {}))
 
     def _hold(self, group: Sequence[Asked], refusal: BudgetReached) -> None:
-        if self._account.spent.reserved:
+        spent = self._account.spent
+        if spent.reserved and not spent.stuck:
             self._held += group
         else:
-            refuse(group, refusal)
+            refuse(group, spent.stuck if spent.reserved and spent.stuck else refusal)
 
     def _wake(self, error: Exception | None) -> None:
         held, self._held = self._held, []

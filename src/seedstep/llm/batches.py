@@ -179,9 +179,9 @@ class BatchSender:
         """End all that waits with an error; batches that are under way go on at the server."""
         if self._unwanted.is_set():
             self._stats.tell(str(error))
-            return
-        self._fatal = self._fatal or error
-        refuse(list(self._waiting.values()), error)
+        else:
+            self._fatal = self._fatal or error
+            refuse(list(self._waiting.values()), error)
         self._account.spent.release({}, error)  # whoever waits for what is not released
 
     async def _submit(self, wave: Sequence[Asked]) -> None:
@@ -193,7 +193,7 @@ class BatchSender:
         for path in ("completions", "chat/completions"):
             group = [asked for asked in wave if path_of(asked.request) == path]
             lines, spent = self._reserve.afford(path, group), self._account.spent
-            left = len(lines)
+            left, unsent = len(lines), list(group[: len(lines)])
             spent.planned += left
             try:
                 for part in split(list(map(len, lines))):
@@ -202,7 +202,9 @@ class BatchSender:
                     left -= len(lines[part])
                     spent.planned -= len(lines[part])
                     await self._intend(batch, group[part])
+                    del unsent[: len(lines[part])]
             finally:
+                self._reserve.take_back(unsent)
                 spent.planned -= left
                 spent.requests -= left  # which are not sent
 

@@ -101,7 +101,8 @@ class Spent:
     `planned` of the requests are in no batch yet that was stored, and are not noted.
 
     `reserved` are the most tokens, by purpose, that batches under way may cost, whichever engine
-    sent them. When fewer are, each of `when_released` is called; with an error if they stay so.
+    sent them. When fewer are, each of `when_released` is called; with an error if they stay so,
+    which is `stuck` from then on.
     """
 
     requests: int = 0
@@ -112,6 +113,7 @@ class Spent:
     when_released: list[Callable[[Exception | None], None]] = field(
         default_factory=list, repr=False, compare=False
     )
+    stuck: Exception | None = field(default=None, repr=False, compare=False)
     note: Callable[[int], Awaitable[None]] | None = field(default=None, repr=False, compare=False)
     _noting: asyncio.Task[None] | None = field(default=None, repr=False, compare=False)
 
@@ -158,6 +160,7 @@ class Spent:
 
     async def _note(self, requests: int) -> None:
         assert self.note
+        self.noted = min(self.noted, requests)  # so that what is sent meanwhile is noted, too
         await self.note(requests)
         self.noted = requests
 
@@ -176,11 +179,14 @@ class Spent:
         """Set tokens aside no longer, or say by which error they stay so."""
         for purpose, tokens in reserved.items():
             self.reserve(purpose, Tokens() - tokens)
+        self.stuck = error or self.stuck
         for call in list(self.when_released):
             call(error)
 
     async def until_released(self) -> None:
         """Return when fewer tokens are set aside; raise the error by which they stay so."""
+        if self.stuck:
+            raise self.stuck
         released = asyncio.get_running_loop().create_future()
 
         def call(error: Exception | None) -> None:

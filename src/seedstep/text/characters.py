@@ -75,8 +75,10 @@ def shortened(text: str, most: int) -> str:
 
     White space is one space each. Characters stay as they are.
     """
-    line = " ".join(text[: 20 * most].split())
-    return line if len(line) <= most else line[:most].rstrip() + "…"
+    start, rest = text[: 20 * most], text[20 * most :]
+    line = " ".join(start.split())
+    is_whole = len(line) <= most and not rest.strip()
+    return line if is_whole else line[:most].rstrip() + "…"
 
 
 def counted(count: int, noun: str) -> str:
