@@ -13,6 +13,7 @@ Example::
     <tbody><tr><td>&lt;b&gt;</td><td>1.5</td></tr></tbody></table>
 """
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -187,14 +188,14 @@ def raise_first(problems: Sequence[Problem], hint: str = "") -> None:
     raise InputError(first.what + more, f"{first.remedy}; {hint}" if hint else first.remedy)
 
 
-class Tabulated:
+class Tabulated(ABC):
     """Something that can be had as plain rows, and so as a data set."""
 
     __slots__ = ()
 
+    @abstractmethod
     def to_records(self) -> list[dict[str, Any]]:
         """Return rows of numbers, texts, lists and dicts."""
-        raise NotImplementedError
 
     def to_dataset(self) -> Any:
         """Return the rows of `to_records` as a `datasets.Dataset`.

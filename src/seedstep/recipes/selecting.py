@@ -131,12 +131,7 @@ def select_steps(
         shortened += len(compared) < len(known)
         counts[best.name] += 1
         lines.append(_line(task, best, by))
-    if not lines:
-        remedy = "name a run or a file with instructions of these tasks, or `superni`"
-        raise InputError("none of these tasks has an instruction to select", remedy)
-    if undecided == len(lines):
-        what = f"nothing is known of any of these instructions by which to select ({by})"
-        raise InputError(what, "name the runs or files that were measured or judged")
+    _require_decided(len(lines), undecided, by)
     write_in_parts(out, lines)
     return Selected(counts, undecided, without, shortened)
 
@@ -144,6 +139,15 @@ def select_steps(
 def _require_other(out: Path, read: Sequence[Path]) -> None:
     if out.resolve() in {path.resolve() for path in read}:
         raise InputError(f"{out} is what is selected from", "name another file after --out")
+
+
+def _require_decided(selected: int, undecided: int, by: SelectBy) -> None:
+    if not selected:
+        remedy = "name a run or a file with instructions of these tasks, or `superni`"
+        raise InputError("none of these tasks has an instruction to select", remedy)
+    if undecided == selected:
+        what = f"nothing is known of any of these instructions by which to select ({by})"
+        raise InputError(what, "name the runs or files that were measured or judged")
 
 
 def _comparable(known: Sequence[tuple[_Worth, _Candidate]]) -> list[tuple[_Worth, _Candidate]]:
