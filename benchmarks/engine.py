@@ -214,15 +214,18 @@ def heading() -> str:
 def row(case: Case, costs: dict[str, list[Cost]]) -> str:
     """Medians over the rounds; the ratio is the median of the rounds' ratios."""
     bare, engine = costs["bare"], costs["engine"]
-    ratio = median(one.seconds / other.seconds for one, other in zip(bare, engine, strict=True))
+    ratio = median(ours.seconds / theirs.seconds for ours, theirs in zip(bare, engine, strict=True))
     speeds, cpus, peaks = (
-        (median(case.requests / one.seconds for one in each) for each in (bare, engine)),
-        (median(one.cpu_seconds * 1000 / case.requests for one in each) for each in (bare, engine)),
-        (median(one.peak for one in each) for each in (bare, engine)),
+        (median(case.requests / measured.seconds for measured in each) for each in (bare, engine)),
+        (
+            median(measured.cpu_seconds * 1000 / case.requests for measured in each)
+            for each in (bare, engine)
+        ),
+        (median(measured.peak for measured in each) for each in (bare, engine)),
     )
-    cells = [f"{one:9,.0f}" for one in speeds]
-    cells += [f"{one:9.2f}" for one in cpus]
-    cells += [f"{one:9.1f}" for one in peaks]
+    cells = [f"{speed:9,.0f}" for speed in speeds]
+    cells += [f"{seconds:9.2f}" for seconds in cpus]
+    cells += [f"{peak:9.1f}" for peak in peaks]
     return f"{case!s:44}{''.join(cells)}{ratio:7.2f}"
 
 
@@ -231,13 +234,13 @@ def growth_table(case: Case, costs: dict[str, list[Cost]]) -> str:
     marks = "".join(f"{case.requests * n // 10_000:>7}k" for n in range(1, 11))
     lines = [f"{'MiB above the start, after requests':44}{marks}"]
     for client, (cost, *_) in costs.items():
-        lines.append(f"{client:>44}" + "".join(f"{one:8.1f}" for one in cost.growth))
+        lines.append(f"{client:>44}" + "".join(f"{grown:8.1f}" for grown in cost.growth))
     return "\n".join(lines)
 
 
 def load() -> str:
     """How busy the machine is."""
-    return ", ".join(f"{one:.1f}" for one in os.getloadavg())
+    return ", ".join(f"{load:.1f}" for load in os.getloadavg())
 
 
 def options() -> argparse.Namespace:

@@ -102,9 +102,9 @@ def main() -> None:
     plain = [alone(model, found) for found in pairs]
     plain_seconds = time.perf_counter() - started
     difference = max(
-        abs(one - other)
+        abs(our - their)
         for ours, theirs in zip(shared, plain, strict=True)
-        for one, other in zip(ours, theirs, strict=True)
+        for our, their in zip(ours, theirs, strict=True)
     )
     whole = sum(len(pair.prompt) + len(pair.target) for found in pairs for pair in found)
     read = sum(

@@ -49,7 +49,7 @@ def main() -> None:
     if chosen.oracle:
         check(made(chosen.oracle))
         return
-    print(f"load {', '.join(f'{one:.1f}' for one in os.getloadavg())} on {os.cpu_count()} cores")
+    print(f"load {', '.join(f'{load:.1f}' for load in os.getloadavg())} on {os.cpu_count()} cores")
     vectors = embedded(chosen.data, chosen.encoder) if chosen.data else made(TEXTS)
     print_online(vectors[:-NEW], vectors[-NEW:])
     print_file(vectors)

@@ -82,7 +82,7 @@ def main() -> None:
         for tokens in TOKENIZERS:
             check(recombined(texts, chosen.oracle), tokens)
         return
-    print(f"load {', '.join(f'{one:.1f}' for one in os.getloadavg())} on {os.cpu_count()} cores")
+    print(f"load {', '.join(f'{load:.1f}' for load in os.getloadavg())} on {os.cpu_count()} cores")
     per_pair = rouge_seconds(texts)
     print(
         f"rouge-score: {1e6 * per_pair:.0f} microseconds a pair, of {ROUGE_PAIRS:,} random ones\n"
@@ -99,12 +99,12 @@ def main() -> None:
         in_a_process(print_online, "made-up words", made_up(size + ASKED))
 
 
-def print_row(one: Measured, per_pair: float) -> None:
-    ratio = one.brute_force * per_pair / one.seconds
+def print_row(measured: Measured, per_pair: float) -> None:
+    ratio = measured.brute_force * per_pair / measured.seconds
     print(
-        f"{one.texts:9,}{one.kept:9,}{one.read:7.2f}{one.encode:8.2f}{one.decide:8.2f}"
-        f"{one.seconds:9.2f}{one.compared:10,}{one.compared / one.texts:8.1f}"
-        f"{one.peak_mib:6.0f}{ratio:11,.0f}",
+        f"{measured.texts:9,}{measured.kept:9,}{measured.read:7.2f}{measured.encode:8.2f}{measured.decide:8.2f}"
+        f"{measured.seconds:9.2f}{measured.compared:10,}{measured.compared / measured.texts:8.1f}"
+        f"{measured.peak_mib:6.0f}{ratio:11,.0f}",
         flush=True,
     )
 
@@ -155,8 +155,8 @@ def rouge_seconds(texts: Sequence[str]) -> float:
     chance = random.Random(0)
     pairs = [(chance.choice(texts), chance.choice(texts)) for _ in range(ROUGE_PAIRS)]
     start = time.perf_counter()
-    for one, other in pairs:
-        scorer.score(one, other)
+    for text, other in pairs:
+        scorer.score(text, other)
     return (time.perf_counter() - start) / len(pairs)
 
 
@@ -169,7 +169,7 @@ def check(texts: Sequence[str], tokens: str) -> None:
     found = decide(encode(numbered, ranks(numbered.counts(len(vocabulary)))), THRESHOLD)
     kept: list[int] = []
     for row, text in enumerate(texts):
-        scores = [scorer.score(texts[one], text)["rougeL"].fmeasure for one in kept]
+        scores = [scorer.score(texts[earlier], text)["rougeL"].fmeasure for earlier in kept]
         best = max(scores, default=0.0)
         nearest = kept[scores.index(best)] if best else -1
         neighbor = index.nearest(text)

@@ -67,7 +67,7 @@ class Prompts:
         """How many tokens all of them begin with."""
         first, last = min(self.ids), max(self.ids)
         pairs = enumerate(zip(first, last, strict=False))
-        return next((place for place, (one, other) in pairs if one != other), len(first))
+        return next((place for place, (ours, theirs) in pairs if ours != theirs), len(first))
 
 
 Answers = list[list[str]]
@@ -80,11 +80,11 @@ def longest_prefixes(data: Path, tasks: int, instances: int, tokenizer: Any) -> 
     for task in load_tasks(data, "test", limit=instances).tasks:
         guided = replace(task, steps=STEPS)
         encoder = TaskEncoder(guided, ENCODING, tokenizer)
-        encoded = [encoder.encode(one) for one in guided.instances]
-        if not any(one.dropped.positive or one.dropped.steps for one in encoded):
-            pairs = (tokenize(one, tokenizer, decoder_only=True) for one in encoded)
+        encoded = [encoder.encode(instance) for instance in guided.instances]
+        if not any(pair.dropped.positive or pair.dropped.steps for pair in encoded):
+            pairs = (tokenize(pair, tokenizer, decoder_only=True) for pair in encoded)
             found.append(Prompts(guided, tuple(pair.prompt for pair in pairs)))
-    return sorted(found, key=lambda one: one.common, reverse=True)[:tasks]
+    return sorted(found, key=lambda prompt: prompt.common, reverse=True)[:tasks]
 
 
 def shared(asked: Sequence[Prompts], checkpoint: Checkpoint) -> Answers:
@@ -92,7 +92,9 @@ def shared(asked: Sequence[Prompts], checkpoint: Checkpoint) -> Answers:
     answers = []
     for prompts in asked:
         found = {
-            place: one.text for batch in checkpoint.answers(prompts.ids) for place, one in batch
+            place: answer.text
+            for batch in checkpoint.answers(prompts.ids)
+            for place, answer in batch
         }
         answers.append([found[place] for place in range(len(prompts.ids))])
     return answers
@@ -108,7 +110,7 @@ def plain(
         found: dict[int, str] = {}
         for start in range(0, len(places), settings.batch):
             batch = places[start : start + settings.batch]
-            texts = _generated([prompts.ids[one] for one in batch], model, tokenizer, settings)
+            texts = _generated([prompts.ids[place] for place in batch], model, tokenizer, settings)
             found.update(zip(batch, texts, strict=True))
         answers.append([found[place] for place in range(len(prompts.ids))])
     return answers
@@ -123,11 +125,11 @@ def _generated(
     mask = [[0] * more + [1] * (longest - more) for more in padding]
 
     def texts(found: Any) -> list[str]:
-        return [str(one) for one in tokenizer.batch_decode(found, skip_special_tokens=True)]
+        return [str(text) for text in tokenizer.batch_decode(found, skip_special_tokens=True)]
 
     def stopped(found: Any, _: Any) -> Any:
         ended = [before_stop(text, settings.stop_texts) for text in texts(found[:, longest:])]
-        return torch.tensor([one is not None for one in ended])
+        return torch.tensor([end is not None for end in ended])
 
     with torch.inference_mode():
         found = model.generate(
@@ -158,14 +160,14 @@ def served(asked: Sequence[Prompts], settings: SystemSettings) -> Answers:
             in_flight=1,  # one slot, which reads each prefix once too
         )
         with run:
-            texts = iter([one.text for one in run.predictions("local")])
+            texts = iter([prediction.text for prediction in run.predictions("local")])
     return [[next(texts) for _ in prompts.ids] for prompts in asked]
 
 
 def _line(task: Task) -> dict[str, Any]:
     instances = [
-        {"id": f"{task.id}-{place}", "input": one.input, "output": one.outputs}
-        for place, one in enumerate(task.instances)
+        {"id": f"{task.id}-{place}", "input": instance.input, "output": instance.outputs}
+        for place, instance in enumerate(task.instances)
     ]
     own = {name: getattr(task, name) for name in ("id", "definition", "positive_examples", "steps")}
     return {**own, "instances": instances}
@@ -223,10 +225,10 @@ def report(
     """Print a line for each way: its speed beside that of plain generation, and how many answers
     are the same.
     """
-    count = sum(len(one.ids) for one in prompts)
-    common = sum(one.common for one in prompts) / len(prompts)
-    tokens = sum(len(row) for one in prompts for row in one.ids) / count
-    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+    count = sum(len(prompt.ids) for prompt in prompts)
+    common = sum(prompt.common for prompt in prompts) / len(prompts)
+    tokens = sum(len(row) for prompt in prompts for row in prompt.ids) / count
+    load = ", ".join(f"{load:.1f}" for load in os.getloadavg())
     print(f"load {load} on {os.cpu_count()} cores, {threads} threads; {len(prompts)} tasks,")
     print(f"{count} instances; tokens of a prompt {tokens:,.0f}, of them in common {common:,.0f}")
     print(f"{'':18}{'seconds':>9}{'processor':>11}{'a second':>10}{'times':>7}{'same':>6}")
@@ -241,9 +243,9 @@ def report(
         first = first or answers
         seconds[name] = clock
         same = sum(
-            one == other
+            our == their
             for ours, theirs in zip(first, answers, strict=True)
-            for one, other in zip(ours, theirs, strict=True)
+            for our, their in zip(ours, theirs, strict=True)
         )
         speed = count / clock
         ratio = seconds[PLAIN] / clock

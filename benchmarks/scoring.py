@@ -78,7 +78,7 @@ def made_items(case: Case, predictions: int) -> list[Item]:
         ]
         others = chance.choices(words, cum_weights=weights, k=length)
         pairs = zip(chance.choice(references), others, strict=True)
-        prediction = [one if chance.random() < 2 / 3 else other for one, other in pairs]
+        prediction = [word if chance.random() < 2 / 3 else other for word, other in pairs]
         items.append(Item(" ".join(prediction), tuple(map(" ".join, references))))
     return items
 
@@ -95,7 +95,7 @@ def made_word(chance: random.Random) -> str:
 def real_items(case: Case, predictions: int, tasks: Path) -> list[Item]:
     """Items of task files, over and over with other predictions until there are enough."""
     outputs = [
-        [tuple(one["output"]) for one in json.loads(path.read_text())["Instances"]]
+        [tuple(instance["output"]) for instance in json.loads(path.read_text())["Instances"]]
         for path in sorted(tasks.glob("*.json"))
     ]
     chance = random.Random(f"{case.name} {predictions}")
@@ -111,8 +111,8 @@ def shuffled_items(
 ) -> Iterator[Item]:
     """Each instance once, with an output of an instance of its task as its prediction."""
     for task in outputs:
-        fitting = [one for one in task if len(one) >= case.fewest]
-        others = [chance.choice(one) for one in fitting]
+        fitting = [outputs for outputs in task if len(outputs) >= case.fewest]
+        others = [chance.choice(outputs) for outputs in fitting]
         chance.shuffle(others)
         yield from map(Item, others, fitting)
 
@@ -126,16 +126,16 @@ Score = tuple[float, float]
 def score_ours(items: Sequence[Item]) -> list[Score]:
     """As seedstep.evaluate scores."""
     marker = PredictionMarker()
-    marks = (marker.mark(one.prediction, one.references) for one in items)
-    return [(one["rouge_l"], one["rouge_1"]) for one in marks]
+    marks = (marker.mark(item.prediction, item.references) for item in items)
+    return [(scores["rouge_l"], scores["rouge_1"]) for scores in marks]
 
 
 def score_theirs(items: Sequence[Item]) -> list[Score]:
     """rouge-score, asked for each reference in turn."""
     scorer = RougeScorer(["rougeL", "rouge1"], use_stemmer=True)
     scores = []
-    for one in items:
-        found = [scorer.score(reference, one.prediction) for reference in one.references]
+    for item in items:
+        found = [scorer.score(reference, item.prediction) for reference in item.references]
         scores.append(
             (
                 max(each["rougeL"].fmeasure for each in found),
@@ -177,9 +177,9 @@ def compare(items: Sequence[Item], rounds: int) -> dict[str, list[float]]:
 
 def row(case: Case, items: Sequence[Item], seconds: dict[str, list[float]]) -> str:
     """Medians over the rounds."""
-    references = sum(len(one.references) for one in items) / len(items)
+    references = sum(len(item.references) for item in items) / len(items)
     each = [f"{median(seconds[scorer]) * 1e6 / len(items):14.1f}" for scorer in SCORERS]
-    ratio = median(one / other for one, other in zip(*seconds.values(), strict=True))
+    ratio = median(our / their for our, their in zip(*seconds.values(), strict=True))
     return f"{case.name:20}{len(items):>12,}{references:>12.1f}{''.join(each)}{ratio:8.1f}"
 
 
@@ -190,7 +190,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="default: 3")
     parser.add_argument("--data", type=Path, help="folder of SUPER-NATURALINSTRUCTIONS")
     asked = parser.parse_args()
-    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+    load = ", ".join(f"{load:.1f}" for load in os.getloadavg())
     print(f"load {load} on {os.cpu_count()} cores; rounds: {asked.rounds}; µs a prediction")
     names = "".join(f"{scorer:>14}" for scorer in SCORERS)
     print(f"{'':20}{'predictions':>12}{'references':>12}{names}{'ratio':>8}")

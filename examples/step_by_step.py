@@ -26,4 +26,4 @@ Path("task.jsonl").write_text(json.dumps(TASK), encoding="utf-8")
 with write_instructions("runs/hotel", tasks="task.jsonl", model=model, base_url=base_url) as run:
     for entry in run.entries():
         print(render(entry.result.steps) or entry.result.failure)
-        print([one.name for one in entry.result.findings])
+        print([finding.name for finding in entry.result.findings])

@@ -20,7 +20,9 @@ VERBS = ("visit", "find", "leave", "paint", "open", "guard")
 lines = [
     {
         "definition": f"Write a note that asks somebody to {verb} the place.",
-        "instances": [{"input": one, "output": f"{verb.title()} the {one}!"} for one in PLACES],
+        "instances": [
+            {"input": place, "output": f"{verb.title()} the {place}!"} for place in PLACES
+        ],
     }
     for verb in VERBS
 ]

@@ -45,11 +45,13 @@ def test_the_embedded_model_makes_a_data_set() -> None:
     assert len(tasks) == 2
     assert all(task.definition and task.instances[0].output for task in tasks)
     assert {"generation", "classification", "instances"} == set(usage)
-    assert all(one.prompt_tokens and not one.estimated for one in usage.values())
+    assert all(counts.prompt_tokens and not counts.estimated for counts in usage.values())
 
     assert run_process("export", "run", "--format", "alpaca", seconds=60).code == 0
     lines = Path("run/exports/alpaca/train.jsonl").read_text().splitlines()
-    assert {json.loads(line)["instruction"] for line in lines} == {one.definition for one in tasks}
+    assert {json.loads(line)["instruction"] for line in lines} == {
+        task.definition for task in tasks
+    }
 
     again = run_process(*FLAGS, "--tasks", "2", seconds=60)
     assert again.code == 0, again.err
@@ -67,8 +69,8 @@ async def test_the_embedded_model_writes_step_by_step_instructions() -> None:
         open_model("local", None, slots=1) as endpoint,
         Engine(endpoint, MemoryLedger(), in_flight=1) as engine,
     ):
-        done = [one async for one in write_steps(settings, tasks, engine)]
-    assert [one.task_id for one in done] == ["mood", "title"]
+        done = [entry async for entry in write_steps(settings, tasks, engine)]
+    assert [entry.task_id for entry in done] == ["mood", "title"]
     for written in done:
         assert bool(written.steps) != bool(written.failure)
         assert 1 <= len(written.turns) <= 2
@@ -97,12 +99,16 @@ def test_the_embedded_model_answers_with_a_shared_prefix_as_it_does_alone() -> N
     model, tokenizer = load_model("local", dtype="float32"), load_tokenizer("local")
     reader = HfTokenizer(tokenizer)
     encoder = TaskEncoder(CAPITALS, Encoding(), reader)
-    encoded = [encoder.encode(one) for one in CAPITALS.instances]
-    prompts = [tokenize(one, reader, decoder_only=True).prompt for one in encoded]
-    alone = [tokenizer.decode(plainly(model, one, 6), skip_special_tokens=True) for one in prompts]
+    encoded = [encoder.encode(instance) for instance in CAPITALS.instances]
+    prompts = [tokenize(pair, reader, decoder_only=True).prompt for pair in encoded]
+    alone = [
+        tokenizer.decode(plainly(model, prompt, 6), skip_special_tokens=True) for prompt in prompts
+    ]
     checkpoint = Checkpoint(model, tokenizer, new_tokens=6)
     assert checkpoint.note == ""
-    answers = {place: one.text for batch in checkpoint.answers(prompts) for place, one in batch}
+    answers = {
+        place: answer.text for batch in checkpoint.answers(prompts) for place, answer in batch
+    }
     assert [answers[place] for place in range(3)] == [text.strip() for text in alone]
     assert all(answers.values())
 

@@ -94,7 +94,7 @@ class TestAFilter:
         with open_run(grown, BOOTSTRAP) as run:
             counts = {**run.status().rejected, **run.status().bad_instances}
             assert all(len(task.definition) % 2 for task in run.tasks())
-            outputs = {one.output for task in run.tasks() for one in task.instances}
+            outputs = {instance.output for task in run.tasks() for instance in task.instances}
         assert "answer 0" in outputs
         assert "answer 1" not in outputs
         status = seedstep("status", grown).lines
@@ -118,7 +118,7 @@ class TestAFilter:
             ([*FILTERS, mine], ["mine", "empty_output"]),
         ):
             rejected = sift_instances(reply, filters).rejected
-            assert [one.reason for one in rejected] == reasons
+            assert [instance.reason for instance in rejected] == reasons
 
     @pytest.mark.parametrize("name", ["too_short", "not_novel"])
     def test_a_name_stands_for_one_reason(self, name: str) -> None:
@@ -238,7 +238,7 @@ SORT = Task(
 
 
 def head(elements: Elements) -> str:
-    shown = "".join(f"Q: {one.input}\nA: {one.output}\n\n" for one in elements.positive)
+    shown = "".join(f"Q: {example.input}\nA: {example.output}\n\n" for example in elements.positive)
     return f"{elements.definition}\n\n{shown}"
 
 

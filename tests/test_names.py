@@ -9,6 +9,7 @@ import pytest
 import seedstep
 
 SOURCE = Path(seedstep.__path__[0])
+ROOT = Path(__file__).parents[1]
 
 
 def test_no_two_public_classes_share_a_name() -> None:
@@ -22,20 +23,18 @@ def test_no_two_public_classes_share_a_name() -> None:
 
 
 ROOMS = sorted(
-    path.name
-    for path in SOURCE.iterdir()
-    if path.suffix == ".py" or (path / "__init__.py").is_file()
+    path for path in SOURCE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()
 )
+OTHERS = [ROOT / name for name in ("benchmarks", "docs", "examples", "tests")]
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_no_variable_is_called_one(room: str) -> None:
-    path = SOURCE / room
+@pytest.mark.parametrize("place", [*ROOMS, *OTHERS], ids=lambda place: place.name)
+def test_no_variable_is_called_one(place: Path) -> None:
     found = []
-    for file in [path] if path.is_file() else path.rglob("*.py"):
+    for file in [place] if place.is_file() else place.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                found.append((node.id, file.relative_to(path.parent), node.lineno))
+                found.append((node.id, file.relative_to(place.parent), node.lineno))
             elif isinstance(node, ast.arg):
-                found.append((node.arg, file.relative_to(path.parent), node.lineno))
-    assert [place for name, *place in found if name == "one"] == []
+                found.append((node.arg, file.relative_to(place.parent), node.lineno))
+    assert [where for name, *where in found if name == "one"] == []

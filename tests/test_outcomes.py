@@ -252,7 +252,7 @@ async def test_what_thoughts_used_up_tells_the_tokens_and_what_to_raise() -> Non
             model=MODEL, prompt_style="chat", tasks=1, patience=1, window=1
         )
         async for made in bootstrap(chosen, seed_tasks(), engine):
-            details.update(one.detail for one in made.candidates)
+            details.update(candidate.detail for candidate in made.candidates)
         return details
 
     (detail,) = await on_server(script, work)

@@ -26,7 +26,9 @@ def test_check_seeds_names_the_filters_that_refuse_a_seed_by_line(tmp_path: Path
         of("word " * 151),
     ]
     seeds = check_seeds(write(tmp_path, b"".join(lines)))
-    assert [(one.line, one.field, one.message.split(" ")[0]) for one in seeds.problems] == [
+    assert [
+        (problem.line, problem.field, problem.message.split(" ")[0]) for problem in seeds.problems
+    ] == [
         (2, "instruction", "too_short"),
         (3, "instruction", "keyword"),
         (4, "instruction", "write_a_program"),
@@ -45,7 +47,7 @@ def test_check_seeds_names_the_filters_that_refuse_a_seed_by_line(tmp_path: Path
 def test_check_seeds_lets_other_languages_start_with_any_letter(tmp_path: Path) -> None:
     path = write(tmp_path, line(instruction="把这句话翻译成英语") + other_line())
     assert check_seeds(path, "unicode").problems == ()
-    assert [one.line for one in check_seeds(path, "latin").problems] == [1]
+    assert [problem.line for problem in check_seeds(path, "latin").problems] == [1]
 
 
 def test_the_released_seeds_load_and_some_fail_the_filters(shared_data: Path) -> None:
@@ -54,7 +56,9 @@ def test_the_released_seeds_load_and_some_fail_the_filters(shared_data: Path) ->
     assert len(tasks) == 175
     assert sum(task.is_classification for task in tasks) == 26
     assert sum(not task.instances[0].input for task in tasks) == 50
-    reasons = {one.line: one.message.split(" ")[0] for one in check_seeds(path).problems}
+    reasons = {
+        problem.line: problem.message.split(" ")[0] for problem in check_seeds(path).problems
+    }
     assert reasons == {
         13: "too_short",
         16: "ends_with_colon",

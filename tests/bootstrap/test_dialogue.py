@@ -38,7 +38,7 @@ def prompts() -> DialoguePrompts:
 def as_text(request: Request) -> str:
     if isinstance(request.prompt, str):
         return request.prompt
-    return "".join(f"[{one.role}]\n{one.content}\n" for one in request.prompt)
+    return "".join(f"[{turn.role}]\n{turn.content}\n" for turn in request.prompt)
 
 
 @pytest.mark.parametrize("step", ["generation", "classification", "instances"])
@@ -240,7 +240,7 @@ def test_the_whole_answer_is_the_output_also_of_a_classification_task(tmp_path: 
     for task in made.tasks:
         assert task.is_classification
         assert [(each.input, each.outputs) for each in task.instances] == [("", (ANSWER,))]
-    reasons = {each.reason for one in made.generations for each in one.candidates}
+    reasons = {each.reason for generation in made.generations for each in generation.candidates}
     assert "no_good_instance" in reasons
 
 

@@ -17,7 +17,7 @@ from seedstep.bootstrap.rules import CandidateReply, is_statement
 from seedstep.data import Instance, seed_tasks
 from seedstep.prompts import demonstrations
 
-EXTRA = [one for one in FILTERS if one.extra]
+EXTRA = [rule for rule in FILTERS if rule.extra]
 
 
 def extra_instance_fault(instruction: str, instance: RawInstance) -> str:
@@ -105,13 +105,13 @@ def test_an_output_that_goes_round_in_circles(output: str, fault: str) -> None:
 @pytest.mark.parametrize("approach", ["input_first", "output_first"])
 def test_what_the_prompt_shows_is_not_taken_for_the_models_own(approach: str) -> None:
     for shown in demonstrations()[approach]:
-        for one in shown.examples:
-            for text in (one.input, f"{shown.label}: {one.input}"):
-                copy = RawInstance(text, one.output)
+        for example in shown.examples:
+            for text in (example.input, f"{shown.label}: {example.input}"):
+                copy = RawInstance(text, example.output)
                 assert extra_instance_fault("Write a poem.", copy) == "copies_demonstration"
                 spaced = RawInstance(copy.input.upper().replace(" ", "\n"), f"{copy.output} ")
                 assert extra_instance_fault("Write a poem.", spaced) == "copies_demonstration"
-            assert extra_instance_fault("Write a poem.", RawInstance("Other", one.output)) == ""
+            assert extra_instance_fault("Write a poem.", RawInstance("Other", example.output)) == ""
 
 
 def test_the_instance_filters_can_be_left_out() -> None:
@@ -120,7 +120,7 @@ def test_the_instance_filters_can_be_left_out() -> None:
     assert len(sift_instances(reply, extra=False).instances) == 2
     kept = sift_instances(reply)
     assert kept.instances == (Instance("bee, ant", ("ant, bee",)),)
-    assert [one.reason for one in kept.rejected] == ["missing_input"]
+    assert [rejected.reason for rejected in kept.rejected] == ["missing_input"]
 
 
 @given(st.text(), st.text(), st.text())
@@ -185,8 +185,10 @@ def test_an_instruction_of_the_frames_is_not_taken_for_the_models_own(approach: 
 def test_our_seeds_pass() -> None:
     for task in seed_tasks():
         assert not is_statement(task.definition)
-        for one in task.instances:
-            fault = extra_instance_fault(task.definition, RawInstance(one.input, one.output))
+        for instance in task.instances:
+            fault = extra_instance_fault(
+                task.definition, RawInstance(instance.input, instance.output)
+            )
             assert fault in ("", "copies_demonstration")
 
 
@@ -198,10 +200,10 @@ def test_hardly_anything_people_wrote_is_refused(shared_data: Path) -> None:
             for task in map(json.loads, file):
                 fault = instruction_fault(task["instruction"], english=True)
                 faults.append(fault[0] if fault else "")
-                (one,) = task["instances"]
-                raw = RawInstance(one["input"].strip(), one["output"])
+                (instance,) = task["instances"]
+                raw = RawInstance(instance["input"].strip(), instance["output"])
                 faults.append(extra_instance_fault(task["instruction"], raw))
-    counts = {name: faults.count(name) for name in {one.name for one in EXTRA}}
+    counts = {name: faults.count(name) for name in {rule.name for rule in EXTRA}}
     expected = {"statement": 3, "missing_input": 1, "repeats_itself": 1}
     assert counts == {**dict.fromkeys(counts, 0), **expected}
 

@@ -251,8 +251,8 @@ def sifted(found: list[RawInstance], fidelity: str) -> SiftedInstances:
 def check_sifted(found: list[RawInstance], fidelity: str, reasons: list[str]) -> None:
     """Assert that each was kept, or rejected for its reason, in the order they were written."""
     decided = list(zip(found, reasons, strict=True))
-    kept = tuple(Instance(one.input, (one.output,)) for one, why in decided if not why)
-    rejected = tuple(RejectedInstance(one.input, one.output, why) for one, why in decided if why)
+    kept = tuple(Instance(raw.input, (raw.output,)) for raw, why in decided if not why)
+    rejected = tuple(RejectedInstance(raw.input, raw.output, why) for raw, why in decided if why)
     assert sifted(found, fidelity) == SiftedInstances(kept, rejected)
 
 
@@ -260,7 +260,7 @@ def check_sifted(found: list[RawInstance], fidelity: str, reasons: list[str]) ->
 def test_sift_instances(
     written: list[tuple[str, str]], paper: list[str], released: list[str]
 ) -> None:
-    found = [RawInstance(*one) for one in written]
+    found = [RawInstance(*pair) for pair in written]
     check_sifted(found, "paper", paper)
     check_sifted(found, "released", released)
 
@@ -292,14 +292,14 @@ FIDELITIES = st.sampled_from(["paper", "released"])
 def test_sifting_parts_all_that_was_found_and_keeps_the_order(
     found: list[RawInstance], fidelity: str
 ) -> None:
-    written = [(one.input, one.output) for one in found]
+    written = [(raw.input, raw.output) for raw in found]
     parted = sifted(found, fidelity)
-    kept = [(one.input, one.output) for one in parted.instances]
-    rejected = [(one.input, one.output) for one in parted.rejected]
+    kept = [(instance.input, instance.output) for instance in parted.instances]
+    rejected = [(refused.input, refused.output) for refused in parted.rejected]
     assert Counter(kept) + Counter(rejected) == Counter(written)
     for part in (kept, rejected):
         rest = iter(written)
-        assert all(one in rest for one in part)
+        assert all(pair in rest for pair in part)
 
 
 @settings(max_examples=300)
@@ -308,8 +308,8 @@ def test_kept_instances_have_no_fault_no_copy_and_no_conflict(
     found: list[RawInstance], fidelity: str
 ) -> None:
     parted = sifted(found, fidelity)
-    kept = [(one.input, one.output) for one in parted.instances]
-    whole = {(one.input, one.output) for one in found if one.whole}
+    kept = [(instance.input, instance.output) for instance in parted.instances]
+    whole = {(raw.input, raw.output) for raw in found if raw.whole}
     assert len(set(kept)) == len(kept)
     for text, output in kept:
         assert (text, output) in whole
@@ -317,16 +317,16 @@ def test_kept_instances_have_no_fault_no_copy_and_no_conflict(
         assert output != text
         assert not text.endswith(":")
         assert not output.endswith(":")
-    for text, group in groupby(sorted(kept), key=lambda one: one[0]):
+    for text, group in groupby(sorted(kept), key=lambda pair: pair[0]):
         assert not text or len(list(group)) == 1
-    assert all(one.reason for one in parted.rejected)
+    assert all(rejected.reason for rejected in parted.rejected)
 
 
 @given(FOUND)
 def test_released_keeps_all_that_paper_keeps_or_nothing(found: list[RawInstance]) -> None:
     paper = sifted(found, "paper")
     released = sifted(found, "released")
-    conflict = any(one.reason == "conflicting_outputs" for one in paper.rejected)
+    conflict = any(rejected.reason == "conflicting_outputs" for rejected in paper.rejected)
     assert released.instances == (() if conflict else paper.instances)
 
 
@@ -344,7 +344,7 @@ def test_the_released_code_draws_five_instances(
     reply = CandidateReply("Sort it.", tuple(RawInstance(f"in {n}", f"out {n}") for n in range(8)))
     drawn = pool.draw("g0.1", pool.sift(reply))
     assert len(drawn.instances) == kept
-    assert [one.reason for one in drawn.rejected] == ["beyond_five"] * (8 - kept)
+    assert [rejected.reason for rejected in drawn.rejected] == ["beyond_five"] * (8 - kept)
     assert drawn == pool.draw("g0.1", pool.sift(reply))
     if fidelity == "released":
         names = {pool.draw(f"g{n}.1", pool.sift(reply)).instances for n in range(20)}

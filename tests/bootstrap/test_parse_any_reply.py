@@ -49,7 +49,7 @@ REPLIES = (
     | st.lists(st.sampled_from(PIECES) | st.text(max_size=4)).map("".join)
     | JSON_REPLIES
     | ESCAPED_REPLIES
-    | st.tuples(JSON_REPLIES, st.integers(0, 200)).map(lambda one: one[0][: one[1]])
+    | st.tuples(JSON_REPLIES, st.integers(0, 200)).map(lambda drawn: drawn[0][: drawn[1]])
 )
 
 
@@ -73,7 +73,11 @@ def test_no_reply_makes_a_function_raise(text: str, cut: bool) -> None:
 @given(REPLIES, st.booleans())
 def test_results_hold_no_control_characters(text: str, cut: bool) -> None:
     for found in read_all(text, cut):
-        odd = [one for one in found if unicodedata.category(one) == "Cc" and one not in "\n\t"]
+        odd = [
+            character
+            for character in found
+            if unicodedata.category(character) == "Cc" and character not in "\n\t"
+        ]
         assert odd == [], found
 
 
@@ -97,8 +101,8 @@ def test_instructions_are_one_line_each(text: str) -> None:
 @several
 @given(REPLIES)
 def test_instances_have_no_white_space_around_them(text: str) -> None:
-    for one in (*worked_examples(text), *labeled_inputs(text)):
-        assert (one.input, one.output) == (one.input.strip(), one.output.strip())
+    for pair in (*worked_examples(text), *labeled_inputs(text)):
+        assert (pair.input, pair.output) == (pair.input.strip(), pair.output.strip())
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":'], ids=["lists", "objects"])
@@ -166,13 +170,13 @@ def test_a_megabyte_is_read_within_seconds(head: str, piece: str) -> None:
 )
 def test_a_rendered_list_reads_back(found: list[str], shape: str) -> None:
     for first in (1, 9):  # the next number inside an item may begin the next item
-        assume(not any(str(number + 1) in one for number, one in enumerate(found, first)))
+        assume(not any(str(number + 1) in text for number, text in enumerate(found, first)))
         # "Do 1: a", or "Do: a" in all items, may be a label of a language that is not known
-        assume(not any(re.match(rf"Do {n} ?: ", one) for n, one in enumerate(found, first)))
-    assume(len(found) == 1 or not all(re.match(r"Do \d* ?: ", one) for one in found))
-    whole = "\n".join(shape.format(number, one) for number, one in enumerate(found, start=1))
+        assume(not any(re.match(rf"Do {n} ?: ", text) for n, text in enumerate(found, first)))
+    assume(len(found) == 1 or not all(re.match(r"Do \d* ?: ", text) for text in found))
+    whole = "\n".join(shape.format(number, text) for number, text in enumerate(found, start=1))
     assert list(instructions(whole, continues=False)) == found
-    continued = "\n".join(f"{number}. {one}" for number, one in enumerate(found, start=9))
+    continued = "\n".join(f"{number}. {text}" for number, text in enumerate(found, start=9))
     assert list(instructions(continued.removeprefix("9."), continues=True)) == found
 
 
@@ -199,5 +203,5 @@ def test_json_instructions_read_back(found: list[str]) -> None:
     )
 )
 def test_json_instances_read_back(found: list[dict[str, Any]]) -> None:
-    expected = [(one["input"], one["output"]) for one in found]
+    expected = [(example["input"], example["output"]) for example in found]
     assert as_pairs(worked_examples(json.dumps({"examples": found}))) == expected

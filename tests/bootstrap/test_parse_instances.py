@@ -194,14 +194,14 @@ CUT_WORKED: dict[str, tuple[str, list[bool]]] = {
 
 @pytest.mark.parametrize(("text", "whole"), CUT_WORKED.values(), ids=CUT_WORKED)
 def test_the_last_worked_example_of_a_cut_reply_is_not_whole(text: str, whole: list[bool]) -> None:
-    assert [one.whole for one in worked_examples(text, cut=True)] == whole
-    assert all(one.whole for one in worked_examples(text))
+    assert [example.whole for example in worked_examples(text, cut=True)] == whole
+    assert all(example.whole for example in worked_examples(text))
 
 
 def test_the_last_labeled_input_of_a_cut_reply_is_not_whole() -> None:
     text = "Class label: Good\nInput: a\nClass label: Bad\nInput: b"
-    assert [one.whole for one in labeled_inputs(text, cut=True)] == [True, False]
-    assert [one.whole for one in labeled_inputs(text)] == [True, True]
+    assert [labelled.whole for labelled in labeled_inputs(text, cut=True)] == [True, False]
+    assert [labelled.whole for labelled in labeled_inputs(text)] == [True, True]
 
 
 @pytest.mark.parametrize(

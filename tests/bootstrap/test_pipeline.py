@@ -39,7 +39,11 @@ def drawn(server: ScriptedServer) -> list[int]:
 
 
 def decisions(generations: tuple[Generation, ...]) -> list[tuple[str, str, str]]:
-    return [(one.id, one.instruction, one.reason) for g in generations for one in g.candidates]
+    return [
+        (candidate.id, candidate.instruction, candidate.reason)
+        for g in generations
+        for candidate in g.candidates
+    ]
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -111,19 +115,19 @@ def test_a_fault_that_passes_leaves_no_trace_in_the_data(
         calm = grow(tmp_path / "calm", server, tasks=12)
         server.script = script
         troubled = grow(tmp_path / "troubled", server, tasks=12)
-    assert server.requests > 1.5 * sum(one.requests for one in calm.status.usage.values())
+    assert server.requests > 1.5 * sum(usage.requests for usage in calm.status.usage.values())
     assert troubled.generations == calm.generations
 
 
 def test_same_seed_same_data_another_seed_other_data(tmp_path: Path) -> None:
     with ScriptedServer() as server:
-        one, same, other = (
+        first, same, other = (
             grow(tmp_path / str(number), server, seed=seed, tasks=12)
             for number, seed in enumerate((1, 1, 2))
         )
-    assert exported(same.path) == exported(one.path)
-    assert same.generations == one.generations
-    assert {task.definition for task in other.tasks} != {task.definition for task in one.tasks}
+    assert exported(same.path) == exported(first.path)
+    assert same.generations == first.generations
+    assert {task.definition for task in other.tasks} != {task.definition for task in first.tasks}
 
 
 def test_the_window_is_part_of_what_the_data_depends_on(tmp_path: Path) -> None:
@@ -137,7 +141,7 @@ def test_nothing_is_asked_twice(style: str, tmp_path: Path) -> None:
     with ScriptedServer() as server:
         made = grow(tmp_path / "run", server, prompt_style=style, tasks=60)
     assert set(times_asked(server.bodies).values()) == {1}
-    assert sum(one.requests for one in made.status.usage.values()) == server.requests
+    assert sum(usage.requests for usage in made.status.usage.values()) == server.requests
 
 
 @pytest.mark.parametrize("window", [1, 3, 8])
@@ -145,13 +149,13 @@ def test_six_seeds_and_two_finished_tasks_are_shown(window: int, tmp_path: Path)
     with ScriptedServer(random_delays(0.005)) as server:
         made = grow(tmp_path / "run", server, window=window, tasks=40)
     seeds = {task.id for task in seed_tasks()}
-    for one in made.generations:
-        retired = made.generations[: max(0, one.index - window + 1)]
+    for written in made.generations:
+        retired = made.generations[: max(0, written.index - window + 1)]
         known = {c.id for generation in retired for c in generation.candidates if c.task}
-        machine = set(one.demonstrations) - seeds
+        machine = set(written.demonstrations) - seeds
         assert machine <= known
         assert len(machine) == min(2, len(known))
-        assert len(one.demonstrations) == len(set(one.demonstrations)) == 8
+        assert len(written.demonstrations) == len(set(written.demonstrations)) == 8
     assert len(made.generations) > window + 2
 
 
@@ -161,10 +165,10 @@ def test_demonstrations_are_shuffled_and_stand_in_the_prompt(tmp_path: Path) -> 
     texts = {task.id: one_line(task.definition) for task in (*seed_tasks(), *made.tasks)}
     prompts = {b["seed"]: b["prompt"] for b in server.bodies if purpose_of(b) == "generation"}
     places = set()
-    for one in made.generations:
-        shown = re.findall(r"^\d\. (.+)$", prompts[one.index], re.MULTILINE)
-        assert shown == [texts[task] for task in one.demonstrations]
-        places |= {n for n, task in enumerate(one.demonstrations) if task.startswith("g")}
+    for generation in made.generations:
+        shown = re.findall(r"^\d\. (.+)$", prompts[generation.index], re.MULTILINE)
+        assert shown == [texts[task] for task in generation.demonstrations]
+        places |= {n for n, task in enumerate(generation.demonstrations) if task.startswith("g")}
     assert len(places) >= 6
 
 
@@ -205,7 +209,7 @@ def test_a_finished_task_renews_the_patience(window: int, tmp_path: Path) -> Non
         made = grow(
             tmp_path / "run", server, prompt_style="completion", patience=4, window=window, tasks=9
         )
-    assert [one.index for one in made.generations] == list(range(8))
+    assert [generation.index for generation in made.generations] == list(range(8))
     assert [task.id for task in made.tasks] == ["g3.1"]
     assert made.status.rejected == {"too_short": 14, "keyword": 7}
 
@@ -215,10 +219,10 @@ def test_a_refused_generation_request_does_not_stop_the_run(style: str, tmp_path
     with ScriptedServer(where(generated_in(0, 2), REFUSED)) as server:
         made = grow(tmp_path / "run", server, prompt_style=style, tasks=10)
     assert len(made.tasks) == 10
-    failed = [one for one in made.generations if one.failure]
-    assert [one.index for one in failed] == [0, 2]
-    assert all("HTTP 400: scripted fault" in one.failure for one in failed)
-    assert all(one.candidates == () for one in failed)
+    failed = [generation for generation in made.generations if generation.failure]
+    assert [generation.index for generation in failed] == [0, 2]
+    assert all("HTTP 400: scripted fault" in generation.failure for generation in failed)
+    assert all(generation.candidates == () for generation in failed)
     assert made.status.usage["generation"].failed == 2
 
 
@@ -256,8 +260,8 @@ def test_a_list_cut_at_its_length_limit(fidelity: str, reasons: list[str], tmp_p
     with ScriptedServer(where(generated_in(0), cut)) as server:
         made = grow(tmp_path / "run", server, prompt_style="completion", fidelity=fidelity, tasks=5)
     candidates = made.generations[0].candidates
-    assert [one.reason for one in candidates] == reasons
-    assert [one.instruction for one in candidates] == [
+    assert [candidate.reason for candidate in candidates] == reasons
+    assert [candidate.instruction for candidate in candidates] == [
         "Describe a calm morning at sea.",
         "Explain why the sky has",
     ]
@@ -270,8 +274,8 @@ def test_the_novelty_filter_is_on_and_its_threshold_counts(tmp_path: Path) -> No
             for limit in (0.3, 1.0)
         )
     assert strict.status.rejected["not_novel"] > 5 * lax.status.rejected.get("not_novel", 0) + 5
-    for one in strict.generations:
-        for candidate in one.candidates:
+    for generation in strict.generations:
+        for candidate in generation.candidates:
             near = candidate.neighbor.score if candidate.neighbor else 0.0
             assert (near >= 0.3) == (candidate.reason == "not_novel")
 
@@ -307,17 +311,17 @@ def test_items_that_were_not_retired_are_not_recorded(
     assert max(drawn(server)) >= retired
     assert made.status.generations == retired
     with Run.read(BOOTSTRAP, made.path) as run:
-        for one in decisions(made.generations):
-            assert run.records.show(one[0]).candidate.instruction == one[1]
-        for one in decisions(whole.generations[retired:]):
+        for decision in decisions(made.generations):
+            assert run.records.show(decision[0]).candidate.instruction == decision[1]
+        for decision in decisions(whole.generations[retired:]):
             with pytest.raises(InputError):
-                run.records.show(one[0])
+                run.records.show(decision[0])
 
 
 def test_no_more_is_asked_for_than_may_be_needed(tmp_path: Path) -> None:
     with ScriptedServer() as server:
         made = grow(tmp_path / "run", server, window=64, in_flight=64, tasks=1)
-    assert [one.index for one in made.generations] == [0]
+    assert [generation.index for generation in made.generations] == [0]
     assert drawn(server) == [0]
 
 
@@ -325,9 +329,11 @@ def test_replies_that_overtake_one_another_are_retired_in_order(tmp_path: Path) 
     late = Fault(delay=0.1)
     with ScriptedServer(where(generated_in(0, 2, 5), late)) as server:
         made = grow(tmp_path / "run", server, in_flight=64, window=16, tasks=30)
-    assert [one.index for one in made.generations] == list(range(len(made.generations)))
+    assert [generation.index for generation in made.generations] == list(
+        range(len(made.generations))
+    )
     assert len(made.generations) > 6
-    follow_up = next(n for n, one in enumerate(server.bodies) if purpose_of(one) != "generation")
+    follow_up = next(n for n, body in enumerate(server.bodies) if purpose_of(body) != "generation")
     assert server.arrived[follow_up] - server.arrived[0] > 0.09
 
 

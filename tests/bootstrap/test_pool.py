@@ -49,8 +49,8 @@ def test_a_sample_is_made_of_6_seeds_and_2_finished_tasks(
     for index in range(50):
         shown = pool.sample(index)
         assert len(set(shown)) == len(shown)
-        assert sum(one in SEEDS for one in shown) == human
-        assert sum(one in FINISHED for one in shown) == machine
+        assert sum(text in SEEDS for text in shown) == human
+        assert sum(text in FINISHED for text in shown) == machine
 
 
 def test_a_sample_depends_on_the_seed_the_index_and_the_pool_only() -> None:
@@ -72,8 +72,8 @@ def test_finished_tasks_stand_anywhere_among_the_shown() -> None:
     places = {
         place
         for index in range(100)
-        for place, one in enumerate(pool.sample(index))
-        if one in FINISHED
+        for place, text in enumerate(pool.sample(index))
+        if text in FINISHED
     }
     assert places == set(range(8))
 

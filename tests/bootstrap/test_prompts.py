@@ -64,7 +64,7 @@ def as_text(request: Request) -> str:
     """A prompt as one text; turns of a conversation stand below their roles."""
     if isinstance(request.prompt, str):
         return request.prompt
-    return "".join(f"[{one.role}]\n{one.content}\n" for one in request.prompt)
+    return "".join(f"[{turn.role}]\n{turn.content}\n" for turn in request.prompt)
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -85,7 +85,9 @@ def test_the_classification_prompt_shows_12_tasks_that_are_and_19_that_are_not()
     answers = re.findall(r"^Is it classification\? (.*)$", text, re.MULTILINE)
     assert (answers.count("Yes"), answers.count("No"), len(answers)) == (12, 19, 31)
     shown = demonstrations()["classification"]
-    assert [one.task.is_classification for one in shown] == [one == "Yes" for one in answers]
+    assert [demonstration.task.is_classification for demonstration in shown] == [
+        answer == "Yes" for answer in answers
+    ]
 
 
 @pytest.mark.parametrize(
@@ -113,30 +115,30 @@ def test_every_demonstration_and_the_target_begin_with_task(
 
 
 def test_output_first_demonstrations_are_classification_with_different_labels() -> None:
-    for one in demonstrations()["output_first"]:
-        labels = [example.output for example in one.examples]
-        assert one.task.is_classification
+    for demonstration in demonstrations()["output_first"]:
+        labels = [example.output for example in demonstration.examples]
+        assert demonstration.task.is_classification
         assert len(labels) >= 2
         assert len(set(labels)) == len(labels)
-        assert all(example.input for example in one.examples)
+        assert all(example.input for example in demonstration.examples)
 
 
 def test_input_first_demonstrations_are_not_classification() -> None:
     shown = demonstrations()["input_first"]
-    assert not any(one.task.is_classification for one in shown)
-    assert all(one.examples for one in shown)
-    assert any(not one.examples[0].input for one in shown)
-    assert any(len(one.examples) > 1 for one in shown)
+    assert not any(demonstration.task.is_classification for demonstration in shown)
+    assert all(demonstration.examples for demonstration in shown)
+    assert any(not demonstration.examples[0].input for demonstration in shown)
+    assert any(len(demonstration.examples) > 1 for demonstration in shown)
 
 
-def expected_inputs(one: Demonstration) -> list[tuple[str, str]]:
+def expected_inputs(demonstration: Demonstration) -> list[tuple[str, str]]:
     """The examples as they stand in the paper's frames, with the field's name."""
-    label = f"{one.label}: " if one.label else ""
-    return [(f"{label}{ex.input}" if ex.input else "", ex.output) for ex in one.examples]
+    label = f"{demonstration.label}: " if demonstration.label else ""
+    return [(f"{label}{ex.input}" if ex.input else "", ex.output) for ex in demonstration.examples]
 
 
 def pairs(found: tuple[RawInstance, ...]) -> list[tuple[str, str]]:
-    return [(one.input, one.output) for one in found]
+    return [(raw.input, raw.output) for raw in found]
 
 
 def answers_of(style: Style, step: str) -> list[str]:
@@ -144,7 +146,7 @@ def answers_of(style: Style, step: str) -> list[str]:
     request = request_of(prompts_of(style), step)
     if style == "turns":
         assert isinstance(request.prompt, tuple)
-        return [one.content for one in request.prompt if one.role == "assistant"]
+        return [turn.content for turn in request.prompt if turn.role == "assistant"]
     blocks = as_text(request).split("\n\nTask: ")[1:-1]
     return [block.split("\n", 1)[1] for block in blocks]
 
@@ -157,8 +159,8 @@ def test_shown_examples_read_back_as_they_are(
     style: Style, step: str, read: Callable[[str], tuple[RawInstance, ...]]
 ) -> None:
     shown = demonstrations()[step]
-    for one, answer in zip(shown, answers_of(style, step), strict=True):
-        assert pairs(read(answer)) == expected_inputs(one)
+    for demonstration, answer in zip(shown, answers_of(style, step), strict=True):
+        assert pairs(read(answer)) == expected_inputs(demonstration)
 
 
 @pytest.mark.parametrize(
@@ -167,15 +169,19 @@ def test_shown_examples_read_back_as_they_are(
 def test_shown_json_examples_read_back_as_they_are(
     step: str, read: Callable[[str], tuple[RawInstance, ...]]
 ) -> None:
-    for one, answer in zip(demonstrations()[step][:4], answers_of("chat", step), strict=True):
-        assert pairs(read(answer)) == [(ex.input, ex.output) for ex in one.examples]
+    for demonstration, answer in zip(
+        demonstrations()[step][:4], answers_of("chat", step), strict=True
+    ):
+        assert pairs(read(answer)) == [(ex.input, ex.output) for ex in demonstration.examples]
 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_shown_classifications_read_back_as_they_are(style: Style) -> None:
-    shown = [one.task.is_classification for one in demonstrations()["classification"]]
+    shown = [
+        demonstration.task.is_classification for demonstration in demonstrations()["classification"]
+    ]
     answers = answers_of(style, "classification")
-    read = [says_classification(one.removeprefix("Is it classification?")) for one in answers]
+    read = [says_classification(answer.removeprefix("Is it classification?")) for answer in answers]
     assert read == ([True, False] * 3 if style == "chat" else shown)
 
 
@@ -253,22 +259,22 @@ def test_the_released_output_first_frame_shows_two_tasks_without_input() -> None
 def test_turns_show_a_system_heading_and_one_exchange_a_demonstration() -> None:
     request = request_of(prompts_of("turns"), "classification")
     assert isinstance(request.prompt, tuple)
-    roles = [one.role for one in request.prompt]
+    roles = [turn.role for turn in request.prompt]
     assert roles == ["system", *["user", "assistant"] * 31, "user"]
     assert request.prompt[0].content == heading("completion/classification")
     assert request.prompt[-1].content == f"Task: {INSTRUCTION}\nIs it classification?"
 
 
 def test_turns_continue_the_same_list_as_completions() -> None:
-    one, other = prompts_of("turns"), prompts_of("completion")
-    assert one.generation(SHOWN, 5) == other.generation(SHOWN, 5)
+    turns, completions = prompts_of("turns"), prompts_of("completion")
+    assert turns.generation(SHOWN, 5) == completions.generation(SHOWN, 5)
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_chat_prompt_is_one_message_with_the_schema_of_its_answer(step: str) -> None:
     request = request_of(prompts_of("chat"), step)
     assert isinstance(request.prompt, tuple)
-    assert [one.role for one in request.prompt] == ["user"]
+    assert [turn.role for turn in request.prompt] == ["user"]
     assert request.schema is not None
     body = request.schema.body
     assert (body["required"], body["additionalProperties"]) == (list(body["properties"]), False)

@@ -297,7 +297,9 @@ def test_all_faults_of_a_line_are_reported(tmp_path: Path) -> None:
     bad = line(id="one", instruction="", instances=[{"input": "", "output": ""}] * 2)
     problems = read_seeds(write(tmp_path, line(id="one") + bad)).problems
     fields = ["instruction", "instances[0].output", "instances[1].output", "id"]
-    assert [(one.line, one.field) for one in problems] == [(2, field) for field in fields]
+    assert [(problem.line, problem.field) for problem in problems] == [
+        (2, field) for field in fields
+    ]
 
 
 def test_a_huge_line_is_skipped_without_being_held(tmp_path: Path) -> None:

@@ -236,8 +236,8 @@ def test_show_gives_a_task_with_its_provenance(run: BootstrapRun) -> None:
     for instance in task.instances:
         assert f"input: {instance.input} output: {instance.output}" in done.words
     assert len(details.demonstrations) == 8
-    for one, definition in details.demonstrations:
-        assert f"{one}  {definition}" in done.out
+    for demonstration, definition in details.demonstrations:
+        assert f"{demonstration}  {definition}" in done.out
     assert [row["purpose"] for row in details.requests] == [
         "generation",
         "classification",

@@ -31,7 +31,7 @@ RECORDS = [
 @pytest.fixture
 def tasks(tmp_path: Path) -> Path:
     path = tmp_path / "tasks.jsonl"
-    path.write_text("".join(json.dumps(one) + "\n" for one in RECORDS))
+    path.write_text("".join(json.dumps(record) + "\n" for record in RECORDS))
     return path
 
 
@@ -99,7 +99,7 @@ def test_colours_alternate_by_token(tasks: Path, model: str) -> None:
     done = run_process(*show, env=env)
     first, second = "\x1b[30;102m", "\x1b[30;103m"
     last = done.out.splitlines()[-1]
-    tokens = [byte_level().text([one]) for one in byte_level().ids(" 2 3")]
+    tokens = [byte_level().text([token]) for token in byte_level().ids(" 2 3")]
     colours = [first, second] * len(tokens)
     shown = [f"{colour}{token}\x1b[0m" for colour, token in zip(colours, tokens, strict=False)]
     assert last == "".join([*shown, "\x1b[7m<|end|>\x1b[0m"])

@@ -39,7 +39,7 @@ def test_novel_rows_are_kept_as_they_are(tmp_path: Path) -> None:
 def test_annotated_rows_say_what_was_decided_and_why(tmp_path: Path) -> None:
     path, out = write(tmp_path / "data.jsonl", [*NEAR, ""]), tmp_path / "out.jsonl"
     assert seedstep("novelty", path, "--out", str(out), "--annotate").code == 0
-    found = [[one[name] for name in COLUMNS] for one in lines(out)]
+    found = [[record[name] for name in COLUMNS] for record in lines(out)]
     assert found == [
         [True, None, None, None, None],
         [True, None, None, None, None],
@@ -54,7 +54,8 @@ def test_the_nearest_of_kept_rows_on_request(tmp_path: Path) -> None:
     path, out = write(tmp_path / "data.jsonl", texts), tmp_path / "out.jsonl"
     assert seedstep("novelty", path, "--out", str(out), "--annotate", "--nearest").code == 0
     found = [
-        (one["novelty_kept"], one["novelty_score"], one["novelty_nearest"]) for one in lines(out)
+        (record["novelty_kept"], record["novelty_score"], record["novelty_nearest"])
+        for record in lines(out)
     ]
     assert found == [(True, None, None), (True, None, None), (True, 0.5, "row 1")]
 
@@ -98,7 +99,7 @@ def test_an_export_of_conversations_is_an_evaluation_set(tmp_path: Path) -> None
     (tmp_path / "chat.json").write_text(json.dumps([{"messages": chat}]))
     done = seedstep("novelty", path, "--out", str(out), "--against", tmp_path / "chat.json")
     assert "2 rejected: contaminated" in done.out
-    assert [one["id"] for one in lines(out)] == [0]
+    assert [record["id"] for record in lines(out)] == [0]
 
 
 def test_what_is_close_to_an_evaluation_set_is_rejected_first(tmp_path: Path) -> None:
@@ -124,7 +125,7 @@ def test_parquet_and_text(tmp_path: Path) -> None:
     annotated = tmp_path / "out.jsonl"
     arguments = ("novelty", str(tmp_path / "data.txt"), "--annotate", "--out", str(annotated))
     assert seedstep(*arguments).code == 0
-    assert [one["novelty_kept"] for one in lines(annotated)] == [True, True, False, False]
+    assert [record["novelty_kept"] for record in lines(annotated)] == [True, True, False, False]
 
 
 def test_rows_without_a_text_are_counted_and_named(tmp_path: Path) -> None:

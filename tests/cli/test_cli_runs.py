@@ -94,7 +94,7 @@ def test_what_is_no_run_is_left_alone(path: str, server: ScriptedServer) -> None
     Path("folder/notes.txt").write_text("mine")
     done = seedstep("bootstrap", "--out", path, "--model", "openai:m")
     assert done.error.startswith(f"error: {path}")
-    assert [one.name for one in Path("folder").iterdir()] == ["notes.txt"]
+    assert [path.name for path in Path("folder").iterdir()] == ["notes.txt"]
     assert server.requests == 0
 
 
@@ -114,7 +114,7 @@ def test_a_directory_that_is_no_run_is_refused(command: str, path: str) -> None:
     else:
         assert error.startswith(f"error: {path} is not a run.")
         assert all(stage in error for stage in STAGES)
-    assert [one.name for one in Path().iterdir()] == ["file"]
+    assert [path.name for path in Path().iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize("command", ["status", "show", "bootstrap"])
@@ -163,7 +163,7 @@ def test_an_export_leaves_other_files_alone(path: str, run: Path) -> None:
     error = seedstep("export", "run", "--format", "alpaca", "--out", path).error
     assert error.startswith(f"error: {path}")
     assert Path("folder/notes.txt").read_text() == "mine"
-    assert [one.name for one in Path("folder").iterdir()] == ["notes.txt"]
+    assert [path.name for path in Path("folder").iterdir()] == ["notes.txt"]
 
 
 def test_an_unknown_format_is_refused_with_the_formats(run: Path) -> None:

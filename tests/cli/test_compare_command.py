@@ -36,9 +36,9 @@ def tasks(tmp_path: Path) -> Path:
 class TestDifferences:
     def test_a_system_does_not_differ_from_itself(self, tasks: Path, tmp_path: Path) -> None:
         texts = {**right(TASKS), "t3-0": "R3", "t5-1": "no"}
-        one = write_predictions(tmp_path / "one.jsonl", texts)
+        file = write_predictions(tmp_path / "one.jsonl", texts)
         same = write_predictions(tmp_path / "same.jsonl", dict(reversed(texts.items())))
-        (found,) = json_of("compare", one, same, "--tasks", tasks)
+        (found,) = json_of("compare", file, same, "--tasks", tasks)
         every = found["comparison"]
         for difference in (every["overall"], every["exact_match"], *every["categories"].values()):
             assert difference["difference"] == {"value": 0, "low": 0, "high": 0, "reason": ""}
@@ -46,10 +46,10 @@ class TestDifferences:
         assert every["mcnemar"]["p_value"] == 1.0
 
     def test_one_task_alone_is_no_proof(self, tasks: Path, tmp_path: Path) -> None:
-        one = write_predictions(tmp_path / "one.jsonl", right(TASKS))
+        first = write_predictions(tmp_path / "one.jsonl", right(TASKS))
         other = {**right(TASKS), "t3-0": "no", "t3-1": "no"}
-        two = write_predictions(tmp_path / "two.jsonl", other)
-        (found,) = json_of("compare", one, two, "--tasks", tasks)
+        second = write_predictions(tmp_path / "two.jsonl", other)
+        (found,) = json_of("compare", first, second, "--tasks", tasks)
         overall = found["comparison"]["overall"]
         assert overall["difference"]["low"] == 0 < overall["difference"]["value"]
         assert (overall["wins"], overall["losses"], overall["ties"]) == (2, 0, 22)
@@ -61,11 +61,11 @@ class TestDifferences:
             texts = {i: t if chance.random() < share else "no" for i, t in right(TASKS).items()}
             paths.append(write_predictions(tmp_path / f"{name}.jsonl", texts))
         found = json_of("compare", *paths, "--tasks", tasks)
-        assert [(one["first"], one["second"]) for one in found] == [
+        assert [(pair["first"], pair["second"]) for pair in found] == [
             ("best", "fair"),
             ("best", "poor"),
         ]
-        fair, poor = (one["comparison"]["overall"]["difference"]["value"] for one in found)
+        fair, poor = (pair["comparison"]["overall"]["difference"]["value"] for pair in found)
         assert 0 < fair < poor
         assert found[1]["comparison"]["overall"]["difference"]["low"] > 0
 
@@ -90,11 +90,11 @@ class TestDifferences:
             write_predictions(tmp_path / "best.jsonl", right(TASKS)),
         ]
         found = json_of("compare", *paths, "--tasks", tasks, "--against", "poor")
-        assert [(one["first"], one["second"]) for one in found] == [
+        assert [(pair["first"], pair["second"]) for pair in found] == [
             ("fair", "poor"),
             ("best", "poor"),
         ]
-        gains = [one["comparison"]["overall"]["difference"]["value"] for one in found]
+        gains = [pair["comparison"]["overall"]["difference"]["value"] for pair in found]
         assert gains == pytest.approx([100 * 4 / 24, 100 * 6 / 24])
 
     def test_several_baselines_make_no_comparison_twice(self, tasks: Path, tmp_path: Path) -> None:
@@ -133,10 +133,10 @@ class TestDifferences:
         assert "nothing to compare with base" in error
 
     def test_what_is_printed(self, tasks: Path, tmp_path: Path) -> None:
-        one = write_predictions(tmp_path / "one.jsonl", right(TASKS))
+        first = write_predictions(tmp_path / "one.jsonl", right(TASKS))
         part = dict(list(right(TASKS).items())[4:])
-        two = write_predictions(tmp_path / "two.jsonl", part)
-        done = seedstep("compare", one, two, "--tasks", tasks)
+        second = write_predictions(tmp_path / "two.jsonl", part)
+        done = seedstep("compare", first, second, "--tasks", tasks)
         assert done.code == 0
         rows = [line.split() for line in done.lines]
         assert done.lines[0] == "A: one, B: two"
@@ -148,12 +148,12 @@ class TestDifferences:
         assert "Differences with 95% intervals over tasks." in done.out
         assert "Exact matches: 4 only A, 0 only B; McNemar's test p = 0.12 (exact)." in done.out
         assert "two: 4 predictions missing or failed, counted as empty" in done.out
-        markdown = seedstep("compare", one, two, "--tasks", tasks, "--format", "markdown").out
+        markdown = seedstep("compare", first, second, "--tasks", tasks, "--format", "markdown").out
         assert "| all | ROUGE-L | 100.0 | 83.3 | +16.7 [" in markdown
 
     def test_one_system_is_no_comparison(self, tasks: Path, tmp_path: Path) -> None:
-        one = write_predictions(tmp_path / "one.jsonl", right(TASKS))
-        assert "only one system" in seedstep("compare", one, "--tasks", tasks).error
+        file = write_predictions(tmp_path / "one.jsonl", right(TASKS))
+        assert "only one system" in seedstep("compare", file, "--tasks", tasks).error
 
 
 def systems_of(
@@ -173,17 +173,19 @@ def systems_of(
     for number, name in enumerate(names):
         kept = dict(list(texts.items())[2 * number :])
         path = write_predictions(folder / "p.jsonl", kept)
-        (one,) = evaluate_systems([path], tasks=TaskChoice(str(tasks)), grouping="category").systems
-        found.append(replace(one, name=name))
+        (system,) = evaluate_systems(
+            [path], tasks=TaskChoice(str(tasks)), grouping="category"
+        ).systems
+        found.append(replace(system, name=name))
     return tuple(found)
 
 
 class TestFigures:
     def test_they_are_written_as_svg_and_png(self, tasks: Path, tmp_path: Path) -> None:
-        one = write_predictions(tmp_path / "one.jsonl", right(TASKS))
-        two = write_predictions(tmp_path / "two.jsonl", {**right(TASKS), "t1-0": "R1"})
+        first = write_predictions(tmp_path / "one.jsonl", right(TASKS))
+        second = write_predictions(tmp_path / "two.jsonl", {**right(TASKS), "t1-0": "R1"})
         plots = tmp_path / "new" / "plots"
-        done = seedstep("compare", one, two, "--tasks", tasks, "--plots", plots)
+        done = seedstep("compare", first, second, "--tasks", tasks, "--plots", plots)
         assert done.code == 0
         names = sorted(path.name for path in plots.iterdir())
         assert names == ["categories.png", "categories.svg", "overall.png", "overall.svg"]
@@ -198,12 +200,12 @@ class TestFigures:
         systems = systems_of(tmp_path, ("one", "two", "three"))
         (axes,) = overall_figure(systems).axes
         bars = [bar.get_width() for bar in axes.patches]
-        expected = [one.overall.of("rouge_l").value for one in systems]
+        expected = [system.overall.of("rouge_l").value for system in systems]
         assert bars[:3] == pytest.approx(expected)
         assert [text.get_text() for text in axes.get_yticklabels()] == ["one", "two", "three"]
         whiskers = axes.containers[0].lines[2][0].get_segments()
         assert [whisker[0][0] for whisker in whiskers] == pytest.approx(
-            [one.overall.of("rouge_l").low for one in systems]
+            [system.overall.of("rouge_l").low for system in systems]
         )
 
     def test_categories_are_grouped_with_their_metric(self, tmp_path: Path) -> None:
@@ -219,7 +221,7 @@ class TestFigures:
         systems = systems_of(tmp_path, ("one", "two"), category="Sorting")
         (axes,) = category_figure(systems).axes
         segments = axes.containers[0].lines[2][0].get_segments()
-        assert sum(one.size for one in segments) == 0
+        assert sum(segment.size for segment in segments) == 0
 
     @pytest.mark.parametrize(
         "name", ["$\\frac{1}{0}$", "<script>x</script>", "\x1b[31m\u202eab", "赤い船", "x" * 5000]
@@ -241,11 +243,11 @@ class TestFigures:
         assert drawn(overall_figure, systems, "svg") == drawn(overall_figure, systems, "svg")
 
     def test_a_directory_that_can_not_be_made(self, tasks: Path, tmp_path: Path) -> None:
-        one = write_predictions(tmp_path / "one.jsonl", right(TASKS))
-        two = write_predictions(tmp_path / "two.jsonl", right(TASKS))
-        done = seedstep("compare", one, two, "--tasks", tasks, "--plots", one)
+        first = write_predictions(tmp_path / "one.jsonl", right(TASKS))
+        second = write_predictions(tmp_path / "two.jsonl", right(TASKS))
+        done = seedstep("compare", first, second, "--tasks", tasks, "--plots", first)
         assert done.code == 1
-        assert f"error: {one}: " in done.err
+        assert f"error: {first}: " in done.err
 
     def test_many_systems_on_one_figure(self, tmp_path: Path) -> None:
         systems = systems_of(tmp_path, tuple(f"model {n}" for n in range(11)))
@@ -258,4 +260,7 @@ class TestFigures:
 
 
 def svg_texts(image: bytes) -> list[str]:
-    return [one.text or "" for one in ET.fromstring(image).iter("{http://www.w3.org/2000/svg}text")]
+    return [
+        element.text or ""
+        for element in ET.fromstring(image).iter("{http://www.w3.org/2000/svg}text")
+    ]

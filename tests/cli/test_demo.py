@@ -21,7 +21,7 @@ def test_what_a_stage_reads_was_made_before() -> None:
     stages = experiment_of("default").stages
     read = 0
     for place, stage in enumerate(stages):
-        before = [one for one in stages[:place] if one.name in needs(stages, stage)]
+        before = [earlier for earlier in stages[:place] if earlier.name in needs(stages, stage)]
         for word in {re.sub(r"^hf:|[:/@].*$", "", word) for word in stage.command}:
             if word in map(made, stages) and word != made(stage):
                 assert word in map(made, before), (stage, word)
@@ -39,7 +39,7 @@ def test_nothing_goes_on_where_the_demo_of_0_1_0_did_something_else(size: str) -
 
 def needs(stages: tuple[ExperimentStage, ...], stage: ExperimentStage) -> set[str]:
     """The names of all stages that must be finished before one."""
-    by_name = {one.name: one for one in stages}
+    by_name = {stage.name: stage for stage in stages}
     return set(stage.after).union(*(needs(stages, by_name[name]) for name in stage.after))
 
 

@@ -66,7 +66,10 @@ class TestScores:
         (found,) = json_of("evaluate", path, "--tasks", tasks, "--by", "task")
         scorer = RougeScorer(["rouge1", "rougeL"], use_stemmer=True)
         for metric, name in (("rouge_l", "rougeL"), ("rouge_1", "rouge1")):
-            scores = [scorer.score(right()[one], texts[one])[name].fmeasure for one in right()]
+            scores = [
+                scorer.score(right()[instance], texts[instance])[name].fmeasure
+                for instance in right()
+            ]
             expected = 100 * sum(scores) / len(scores)
             assert found["overall"][metric]["value"] == pytest.approx(expected, abs=1e-9)
         assert list(found["task"]) == [f"t{n}" for n in range(8)]
@@ -105,9 +108,9 @@ class TestScores:
         found = json_of(
             "evaluate", *answers, "--tasks", folder / "user_oriented_instructions.jsonl"
         )
-        scores = {one["system"]: one["overall"]["rouge_l"]["value"] for one in found}
-        assert {one["overall"]["tasks"] for one in found} == {252}
-        assert not any(one["missing"] or one["left_out"] for one in found)
+        scores = {scores["system"]: scores["overall"]["rouge_l"]["value"] for scores in found}
+        assert {scores["overall"]["tasks"] for scores in found} == {252}
+        assert not any(scores["missing"] or scores["left_out"] for scores in found)
         assert scores["davinci_predictions"] < 5 < scores["davinci-t0-ft_predictions"]
         assert scores["davinci-t0-ft_predictions"] < scores["davinci-self-instruct_predictions"]
         assert scores["davinci-self-instruct_predictions"] < scores["text-davinci-003_predictions"]
@@ -115,7 +118,9 @@ class TestScores:
 
 class TestWhatDoesNotCount:
     def test_it_is_counted_and_named(self, tasks: Path, tmp_path: Path) -> None:
-        lines: list[Any] = [{"id": one, "prediction": text} for one, text in right().items()]
+        lines: list[Any] = [
+            {"id": instance, "prediction": text} for instance, text in right().items()
+        ]
         lines[3] = b"{broken"
         lines += [{"id": "t0-0", "prediction": "other"}, {"id": "nowhere", "prediction": "x"}]
         lines += [{"id": "t0-0", "prediction": "another"}, {"id": "t1-0", "prediction": 3}]
@@ -125,7 +130,7 @@ class TestWhatDoesNotCount:
         assert found["overall"]["exact_match"]["value"] == 100 * 15 / 16
         assert found["missing"] == ["t1-1"]
         again = "'t0-0' again; the first prediction counts"
-        assert [one.removeprefix(str(path)).partition(": ") for one in found["left_out"]] == [
+        assert [line.removeprefix(str(path)).partition(": ") for line in found["left_out"]] == [
             (", line 4", ": ", found["left_out"][0].partition(": ")[2]),
             (", line 20, field 'prediction'", ": ", "expected `str`, got `int`"),
             (", line 18", ": ", "there is no instance 'nowhere'"),
@@ -270,8 +275,8 @@ class TestRuns:
         assert tuned["overall"]["exact_match"]["value"] == 100.0
         assert base["overall"]["exact_match"]["value"] == 87.5
         assert base["failed"] == {"t7-0": "refused", "t7-1": "refused"}
-        (one,) = json_of("evaluate", run, "--name", "tuned")
-        assert one == tuned
+        (scores,) = json_of("evaluate", run, "--name", "tuned")
+        assert scores == tuned
 
     def test_scores_are_kept_in_the_run_once(self, run: Path) -> None:
         assert kept_scores(run) == ()
@@ -314,10 +319,14 @@ class TestRuns:
     def test_a_run_beside_a_file(self, run: Path, tasks: Path, tmp_path: Path) -> None:
         path = write_predictions(tmp_path / "theirs.jsonl", right())
         found = json_of("evaluate", run, path, "--tasks", tasks)
-        assert [one["system"] for one in found] == ["base", "tuned", "theirs"]
+        assert [scores["system"] for scores in found] == ["base", "tuned", "theirs"]
         same = write_predictions(tmp_path / "base.jsonl", right())
         found = json_of("evaluate", run, same, "--tasks", tasks)
-        assert [one["system"] for one in found] == [f"base ({run})", "tuned", f"base ({same})"]
+        assert [scores["system"] for scores in found] == [
+            f"base ({run})",
+            "tuned",
+            f"base ({same})",
+        ]
         assert {row["name"] for row in kept_scores(run)} == {"base", "tuned"}
 
     def test_a_run_of_another_stage(self, run: Path, tasks: Path, tmp_path: Path) -> None:

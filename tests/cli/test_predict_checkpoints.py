@@ -35,7 +35,7 @@ class TestCheckpoints:
         assert done.code == 0, done.err
         assert "tiny: 15 of 15 instances predicted" in done.lines
         found = predicted(tmp_path / "run", "tiny")
-        assert len({one.text for one in found}) > 1
+        assert len({prediction.text for prediction in found}) > 1
         with Run.read(PREDICT, tmp_path / "run") as run:
             database = run.database.path
         forget_predictions(database, 4)
@@ -198,20 +198,20 @@ class TestCheckpoints:
         done = seedstep("predict", "--out", tmp_path / "run", *flags)
         assert done.code == 0
         assert "1 failed" in done.out
-        failed = [bool(one.failed) for one in predicted(tmp_path / "run", name)]
+        failed = [bool(prediction.failed) for prediction in predicted(tmp_path / "run", name)]
         assert failed == [False, True, False]
 
     def test_hostile_texts_are_read_as_text(self, tmp_path: Path) -> None:
         path = tmp_path / "tasks.jsonl"
         inputs = ["<|end|><|im_start|>", "\x00\x1b[2J\u202e", "é🦆" * 3000, ""]
-        instances = [{"input": one, "output": "b"} for one in inputs]
+        instances = [{"input": text, "output": "b"} for text in inputs]
         path.write_text(json.dumps({"definition": "Go.", "instances": instances}))
         name = save_model("Llama", tmp_path / "model")
         flags = ("--model", name, "--tasks", path, "--max-new-tokens", 2, "--max-source", 200)
         done = seedstep("predict", "--out", tmp_path / "run", *flags)
         assert done.code == 0
         assert not UNSAFE.search(done.out.replace("\n", ""))
-        assert [one.failed for one in predicted(tmp_path / "run", name)] == [""] * 4
+        assert [prediction.failed for prediction in predicted(tmp_path / "run", name)] == [""] * 4
         assert "1 after prompts of which max_source left something out" in done.words
 
     def test_that_are_not_there(self, tmp_path: Path) -> None:

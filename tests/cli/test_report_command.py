@@ -55,7 +55,7 @@ def task_record(number: int) -> dict[str, Any]:
         "definition": task.definition,
         "category": "Summarization" if number % 2 else task.category,
         "positive_examples": [
-            {"input": one.input, "output": one.output} for one in task.positive_examples
+            {"input": example.input, "output": example.output} for example in task.positive_examples
         ],
     }
 
@@ -104,15 +104,15 @@ class TestGrown:
         text = words(grown.page)
         for reason, count in status.rejected.items():
             assert f"{reason}: {REASONS[reason]} ({min(count, 3)} of {count})" in text
-            shown = [one[2] for one in rejected if one[1] == reason][:3]
+            shown = [row[2] for row in rejected if row[1] == reason][:3]
             assert all(instruction in text for instruction in shown)
         assert "nearest known instruction, ROUGE-L" in text
 
     def test_every_figure_lies_beside_it_twice(self, grown: WrittenReport) -> None:
         drawn = len([*grown.page.iter(f"{HTML}figure")])
         figures = grown.folder / "figures"
-        names = {one.stem for one in figures.glob("*.svg")}
-        assert names == {one.stem for one in figures.glob("*.png")}
+        names = {path.stem for path in figures.glob("*.svg")}
+        assert names == {path.stem for path in figures.glob("*.png")}
         assert len(names) == drawn == int(grown.done.out.split()[3])
         assert "1-structure" in names
         assert all(re.fullmatch(r"(1|first)-[a-z-]+", name) for name in names)
@@ -266,7 +266,7 @@ class TestOtherStages:
             made.judged("compared", mode="pairwise")
         names = (runs / "tuned", tmp_path / "rated", tmp_path / "compared")
         _, page = report(*names, tmp_path / "out")
-        heads = [one.text for one in page.iter(f"{HTML}h2")]
+        heads = [heading.text for heading in page.iter(f"{HTML}h2")]
         assert heads == ["judge: rated", "judge: compared", "tune: tuned"]
         assert titles(page)[0::2] == ["Ratings", "Preferences", "Losses"]
         assert rows(page, "Answers on each level")[3] == ["secret-good", "C", "15", "100.0"]
@@ -275,15 +275,15 @@ class TestOtherStages:
         text = words(page)
         assert text.count("the verdict could not be read, twice") == 2
         assert f"sources{made.systems[0][:100]}" in text
-        assert "names" not in {one.text for one in page.iter(f"{HTML}dt")}
+        assert "names" not in {term.text for term in page.iter(f"{HTML}dt")}
 
     def test_all_at_once(self, runs: Path, tmp_path: Path) -> None:
         names = ("grown", "steps", "tuned")
         _, page = report(*(runs / name for name in names), tmp_path / "out")
-        heads = [one.text for one in page.iter(f"{HTML}h2")]
+        heads = [heading.text for heading in page.iter(f"{HTML}h2")]
         assert heads == ["What was found", "bootstrap: grown", "steps: steps", "tune: tuned"]
         assert page.find(f".//{HTML}h1").text == "What was grown from the seeds?"
-        told = [one.text for one in page.find(f".//{HTML}main").iter(f"{HTML}strong")]
+        told = [element.text for element in page.find(f".//{HTML}main").iter(f"{HTML}strong")]
         assert told[:2] == [
             "How new are the instructions?",
             "Do the tasks have step-by-step instructions?",

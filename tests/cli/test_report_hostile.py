@@ -75,7 +75,7 @@ def page(hostile: WrittenReport, tmp_path: Path) -> Path:
 
 def test_all_of_it_is_text(page: Path) -> None:
     parsed = html5lib.HTMLParser(strict=True).parse(page.read_text())
-    names = {one.tag for one in parsed.iter() if isinstance(one.tag, str)}
+    names = {element.tag for element in parsed.iter() if isinstance(element.tag, str)}
     assert f"{HTML}script" not in names
     assert f"{HTML}img" not in names
     text = words(parsed)

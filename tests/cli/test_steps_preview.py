@@ -58,7 +58,7 @@ def flags(server: ScriptedServer) -> tuple[str, ...]:
 
 def asked_tokens(server: ScriptedServer) -> int:
     """Tokens of all prompts that a server saw, by their characters."""
-    texts = (one["content"] for body in server.bodies for one in body["messages"])
+    texts = (message["content"] for body in server.bodies for message in body["messages"])
     return sum(map(len, texts)) // CHARACTERS
 
 

@@ -43,11 +43,13 @@ def metrics(out: Path) -> list[dict[str, float]]:
 
 
 def losses(out: Path) -> list[tuple[float, float]]:
-    return [(one["step"], one["loss"]) for one in metrics(out) if "loss" in one]
+    return [(line["step"], line["loss"]) for line in metrics(out) if "loss" in line]
 
 
 def held_out(out: Path) -> list[tuple[float, float]]:
-    return [(one["step"], one["held_out_loss"]) for one in metrics(out) if "held_out_loss" in one]
+    return [
+        (line["step"], line["held_out_loss"]) for line in metrics(out) if "held_out_loss" in line
+    ]
 
 
 def answers(model: str, texts: list[str]) -> list[str]:
@@ -77,7 +79,7 @@ def test_a_small_t5_learns_what_it_was_not_shown(world: Path, tmp_path: Path) ->
     outcome = seedstep("tune", "--model", f"hf:{world / 't5'}", "--out", out, *flags)
     assert outcome.code == 0, outcome.err
     said = answers(f"hf:{out / 'model'}", [text for text, _ in pairs[400:]])
-    right = sum(one == kind for one, (_, kind) in zip(said, pairs[400:], strict=True))
+    right = sum(written == kind for written, (_, kind) in zip(said, pairs[400:], strict=True))
     assert right / len(said) > 0.9
     assert losses(out)[-1][1] < 0.1 < losses(out)[0][1]
 
@@ -218,10 +220,10 @@ def test_killed_and_started_again_it_takes_the_same_trajectory(world: Path, tmp_
     assert not (out / "model").exists()
     tune_model(out, **settings)
     assert [step for step, _ in losses(out)] == [1, 2, 3, 4, 5, 6]
-    for one, other in zip(losses(out), losses(tmp_path / "whole"), strict=True):
-        assert one == pytest.approx(other, rel=1e-5)
-    for one, other in zip(held_out(out), held_out(tmp_path / "whole"), strict=True):
-        assert one == pytest.approx(other, rel=1e-5)
+    for ours, theirs in zip(losses(out), losses(tmp_path / "whole"), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-5)
+    for ours, theirs in zip(held_out(out), held_out(tmp_path / "whole"), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-5)
     weights = [
         load_model(f"hf:{folder / 'model'}").state_dict() for folder in (out, tmp_path / "whole")
     ]
@@ -248,8 +250,8 @@ def test_two_processes_take_the_trajectory_of_one(world: Path, tmp_path: Path, m
     assert done.returncode == 0, done.stderr.decode()
     assert b"4 a pass and process x 2 accumulated x 2 processes" in done.stdout
     assert done.stdout.count(b"the tuned model is in") == 1
-    for one, other in zip(losses(tmp_path / "one"), losses(tmp_path / "two"), strict=True):
-        assert one == pytest.approx(other, rel=1e-4)
+    for ours, theirs in zip(losses(tmp_path / "one"), losses(tmp_path / "two"), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-4)
     assert held_out(tmp_path / "one")[-1] == pytest.approx(held_out(tmp_path / "two")[-1], rel=1e-4)
 
 

@@ -64,9 +64,9 @@ def test_every_form_is_read(record: dict[str, Any], tasks: Path, tmp_path: Path)
     path = write_lines(tmp_path / "p.jsonl", [record])
     found = read_predictions(path, load_tasks(tasks).tasks)
     assert found.problems == ()
-    (one,) = found.predictions
-    assert (one.line, one.instance, one.text) == (1, "t1-0", "R1")
-    assert one.task == record.get("Task", "")
+    (prediction,) = found.predictions
+    assert (prediction.line, prediction.instance, prediction.text) == (1, "t1-0", "R1")
+    assert prediction.task == record.get("Task", "")
 
 
 @pytest.mark.parametrize(("line", "field", "message"), BAD.values(), ids=BAD)
@@ -76,7 +76,10 @@ def test_a_bad_line_is_named_and_the_others_are_read(
     good = FORMS["plain"]
     path = write_lines(tmp_path / "p.jsonl", [good, b"", line, {**good, "id": "t0-1"}])
     found = read_predictions(path, load_tasks(tasks).tasks)
-    assert [(one.line, one.instance) for one in found.predictions] == [(1, "t1-0"), (4, "t0-1")]
+    assert [(prediction.line, prediction.instance) for prediction in found.predictions] == [
+        (1, "t1-0"),
+        (4, "t0-1"),
+    ]
     (problem,) = found.problems
     assert (problem.path, problem.line, problem.field) == (path, 3, field)
     assert message in problem.message
@@ -97,7 +100,7 @@ def test_an_input_that_two_instances_share_needs_an_id(tmp_path: Path) -> None:
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_text_comes_as_it_was_written(tmp_path: Path, text: str) -> None:
     path = write_predictions(tmp_path / "p.jsonl", {"t1-0": text})
-    assert [one.text for one in read_predictions(path, ()).predictions] == [text]
+    assert [prediction.text for prediction in read_predictions(path, ()).predictions] == [text]
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -107,8 +110,8 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_a_huge_text_is_read_whole(tasks: Path, tmp_path: Path) -> None:
     path = write_predictions(tmp_path / "p.jsonl", {"t1-0": "a\x00b\u202e" * 1_000_000})
-    (one,) = read_predictions(path, load_tasks(tasks).tasks).predictions
-    assert len(one.text) == 4_000_000
+    (prediction,) = read_predictions(path, load_tasks(tasks).tasks).predictions
+    assert len(prediction.text) == 4_000_000
 
 
 def test_the_published_answers_join_all_252_tasks(shared_data: Path) -> None:
@@ -119,5 +122,5 @@ def test_the_published_answers_join_all_252_tasks(shared_data: Path) -> None:
     for path in files:
         found = read_predictions(path, tasks)
         assert found.problems == ()
-        ids = {one.instance for one in found.predictions}
+        ids = {prediction.instance for prediction in found.predictions}
         assert ids == {task.instances[0].id for task in tasks}

@@ -34,8 +34,8 @@ def _root(tmp_path: Path) -> Path:
 def found(root: Path, split: str, track: str = "default") -> list[str | tuple[int, str]]:
     """Ids of tasks, and line and message of problems."""
     return [
-        one.id if isinstance(one, Task) else (one.line, one.message)
-        for one in scan_tasks(root, split, track)
+        task.id if isinstance(task, Task) else (task.line, task.message)
+        for task in scan_tasks(root, split, track)
     ]
 
 
@@ -142,9 +142,9 @@ def test_a_split_gives_each_task_that_it_means_once(
     write_split(root, "some", "\n".join(entries))
     expected: list[str | int] = []
     for line, entry in enumerate(entries, start=1):
-        one = meant(entry, files)
-        expected.append(one if one and one not in expected else line)
-    assert [one if isinstance(one, str) else one[0] for one in found(root, "some")] == expected
+        task = meant(entry, files)
+        expected.append(task if task and task not in expected else line)
+    assert [task if isinstance(task, str) else task[0] for task in found(root, "some")] == expected
 
 
 def test_a_split_that_is_not_there_is_told_with_those_that_are(root: Path) -> None:

@@ -45,8 +45,8 @@ def test_forms_that_are_accepted(tmp_path: Path) -> None:
 
 
 def test_instances_without_an_id_are_named_after_file_and_place(tmp_path: Path) -> None:
-    one = {"input": "a", "output": "b"}
-    record = with_instances(one, {**one, "id": "mine"}, {**one, "id": ""})
+    nameless = {"input": "a", "output": "b"}
+    record = with_instances(nameless, {**nameless, "id": "mine"}, {**nameless, "id": ""})
     task = read_task(write_task(tmp_path / "task9_x.json", record))
     assert [instance.id for instance in task.instances] == ["task9_x-1", "mine", "task9_x-3"]
 
@@ -251,8 +251,8 @@ def test_all_that_is_wrong_with_a_file_is_told(tmp_path: Path) -> None:
         "Instances": [ONE, {**ONE, "output": []}],
     }
     path = write_task(tmp_path / "bad.json", record)
-    problems = [one for one in scan_tasks(path) if isinstance(one, Problem)]
-    assert [one.field for one in problems] == [
+    problems = [entry for entry in scan_tasks(path) if isinstance(entry, Problem)]
+    assert [problem.field for problem in problems] == [
         "Definition",
         "Positive Examples[0].output",
         "Instances[1].output",
@@ -283,7 +283,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_a_limit_keeps_the_first_instances(tmp_path: Path) -> None:
     path = write_task(tmp_path / "a.json")
-    assert [one.id for one in read_task(path, limit=1).instances] == ["task7-one"]
+    assert [instance.id for instance in read_task(path, limit=1).instances] == ["task7-one"]
     assert len(read_task(path, limit=5).instances) == 2
     bad = write_task(tmp_path / "b.json", with_instances(ONE, {**ONE, "output": []}))
     with pytest.raises(InputError, match=r"Instances\[1\]"):

@@ -57,7 +57,7 @@ def test_bad_files_can_be_skipped_and_are_told(tmp_path: Path) -> None:
     write_task(tmp_path / "task2_b.json")
     found = load_tasks(tmp_path, skip_bad=True)
     assert [task.id for task in found.tasks] == ["task2_b"]
-    assert [one.path.name for one in found.problems] == ["task1_a.json"]
+    assert [problem.path.name for problem in found.problems] == ["task1_a.json"]
 
 
 def test_when_no_task_is_good_skipping_does_not_help(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_many_files_are_not_held_together(tmp_path: Path) -> None:
     for number in range(20):
         write_task(tmp_path / f"task{number}_a.json", with_instances(*many))
     tracemalloc.start()
-    count = sum(isinstance(one, Task) for one in scan_tasks(tmp_path))
+    count = sum(isinstance(entry, Task) for entry in scan_tasks(tmp_path))
     _, lazy = tracemalloc.get_traced_memory()
     tracemalloc.reset_peak()
     kept = load_tasks(tmp_path, limit=2).tasks
@@ -98,11 +98,11 @@ def test_the_released_tasks_load(shared_data: Path) -> None:
     tasks = load_tasks(folder).tasks
     assert len(tasks) == 750
     assert sum(len(task.instances) for task in tasks) == 74_701
-    assert len({one.id for task in tasks for one in task.instances}) == 74_701
+    assert len({instance.id for task in tasks for instance in task.instances}) == 74_701
     written = json.loads((folder / "tasks" / f"{tasks[0].id}.json").read_bytes())
     assert tasks[0].definition == written["Definition"][0]
-    assert [one.input for one in tasks[0].instances] == [
-        one["input"] for one in written["Instances"]
+    assert [instance.input for instance in tasks[0].instances] == [
+        instance["input"] for instance in written["Instances"]
     ]
 
 

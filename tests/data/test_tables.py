@@ -49,7 +49,7 @@ def test_texts_are_read_and_the_kept_rows_written(write: Write, tmp_path: Path) 
     out = tmp_path / f"out{path.suffix}"
     table.write_kept(out, [True, False, True])
     assert read(out) == ["a", "ç 翻"]
-    assert sorted(one.name for one in tmp_path.iterdir()) == sorted([path.name, out.name])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([path.name, out.name])
 
 
 @KINDS
@@ -122,7 +122,7 @@ def test_what_is_wrong_with_rows_is_named(tmp_path: Path) -> None:
     table = open_table(path, "t")
     table.write_annotated(tmp_path / "out.jsonl", {"new": bool}, [{"new": False}] * 7)
     written = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
-    assert [one.get("t", "-") for one in written] == ["a", "-", 3, None, " "]
+    assert [record.get("t", "-") for record in written] == ["a", "-", 3, None, " "]
     (tmp_path / "bad.txt").write_bytes(b"ok\n\xff\n\n")
     assert read(tmp_path / "bad.txt") == ["ok", "unreadable"]
 
@@ -175,7 +175,7 @@ def test_a_file_that_changed_between_reading_and_writing(
     with pytest.raises(InputError) as caught:
         open_table(path, "t").write_kept(out, decisions)
     assert "has other rows than a moment ago" in str(caught.value)
-    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+    assert [path.name for path in tmp_path.iterdir()] == [path.name]
 
 
 @KINDS

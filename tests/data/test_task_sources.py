@@ -22,7 +22,8 @@ def write(folder: Path, *lines: Any, name: str = "tasks.jsonl") -> Path:
     path = folder / name
     path.write_bytes(
         b"".join(
-            (one if isinstance(one, bytes) else json.dumps(one).encode()) + b"\n" for one in lines
+            (line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n"
+            for line in lines
         )
     )
     return path
@@ -94,7 +95,10 @@ def test_all_parts_of_a_line_are_read_as_written(tmp_path: Path) -> None:
 def test_a_limit_keeps_the_first_instances(tmp_path: Path) -> None:
     many = [{"input": "", "output": f"{n}"} for n in range(5)]
     path = write(tmp_path, {"definition": "Count.", "instances": many})
-    assert [one.output for one in load_tasks(path, limit=2).tasks[0].instances] == ["0", "1"]
+    assert [instance.output for instance in load_tasks(path, limit=2).tasks[0].instances] == [
+        "0",
+        "1",
+    ]
 
 
 def test_a_long_line_is_read(tmp_path: Path) -> None:
@@ -192,7 +196,7 @@ def test_an_answer_beside_instances_is_no_problem(tmp_path: Path) -> None:
 def test_all_that_is_wrong_with_a_line_is_told(tmp_path: Path) -> None:
     bad = {"id": "good", "definition": "", "instances": [{"input": "a", "output": []}]}
     problems = load_tasks(write(tmp_path, GOOD, bad), skip_bad=True).problems
-    assert [(one.line, one.field) for one in problems] == [
+    assert [(problem.line, problem.field) for problem in problems] == [
         (2, "id"),
         (2, "definition"),
         (2, "instances[0].output"),
@@ -213,7 +217,9 @@ def test_a_seed_file_holds_tasks(tmp_path: Path) -> None:
         {
             "id": task.id,
             "instruction": task.definition,
-            "instances": [{"input": one.input, "output": one.output} for one in task.instances],
+            "instances": [
+                {"input": instance.input, "output": instance.output} for instance in task.instances
+            ],
             "is_classification": task.is_classification,
         }
         for task in seed_tasks()

@@ -23,7 +23,7 @@ def rows_of(page: str, head: str) -> dict[str, str]:
 
 
 def test_the_readme_says_what_each_format_is() -> None:
-    wanted = {f"`{name}`": one.meaning for name, one in EXPORT_FORMATS.items()}
+    wanted = {f"`{name}`": export_format.meaning for name, export_format in EXPORT_FORMATS.items()}
     assert rows_of("README.md", "| `--format` | a record |") == wanted
 
 

@@ -66,15 +66,15 @@ def test_the_completion_ends_with_the_end_of_text(output: str, end: str, key: in
 def test_the_same_key_makes_the_same_pair(
     instruction: str, input_text: str, output: str, key: int
 ) -> None:
-    one = encode_pair(instruction, input_text, output, key=str(key))
-    assert one == encode_pair(instruction, input_text, output, key=str(key))
+    pair = encode_pair(instruction, input_text, output, key=str(key))
+    assert pair == encode_pair(instruction, input_text, output, key=str(key))
 
 
 def test_the_choice_depends_on_the_key_only() -> None:
     for key in KEYS:
-        one = encode_pair("Do.", "In", "Out", key=key).prompt
+        prompt = encode_pair("Do.", "In", "Out", key=key).prompt
         other = encode_pair("Say.", "On", "Else", key=key).prompt
-        assert other == one.replace("Do.", "Say.").replace("In\n", "On\n")
+        assert other == prompt.replace("Do.", "Say.").replace("In\n", "On\n")
 
 
 @given(st.text(), st.integers())
@@ -86,10 +86,12 @@ def test_the_instruction_is_taken_over_literally(instruction: str, key: int) -> 
     "text", ["{input}", "{instruction}", "{0} {x!r} {", "}{", "\\1 \\g<0> \\n", "%s %(input)s"]
 )
 def test_braces_and_backslashes_are_literal(text: str) -> None:
-    assert prompts(text, "In") == {one.replace("Do.", text) for one in WITH_INPUT}
+    assert prompts(text, "In") == {template.replace("Do.", text) for template in WITH_INPUT}
     assert prompts("Do.", text) == {
-        re.sub(r"\bIn$", lambda _: text, one, flags=re.M).replace("Input: In", f"Input: {text}")
-        for one in WITH_INPUT
+        re.sub(r"\bIn$", lambda _: text, template, flags=re.M).replace(
+            "Input: In", f"Input: {text}"
+        )
+        for template in WITH_INPUT
     }
     assert text in encode_pair("Do.", "In", text, key="1").completion
 
@@ -107,10 +109,10 @@ BARE: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize(("text", "bare"), BARE.values(), ids=BARE)
 def test_one_label_and_blank_lines_are_dropped_half_the_time(text: str, bare: str) -> None:
     found = [encode_pair("Do.", text, "Out", key=key).prompt for key in KEYS]
-    whole = {one.replace("In\n", f"{text}\n") for one in WITH_INPUT}
-    dropped = {one.replace("In\n", f"{bare}\n") for one in WITH_INPUT}
+    whole = {template.replace("In\n", f"{text}\n") for template in WITH_INPUT}
+    dropped = {template.replace("In\n", f"{bare}\n") for template in WITH_INPUT}
     assert set(found) == whole | dropped
-    assert 100 < sum(one in whole for one in found) < 200
+    assert 100 < sum(prompt in whole for prompt in found) < 200
 
 
 UNTOUCHED = {
@@ -128,7 +130,9 @@ UNTOUCHED = {
 
 @pytest.mark.parametrize("text", UNTOUCHED.values(), ids=UNTOUCHED)
 def test_an_input_without_exactly_one_label_is_not_touched(text: str) -> None:
-    assert prompts("Do.", text) == {one.replace("In\n", f"{text}\n") for one in WITH_INPUT}
+    assert prompts("Do.", text) == {
+        template.replace("In\n", f"{text}\n") for template in WITH_INPUT
+    }
 
 
 def test_a_label_in_the_instruction_or_the_output_stays() -> None:

@@ -35,11 +35,11 @@ def released(
         ("Positive", task.positive_examples, encoding.positive),
         ("Negative", task.negative_examples, encoding.negative),
     ):
-        for place, one in enumerate(examples[:number]):
-            text = dotted(f" {kind} Example {place + 1} -\nInput: {one.input.strip()}") + "\n"
-            text += dotted(f" Output: {one.output.strip()}") + "\n"
+        for place, example in enumerate(examples[:number]):
+            text = dotted(f" {kind} Example {place + 1} -\nInput: {example.input.strip()}") + "\n"
+            text += dotted(f" Output: {example.output.strip()}") + "\n"
             if encoding.explanations:
-                text += dotted(f" Explanation: {one.explanation.strip()}") + "\n"
+                text += dotted(f" Explanation: {example.explanation.strip()}") + "\n"
             text += "\n"
             before = " ".join(chosen["Positive"])
             if kind == "Negative":
@@ -106,8 +106,8 @@ def test_so_are_they_at_every_budget(most: int, knobs: dict[str, Any]) -> None:
     encoding = Encoding(fit="fidelity", max_source=most, **knobs)
     for task in TASKS:
         for instance in task.instances:
-            one = Instance(instance.input, instance.outputs[:1], instance.id)
-            assert ours(task, one, encoding) == released(task, one, encoding, t5_like())
+            single = Instance(instance.input, instance.outputs[:1], instance.id)
+            assert ours(task, single, encoding) == released(task, single, encoding, t5_like())
 
 
 def test_what_is_cut_is_counted() -> None:

@@ -63,9 +63,9 @@ def test_the_last_token_of_a_prompt_is_never_shared() -> None:
 
 
 def test_a_group_is_divided_where_two_prefixes_need_fewer_tokens() -> None:
-    one = [TokenPair("t", f"1{n}", (1,) * 20 + (n,), (2,)) for n in range(3)]
-    other = [TokenPair("t", f"2{n}", (3,) * 20 + (n,), (2,)) for n in range(3)]
-    groups = group_pairs([*one, *other], share=8, row_tokens=100)
+    low = [TokenPair("t", f"1{n}", (1,) * 20 + (n,), (2,)) for n in range(3)]
+    high = [TokenPair("t", f"2{n}", (3,) * 20 + (n,), (2,)) for n in range(3)]
+    groups = group_pairs([*low, *high], share=8, row_tokens=100)
     assert [(group.prefix, len(group.pairs)) for group in groups] == [(20, 3), (20, 3)]
 
 

@@ -33,35 +33,37 @@ rating_agreement = partial(label_agreement, levels=tuple(LEVELS), acceptable=tup
 LEVEL = st.sampled_from("ABCD")
 PAIRS = st.lists(st.tuples(LEVEL, LEVEL), min_size=2, max_size=30)
 RANKED = st.lists(
-    st.tuples(st.integers(-3, 3), st.floats(-2, 2).map(lambda one: round(one, 1))),
+    st.tuples(st.integers(-3, 3), st.floats(-2, 2).map(lambda number: round(number, 1))),
     min_size=2,
     max_size=30,
 )
 
 
 def sides(pairs: list[tuple[str, str]]) -> tuple[list[str], list[str]]:
-    return [one for one, _ in pairs], [other for _, other in pairs]
+    return [level for level, _ in pairs], [other for _, other in pairs]
 
 
 def like_raters(items: int, seed: int = 0) -> tuple[list[str], list[str]]:
     """Two raters who agree on about two items of three."""
     chance = random.Random(seed)
-    one = [chance.choice("AABCD") for _ in range(items)]
-    return one, [level if chance.random() < 0.6 else chance.choice("ABCD") for level in one]
+    first = [chance.choice("AABCD") for _ in range(items)]
+    return first, [level if chance.random() < 0.6 else chance.choice("ABCD") for level in first]
 
 
 @some
 @given(PAIRS)
 def test_cohen_kappa_is_that_of_scikit_learn(pairs: list[tuple[str, str]]) -> None:
-    one, other = sides(pairs)
-    assume(len({*one, *other}) > 1)
-    assert cohen_kappa(one, other).value == pytest.approx(cohen_kappa_score(one, other), abs=1e-12)
+    first, second = sides(pairs)
+    assume(len({*first, *second}) > 1)
+    assert cohen_kappa(first, second).value == pytest.approx(
+        cohen_kappa_score(first, second), abs=1e-12
+    )
 
 
 @some
 @given(PAIRS)
 def test_raw_agreement_is_the_share_of_equal_ratings(pairs: list[tuple[str, str]]) -> None:
-    expected = sum(one == other for one, other in pairs) / len(pairs)
+    expected = sum(first == second for first, second in pairs) / len(pairs)
     assert raw_agreement(*sides(pairs)).value == pytest.approx(expected)
 
 
@@ -77,45 +79,45 @@ def test_fleiss_kappa_is_that_of_statsmodels(items: list[list[str]]) -> None:
 @some
 @given(RANKED)
 def test_spearman_is_that_of_scipy(pairs: list[tuple[int, float]]) -> None:
-    one, other = [first for first, _ in pairs], [second for _, second in pairs]
-    assume(len(set(one)) > 1)
-    assume(len(set(other)) > 1)
-    expected = stats.spearmanr(one, other).statistic
-    assert spearman(one, other).value == pytest.approx(expected, abs=1e-12)
+    ranks, other_ranks = [first for first, _ in pairs], [second for _, second in pairs]
+    assume(len(set(ranks)) > 1)
+    assume(len(set(other_ranks)) > 1)
+    expected = stats.spearmanr(ranks, other_ranks).statistic
+    assert spearman(ranks, other_ranks).value == pytest.approx(expected, abs=1e-12)
 
 
 def test_spearman_without_ties() -> None:
     chance = random.Random(1)
-    one = [chance.random() for _ in range(300)]
-    other = [value + chance.random() for value in one]
-    low, value, high = numbers(spearman(one, other))
-    assert value == pytest.approx(stats.spearmanr(one, other).statistic, abs=1e-12)
+    values = [chance.random() for _ in range(300)]
+    other_values = [value + chance.random() for value in values]
+    low, value, high = numbers(spearman(values, other_values))
+    assert value == pytest.approx(stats.spearmanr(values, other_values).statistic, abs=1e-12)
     assert low < value < high
 
 
 def test_fleiss_kappa_does_not_ask_who_gave_a_rating() -> None:
     items = [["A", "B", "A"], ["B", "B", "B"], ["C", "A", "C"]] * 4
-    assert fleiss_kappa(items) == fleiss_kappa([sorted(one, reverse=True) for one in items])
+    assert fleiss_kappa(items) == fleiss_kappa([sorted(levels, reverse=True) for levels in items])
 
 
 def brute_force(
-    one: list[str], other: list[str], statistic: Callable[[list[str], list[str]], float]
+    first: list[str], second: list[str], statistic: Callable[[list[str], list[str]], float]
 ) -> tuple[float, float]:
     """The interval of a statistic, items drawn one by one."""
     chance = random.Random(5)
-    places = range(len(one))
+    places = range(len(first))
     found = []
     for _ in range(1500):
-        drawn = chance.choices(places, k=len(one))
-        found.append(statistic([one[n] for n in drawn], [other[n] for n in drawn]))
-    units = len(one)
+        drawn = chance.choices(places, k=len(first))
+        found.append(statistic([first[n] for n in drawn], [second[n] for n in drawn]))
+    units = len(first)
     tail = stats.norm.cdf(-stats.t.ppf(0.975, units - 1) * (units / (units - 1)) ** 0.5)
     low, high = np.quantile(found, [tail, 1 - tail])
     return float(low), float(high)
 
 
-def spearman_of_levels(one: list[str], other: list[str]) -> float:
-    return float(stats.spearmanr([ord(x) for x in one], [ord(x) for x in other]).statistic)
+def spearman_of_levels(first: list[str], second: list[str]) -> float:
+    return float(stats.spearmanr([ord(x) for x in first], [ord(x) for x in second]).statistic)
 
 
 def check_interval(found: Value, expected: tuple[float, float]) -> None:
@@ -124,45 +126,45 @@ def check_interval(found: Value, expected: tuple[float, float]) -> None:
 
 
 def test_intervals_are_those_of_drawing_items_one_by_one() -> None:
-    one, other = like_raters(60)
-    ranks, other_ranks = ([ord(level) for level in each] for each in (one, other))
-    check_interval(cohen_kappa(one, other), brute_force(one, other, cohen_kappa_score))
-    check_interval(spearman(ranks, other_ranks), brute_force(one, other, spearman_of_levels))
+    first, second = like_raters(60)
+    ranks, other_ranks = ([ord(level) for level in each] for each in (first, second))
+    check_interval(cohen_kappa(first, second), brute_force(first, second, cohen_kappa_score))
+    check_interval(spearman(ranks, other_ranks), brute_force(first, second, spearman_of_levels))
     shares = brute_force(
-        one, other, lambda a, b: float(np.mean([x == y for x, y in zip(a, b, strict=True)]))
+        first, second, lambda a, b: float(np.mean([x == y for x, y in zip(a, b, strict=True)]))
     )
-    check_interval(raw_agreement(one, other), shares)
+    check_interval(raw_agreement(first, second), shares)
 
 
 def test_the_interval_of_fleiss_kappa_is_that_of_drawing_items_one_by_one() -> None:
-    one, other = like_raters(50, seed=3)
+    levels, other_levels = like_raters(50, seed=3)
 
     def fleiss(first: list[str], second: list[str]) -> float:
         table, _ = aggregate_raters(np.array([first, second]).T)
         return float(statsmodels_fleiss(table))
 
-    found = fleiss_kappa(list(zip(one, other, strict=True)))
-    check_interval(found, brute_force(one, other, fleiss))
+    found = fleiss_kappa(list(zip(levels, other_levels, strict=True)))
+    check_interval(found, brute_force(levels, other_levels, fleiss))
 
 
 def test_rating_agreement_takes_four_levels_and_two() -> None:
-    one, other = like_raters(200)
-    found = rating_agreement(one, other)
-    good, other_good = ([level in "AB" for level in each] for each in (one, other))
+    first, second = like_raters(200)
+    found = rating_agreement(first, second)
+    good, other_good = ([level in "AB" for level in each] for each in (first, second))
     assert found.items == 200
-    assert found.kappa.value == pytest.approx(cohen_kappa_score(one, other))
+    assert found.kappa.value == pytest.approx(cohen_kappa_score(first, second))
     assert found.kappa_acceptable.value == pytest.approx(cohen_kappa_score(good, other_good))
     assert found.raw_acceptable.value == pytest.approx(np.mean(np.equal(good, other_good)))
-    assert found.spearman.value == pytest.approx(spearman_of_levels(one, other))
-    assert found.raw == raw_agreement(one, other)
-    assert rating_agreement(one, other, seed=1).kappa != found.kappa
+    assert found.spearman.value == pytest.approx(spearman_of_levels(first, second))
+    assert found.raw == raw_agreement(first, second)
+    assert rating_agreement(first, second, seed=1).kappa != found.kappa
 
 
 def test_equal_raters_agree_fully() -> None:
-    one, _ = like_raters(30)
-    found = rating_agreement(one, one)
+    levels, _ = like_raters(30)
+    found = rating_agreement(levels, levels)
     assert found.kappa.value == found.spearman.value == found.raw.value == 1.0
-    reverse = spearman([ord(level) for level in one], [-ord(level) for level in one])
+    reverse = spearman([ord(level) for level in levels], [-ord(level) for level in levels])
     assert reverse.value == -1.0
 
 

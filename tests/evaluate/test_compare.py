@@ -108,7 +108,7 @@ def test_the_difference_is_that_of_the_means_over_instances() -> None:
     first = results(random_marks(4, 8) | {"t1": [1.0] * 9, "t2": [0.0]})
     second = results(random_marks(5, 8) | {"t1": [0.5] * 9, "t2": [1.0]})
     found = compare(first, second).overall
-    expected = 100 * np.mean([one.marks["rouge_l"] for one in first])
+    expected = 100 * np.mean([result.marks["rouge_l"] for result in first])
     assert found.first == pytest.approx(expected)
     assert found.difference.value == pytest.approx(found.first - found.second)
     assert (found.instances, found.tasks) == (70, 8)
@@ -119,14 +119,16 @@ def brute_force_interval(
 ) -> tuple[float, float]:
     """The same interval, one task drawn at a time, with the t distribution of scipy."""
     tasks: dict[str, list[float]] = {}
-    for one, other in zip(first, second, strict=True):
-        tasks.setdefault(one.task, []).append(100 * (one.marks["rouge_l"] - other.marks["rouge_l"]))
+    for ours, theirs in zip(first, second, strict=True):
+        tasks.setdefault(ours.task, []).append(
+            100 * (ours.marks["rouge_l"] - theirs.marks["rouge_l"])
+        )
     chance = random.Random(0)
     units = len(tasks)
     means = []
     for _ in range(10_000):
         drawn = chance.choices(list(tasks.values()), k=units)
-        flat = [one for several in drawn for one in several]
+        flat = [difference for several in drawn for difference in several]
         means.append(sum(flat) / len(flat))
     width = stats.t.ppf(0.975, units - 1) * (units / (units - 1)) ** 0.5
     tail = stats.norm.cdf(-width)
@@ -158,9 +160,9 @@ def test_instances_that_repeat_each_other_make_no_interval_narrower() -> None:
 def test_the_seed_decides_the_interval() -> None:
     first, second = results(random_marks(8, 15)), results(random_marks(9, 15))
     assert compare(first, second, seed=1) == compare(first, second, seed=1)
-    one, other = (compare(first, second, seed=n).overall.difference for n in (1, 2))
-    assert one.value == other.value
-    assert (one.low, one.high) != (other.low, other.high)
+    drawn, drawn_again = (compare(first, second, seed=n).overall.difference for n in (1, 2))
+    assert drawn.value == drawn_again.value
+    assert (drawn.low, drawn.high) != (drawn_again.low, drawn_again.high)
 
 
 @pytest.mark.parametrize("tasks", range(1, MIN_UNITS))
@@ -267,11 +269,11 @@ def test_mcnemar_is_that_of_statsmodels(discordant: int) -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(0, 10_000))
-def test_mcnemar_is_symmetric_and_a_probability(one: int, other: int) -> None:
-    found = mcnemar(one, other)
+def test_mcnemar_is_symmetric_and_a_probability(better: int, worse: int) -> None:
+    found = mcnemar(better, worse)
     assert 0 <= found.p_value <= 1
-    assert found.p_value == mcnemar(other, one).p_value
-    assert found.method == ("exact" if one + other < 25 else "chi-squared")
+    assert found.p_value == mcnemar(worse, better).p_value
+    assert found.method == ("exact" if better + worse < 25 else "chi-squared")
 
 
 @pytest.mark.parametrize("equal", [0, 1, 12, 13, 500])

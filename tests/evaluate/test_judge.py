@@ -141,7 +141,7 @@ def model() -> Iterator[ScriptedServer]:
 class TestRating:
     def test_each_answer_has_a_level(self, model: ScriptedServer, tmp_path: Path) -> None:
         judged = Answered(tmp_path, model).judged()
-        assert [one.instance for one in judged] == list(right())
+        assert [entry.instance for entry in judged] == list(right())
         assert (judged[0].task, judged[3].task) == ("t0", "t1")
         good, poor = ratings(judged)
         assert (good.system, good.levels) == ("secret-good", {"A": 0, "B": 0, "C": 16, "D": 0})
@@ -196,8 +196,8 @@ class TestRating:
         keys = [
             {
                 key
-                for one in made.judged(f"run{seed}", seed=seed)
-                for key in one.verdicts[0].requests
+                for entry in made.judged(f"run{seed}", seed=seed)
+                for key in entry.verdicts[0].requests
             }
             for seed in (1, 2)
         ]
@@ -224,11 +224,11 @@ class TestPairwise:
         }
         equal, other = judged[0].verdicts[0], judged[1]
         assert (equal.label, equal.requests) == (SAME, ())
-        assert [one.shown for one in other.verdicts] == [
+        assert [verdict.shown for verdict in other.verdicts] == [
             ("secret-good", "secret-poor"),
             ("secret-poor", "secret-good"),
         ]
-        assert [one.label for one in other.verdicts] == [FIRST, SECOND]
+        assert [verdict.label for verdict in other.verdicts] == [FIRST, SECOND]
 
     def test_the_annotators_examples_are_shown(self) -> None:
         for text in ("ice, iron", "wood, lead", "a cork, a stone, a leaf"):
@@ -324,9 +324,9 @@ class TestRun:
         assert f"1 instance ({name}) changed: done again" in done.words
         assert model.requests - sent == {"rating": 1, "pairwise": 2}[mode]
         grown = made.judged(mode=mode)
-        assert [one.instance for one, other in zip(first, grown, strict=True) if one != other] == [
-            name
-        ]
+        assert [
+            before.instance for before, after in zip(first, grown, strict=True) if before != after
+        ] == [name]
         assert grown == made.judged("alone", mode=mode)
         write_predictions(Path(made.systems[1]), poor)
         sent = model.requests

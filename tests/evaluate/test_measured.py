@@ -24,7 +24,10 @@ RESULTS = [
     for n in range(9)
     for k in range(n + 1)
 ]
-NOTHING = [InstanceResult(one.instance, one.task, "", marks(0, 0, 0), "missing") for one in RESULTS]
+NOTHING = [
+    InstanceResult(result.instance, result.task, "", marks(0, 0, 0), "missing")
+    for result in RESULTS
+]
 
 
 def test_the_interval_is_that_of_a_difference_from_nothing() -> None:
@@ -39,8 +42,11 @@ def test_the_interval_is_that_of_a_difference_from_nothing() -> None:
 def test_groups_are_by_name_and_few_tasks_have_no_interval() -> None:
     found = measured_by(RESULTS, "category")
     assert list(found) == ["", "Sorting"]
-    assert [one.tasks for one in found.values()] == [5, 4]
-    assert all(one.of("rouge_1").low is None and one.of("rouge_1").reason for one in found.values())
+    assert [scores.tasks for scores in found.values()] == [5, 4]
+    assert all(
+        scores.of("rouge_1").low is None and scores.of("rouge_1").reason
+        for scores in found.values()
+    )
     assert list(measured_by(RESULTS, "task")) == [f"t{n}" for n in range(9)]
     assert measured_by(NOTHING, "category") == {}
 

@@ -39,8 +39,8 @@ def rouge_score(prediction: str, references: Sequence[str]) -> tuple[float, floa
     """The best ROUGE-L and ROUGE-1 by rouge-score."""
     found = [SCORER.score(reference, prediction) for reference in references]
     return (
-        max(one["rougeL"].fmeasure for one in found),
-        max(one["rouge1"].fmeasure for one in found),
+        max(score["rougeL"].fmeasure for score in found),
+        max(score["rouge1"].fmeasure for score in found),
     )
 
 
@@ -60,10 +60,13 @@ def hostile_text(chance: random.Random) -> str:
 def test_rouge_of_20_000_hostile_pairs_is_exactly_that_of_rouge_score() -> None:
     chance, marker = random.Random(7), PredictionMarker()
     pairs = [(hostile_text(chance), hostile_text(chance)) for _ in range(20_000)]
-    assert sum(marker.mark(one, [other])["rouge_l"] > 0 for one, other in pairs) >= 3_000
-    for one, other in pairs:
-        expected = rouge_score(one, [other])
-        assert rouges(marker.mark(one, [other])) == expected, (one, other)
+    assert (
+        sum(marker.mark(prediction, [reference])["rouge_l"] > 0 for prediction, reference in pairs)
+        >= 3_000
+    )
+    for prediction, reference in pairs:
+        expected = rouge_score(prediction, [reference])
+        assert rouges(marker.mark(prediction, [reference])) == expected, (prediction, reference)
 
 
 @many
@@ -78,19 +81,21 @@ def test_the_best_of_several_references_is_that_of_rouge_score(
 
 @many
 @given(st.text(ANY_CHARACTER), st.text(ANY_CHARACTER))
-def test_any_two_texts_score_as_with_rouge_score(one: str, other: str) -> None:
-    shared = f"{one} {other}"
-    assert rouges(PredictionMarker().mark(one, [shared])) == rouge_score(one, [shared])
+def test_any_two_texts_score_as_with_rouge_score(prediction: str, reference: str) -> None:
+    shared = f"{prediction} {reference}"
+    assert rouges(PredictionMarker().mark(prediction, [shared])) == rouge_score(
+        prediction, [shared]
+    )
 
 
 @many
 @given(TEXTS, st.lists(TEXTS, min_size=1, max_size=5))
 def test_each_metric_takes_its_own_best_reference(prediction: str, references: list[str]) -> None:
-    single = [PredictionMarker().mark(prediction, [one]) for one in references]
+    single = [PredictionMarker().mark(prediction, [reference]) for reference in references]
     best = marks_of(
-        max(one["rouge_l"] for one in single),
-        max(one["rouge_1"] for one in single),
-        max(one["exact_match"] for one in single),
+        max(marks["rouge_l"] for marks in single),
+        max(marks["rouge_1"] for marks in single),
+        max(marks["exact_match"] for marks in single),
     )
     assert PredictionMarker().mark(prediction, references) == best
 
@@ -164,7 +169,7 @@ def test_an_answer_is_marked_alike_whether_it_is_remembered_or_not() -> None:
 
 def test_what_is_remembered_is_bounded() -> None:
     memo = module._Memo(str.upper, longest=3, most=2)
-    made = [memo[one] for one in ("a", "long", "b", "c", "a", "c")]
+    made = [memo[key] for key in ("a", "long", "b", "c", "a", "c")]
     assert made == ["A", "LONG", "B", "C", "A", "C"]
     assert dict(memo) == {"c": "C", "a": "A"}
 
@@ -180,7 +185,7 @@ def test_stemmed_tokens() -> None:
 
 
 def written_anew(text: str) -> list[str]:
-    kept = [one for one in text.lower() if one not in string.punctuation]
+    kept = [character for character in text.lower() if character not in string.punctuation]
     return "".join(kept).split()
 
 
@@ -192,14 +197,14 @@ def test_normal_answer_is_what_its_definition_says(text: str) -> None:
 
 @many
 @given(TEXTS, TEXTS)
-def test_exact_match_compares_normal_answers(one: str, other: str) -> None:
-    expected = float(written_anew(one) == written_anew(other))
-    assert PredictionMarker().mark(one, [other])["exact_match"] == expected
-    assert PredictionMarker().mark(one, [other, one])["exact_match"] == 1.0
+def test_exact_match_compares_normal_answers(prediction: str, reference: str) -> None:
+    expected = float(written_anew(prediction) == written_anew(reference))
+    assert PredictionMarker().mark(prediction, [reference])["exact_match"] == expected
+    assert PredictionMarker().mark(prediction, [reference, prediction])["exact_match"] == 1.0
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("prediction", "reference", "same"),
     [
         pytest.param("Yes", " yes. ", True, id="case-punctuation-space"),
         pytest.param("a  b\n\tc", "A B C", True, id="white-space"),
@@ -216,9 +221,9 @@ def test_exact_match_compares_normal_answers(one: str, other: str) -> None:
         pytest.param("\ud83d", "\ude00", False, id="lone-surrogates"),
     ],
 )
-def test_exact_match(one: str, other: str, same: bool) -> None:
-    assert PredictionMarker().mark(one, [other])["exact_match"] == float(same)
-    assert PredictionMarker().mark(other, [one])["exact_match"] == float(same)
+def test_exact_match(prediction: str, reference: str, same: bool) -> None:
+    assert PredictionMarker().mark(prediction, [reference])["exact_match"] == float(same)
+    assert PredictionMarker().mark(reference, [prediction])["exact_match"] == float(same)
 
 
 # The cross-lingual track
@@ -228,7 +233,7 @@ class JsonTokenizer:
     """Hands rouge-score the token lists of GPT-2, their space marks cut."""
 
     def tokenize(self, text: str) -> list[str]:
-        return [one.lstrip("Ġ") for one in json.loads(text)]
+        return [token.lstrip("Ġ") for token in json.loads(text)]
 
 
 def json_tokens(text: str) -> list[str]:
@@ -244,12 +249,12 @@ TOKENS = st.lists(
 @many
 @given(TOKENS, TOKENS)
 def test_cross_lingual_rouge_is_that_of_rouge_score_on_the_same_tokens(
-    one: list[str], other: list[str]
+    tokens: list[str], other_tokens: list[str]
 ) -> None:
     scorer = RougeScorer(["rougeL", "rouge1"], tokenizer=JsonTokenizer())
-    found = scorer.score(json.dumps(other), json.dumps(one))
+    found = scorer.score(json.dumps(other_tokens), json.dumps(tokens))
     marks = PredictionMarker(without_space_marks(json_tokens)).mark(
-        json.dumps(one), [json.dumps(other)]
+        json.dumps(tokens), [json.dumps(other_tokens)]
     )
     assert rouges(marks) == (found["rougeL"].fmeasure, found["rouge1"].fmeasure)
 

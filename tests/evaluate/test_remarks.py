@@ -58,7 +58,7 @@ def test_what_has_tokens_is_not_spoken_of(text: str) -> None:
 
 def test_scores_by_tokens_carry_it_and_others_do_not() -> None:
     references = {f"{n}": Reference(f"t{n}", "", ("да" if n else "yes",)) for n in range(8)}
-    right = [Prediction("", name, one.outputs[0]) for name, one in references.items()]
+    right = [Prediction("", name, instance.outputs[0]) for name, instance in references.items()]
     system = evaluated("x", score(right, references))
     share = "7 of 8 references have no tokens, or hardly any"
     assert system.overall.of("rouge_l").reason == system.overall.of("rouge_1").reason == share
@@ -66,7 +66,7 @@ def test_scores_by_tokens_carry_it_and_others_do_not() -> None:
     (pairing,) = compare_systems([system, evaluated("y", score([], references))])
     assert pairing.comparison.overall.difference.reason == share
     assert pairing.comparison.by("exact_match").difference.reason == ""
-    assert [one[:12] for one in pairing.remarks] == ["7 of 8 refer", "y: 8 predict"]
+    assert [remark[:12] for remark in pairing.remarks] == ["7 of 8 refer", "y: 8 predict"]
     assert share in evaluated("x", score(right, references))._repr_html_()
 
 
@@ -117,8 +117,8 @@ def test_every_command_says_it_and_a_run_keeps_it(foreign: Path, tmp_path: Path)
     assert done.code == 0, done.err
     assert said in (tmp_path / "report" / "index.html").read_text()
     found = json_of("evaluate", run, "--tokenizer", "unicode")
-    assert [one["overall"]["rouge_l"]["value"] for one in found] == [87.5, 0]
-    assert not any("remarks" in one for one in found)
+    assert [system["overall"]["rouge_l"]["value"] for system in found] == [87.5, 0]
+    assert not any("remarks" in system for system in found)
     assert "unicode" in seedstep("status", run).out
 
 

@@ -28,7 +28,7 @@ REFERENCES = {
     "t3-a": Reference("t3", "Textual Entailment", ("No",)),
     "t3-b": Reference("t3", "Textual Entailment", ("Yes",)),
 }
-RIGHT = {name: one.outputs[-1] for name, one in REFERENCES.items()}
+RIGHT = {name: instance.outputs[-1] for name, instance in REFERENCES.items()}
 
 
 def predictions(texts: dict[str, str]) -> list[Prediction]:
@@ -45,7 +45,7 @@ def test_all_right_is_100_everywhere() -> None:
         )
         assert (means.missing, means.failed) == (0, 0)
     assert scores.overall.instances == 5
-    assert {name: one.instances for name, one in scores.tasks.items()} == {
+    assert {name: task.instances for name, task in scores.tasks.items()} == {
         "t1": 2,
         "t2": 1,
         "t3": 2,
@@ -79,7 +79,7 @@ def test_missing_and_failed_count_as_empty_and_are_named() -> None:
     assert scores.overall.instances == 5
     assert (scores.overall.missing, scores.overall.failed) == (3, 1)
     assert scores.overall.of("rouge_l") == pytest.approx(20.0)
-    assert [one.status for one in scores.results] == [
+    assert [result.status for result in scores.results] == [
         *("predicted", "missing", "missing"),
         *("failed", "missing"),
     ]
@@ -148,20 +148,20 @@ def rounded_mean(marks: Sequence[float]) -> float:
 def test_means_are_those_of_the_marks(given: list[Prediction]) -> None:
     scores = score(given, REFERENCES)
     marker = PredictionMarker()
-    first = {one.instance: one for one in reversed(given)}
+    first = {prediction.instance: prediction for prediction in reversed(given)}
     expected = []
     for name, reference in REFERENCES.items():
         found = first.get(name)
         text = found.text if found and not found.failed else ""
         expected.append(marker.mark(text, reference.outputs))
-    assert [one.marks for one in scores.results] == expected
+    assert [result.marks for result in scores.results] == expected
     assert round(scores.overall.of("rouge_l"), 4) == rounded_mean(
-        [one["rouge_l"] for one in expected]
+        [marks["rouge_l"] for marks in expected]
     )
     assert round(scores.overall.of("rouge_1"), 4) == rounded_mean(
-        [one["rouge_1"] for one in expected]
+        [marks["rouge_1"] for marks in expected]
     )
-    titles = [one["exact_match"] for one in expected[:2]]
+    titles = [marks["exact_match"] for marks in expected[:2]]
     assert round(scores.categories["Title Generation"].of("exact_match"), 4) == rounded_mean(titles)
 
 

@@ -109,7 +109,7 @@ def test_names_stay_names(name: str) -> None:
     assert "\u202e" not in card
     values = header(card)
     assert isinstance(values["base_model"], str)
-    assert [type(one) for one in values["datasets"]] == [str]
+    assert [type(dataset) for dataset in values["datasets"]] == [str]
     assert {*values} <= {*header(calm), "license"}
     shown, expected = shape(card), shape(calm)
     assert {*shown} <= {*expected, "inline "}, "names are text or nothing"
@@ -122,8 +122,8 @@ def shape(card: str) -> list[str]:
     """What Markdown reads in a card, without the texts."""
     found = []
     for token in MarkdownIt("commonmark").enable("table").parse(card.split("\n---\n", 1)[1]):
-        found += [one.type for one in token.children or ()] or [f"{token.type} {token.tag}"]
-    return [one for one in found if not one.startswith("softbreak")]
+        found += [child.type for child in token.children or ()] or [f"{token.type} {token.tag}"]
+    return [kind for kind in found if not kind.startswith("softbreak")]
 
 
 def test_a_name_is_shown_as_it_is() -> None:
@@ -132,7 +132,7 @@ def test_a_name_is_shown_as_it_is() -> None:
         render_card(replace(FACTS, name=name)).split("---\n")[2]
     )
     assert tokens[1].children is not None
-    assert "".join(one.content for one in tokens[1].children) == name
+    assert "".join(child.content for child in tokens[1].children) == name
 
 
 def test_a_long_name_is_cut() -> None:

@@ -206,11 +206,13 @@ def test_superni_has_the_form_of_the_original(run: BootstrapRun, tmp_path: Path)
         assert set(record) >= SUPERNI_COLUMNS
         assert record["Definition"] == [task.definition]
         assert isinstance(record["Categories"][0], str)
-        pairs = [(one["input"], one["output"]) for one in record["Positive Examples"]]
-        for one in record["Instances"]:
-            assert set(one) == {"id", "input", "output"}
-            pairs += [(one["input"], text) for text in one["output"]]
-        assert pairs == list(dict.fromkeys((one.input, one.output) for one in task.instances))
+        pairs = [(example["input"], example["output"]) for example in record["Positive Examples"]]
+        for instance in record["Instances"]:
+            assert set(instance) == {"id", "input", "output"}
+            pairs += [(instance["input"], text) for text in instance["output"]]
+        assert pairs == list(
+            dict.fromkeys((instance.input, instance.output) for instance in task.instances)
+        )
         assert record["Instances"]
         for example in record["Positive Examples"]:
             assert set(example) == {"input", "output", "explanation"}
@@ -221,16 +223,20 @@ def test_superni_is_read_as_tasks_again(run: BootstrapRun, tmp_path: Path) -> No
     read = load_tasks(tmp_path / "out", "train").tasks
     for task, again in zip(run.tasks(), read, strict=True):
         assert again.definition == task.definition
-        pairs = [(one.input, one.output) for one in again.positive_examples]
-        pairs += [(one.input, one.output) for one in again.instances]
-        assert pairs == list(dict.fromkeys((one.input, one.output) for one in task.instances))
+        pairs = [(example.input, example.output) for example in again.positive_examples]
+        pairs += [(instance.input, instance.output) for instance in again.instances]
+        assert pairs == list(
+            dict.fromkeys((instance.input, instance.output) for instance in task.instances)
+        )
 
 
 def test_superni_names_are_ours_and_ids_are_unique(run: BootstrapRun, tmp_path: Path) -> None:
     export(run, "superni", tmp_path / "out")
     names = [path.stem for path in (tmp_path / "out" / "tasks").iterdir()]
     assert all(re.fullmatch(r"task\d+_[a-z_]+", name) for name in names)
-    ids = [one["id"] for task in superni_tasks(tmp_path / "out") for one in task["Instances"]]
+    ids = [
+        instance["id"] for task in superni_tasks(tmp_path / "out") for instance in task["Instances"]
+    ]
     assert len(ids) == len(set(ids))
 
 
@@ -309,7 +315,7 @@ def test_other_files_are_never_overwritten(name: str, run: BootstrapRun, tmp_pat
         export(run, name, out / "train.jsonl" / "below", licence="cc0-1.0")
     assert files_of(tmp_path / "out") == {"train.jsonl": b"years of work"}
     assert listing(tmp_path) == {"out", "out/train.jsonl"} | {
-        one for one in listing(tmp_path) if one.startswith("run")
+        name for name in listing(tmp_path) if name.startswith("run")
     }
 
 
@@ -323,7 +329,7 @@ def test_an_export_replaces_an_earlier_one_as_a_whole(run: BootstrapRun, tmp_pat
     )
     export(run, "alpaca", out)
     assert listing(out) == {"train.jsonl", ".seedstep-export.json"}
-    assert listing(out.parent) == {"out"} | {f"out/{one}" for one in listing(out)}
+    assert listing(out.parent) == {"out"} | {f"out/{name}" for name in listing(out)}
     empty = tmp_path / "empty"
     empty.mkdir()
     export(run, "alpaca", empty)

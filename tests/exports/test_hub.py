@@ -96,11 +96,11 @@ class Hub:
             return web.json_response({"url": f"{self.url}/datasets/me/mine", "id": "me/mine"})
         if "/preupload/" in request.path:
             asked = json.loads(body)["files"]
-            files = [{"path": one["path"], "uploadMode": "regular"} for one in asked]
-            return web.json_response({"files": [one | {"shouldIgnore": False} for one in files]})
+            files = [{"path": file["path"], "uploadMode": "regular"} for file in asked]
+            return web.json_response({"files": [file | {"shouldIgnore": False} for file in files]})
         if "/commit/" in request.path:
             lines = [json.loads(line) for line in body.splitlines()]
-            self.files += [one["value"]["path"] for one in lines if one["key"] == "file"]
+            self.files += [line["value"]["path"] for line in lines if line["key"] == "file"]
             commit = {
                 "commitUrl": f"{self.url}/datasets/me/mine/commit/{0:040}",
                 "commitOid": "0" * 40,

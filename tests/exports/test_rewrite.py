@@ -216,7 +216,7 @@ def test_what_is_written_is_read(
     task = Task(
         "t",
         definition,
-        tuple(Instance(*one, f"t-{n}") for n, one in enumerate(instances)),
+        tuple(Instance(*fields, f"t-{n}") for n, fields in enumerate(instances)),
         category="Sorting",
         positive_examples=positive,
         negative_examples=negative,

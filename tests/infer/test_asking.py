@@ -148,8 +148,8 @@ def test_a_run_of_generated_examples_goes_on_without_asking_again(
     write_given_steps(models, steps)
     how: dict[str, Any] = {"model": f"hf:{models / 'Llama'}", "steps": steps}
     how["sampling"] = {"generate": {"max_tokens": 8}}
-    with make_examples(tmp_path / "one", **how) as one:
-        alone = [entry.result for entry in one.entries()]
+    with make_examples(tmp_path / "one", **how) as single:
+        alone = [entry.result for entry in single.entries()]
     assert [each.task_id for each in alone] == [f"task{number}" for number in range(4)]
     assert all(each.turns[0].reply for each in alone)
     with make_examples(tmp_path / "two", **how, workers=2) as two:
@@ -207,9 +207,9 @@ def test_a_judge_in_workers_says_what_one_process_says(models: Path, tmp_path: P
     how: dict[str, Any] = {"sources": [str(answers)], "tasks": str(tasks)}
     how |= {"model": f"hf:{models / 'Llama'}", "limit": 6}
     how["sampling"] = {"verdict": {"max_tokens": 4}, "again": {"max_tokens": 4}}
-    with judge(tmp_path / "one", **how) as one:
-        alone = [entry.result for entry in one.entries()]
-        asked = one.spent().requests
+    with judge(tmp_path / "one", **how) as single:
+        alone = [entry.result for entry in single.entries()]
+        asked = single.spent().requests
     assert len(alone) == 6
     assert asked == 12, "what can't be read is asked once more"
     with judge(tmp_path / "two", **how, workers=2) as two:

@@ -85,7 +85,7 @@ def test_a_shared_prefix_and_padding_change_no_answer(family: str, batch: int) -
     sharing = checkpoint(model, batch=batch)
     assert sharing.note == ""
     assert answers(sharing, prompts) == wanted
-    assert len({one.text for one in wanted}) > 4
+    assert len({answer.text for answer in wanted}) > 4
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_where_a_prefix_can_not_be_shared_prompts_are_padded_and_masked(
     read = rows_read(model)
     assert answers(whole, prompts) == wanted
     assert read[0] == len(RESTS)
-    assert len({one.text for one in wanted}) > 4
+    assert len({answer.text for answer in wanted}) > 4
 
 
 def test_where_padding_changes_answers_only_prompts_of_one_length_are_answered_together() -> None:
@@ -147,10 +147,10 @@ def test_a_model_that_answers_otherwise_with_a_shared_prefix_is_found_out() -> N
 @pytest.mark.parametrize("batch", [1, 16])
 def test_an_encoder_decoder_model_answers_padded_prompts_as_it_does_one(batch: int) -> None:
     model = answering_model("T5")
-    prompts = [[one % 70 for one in prompt] for prompt in prompts_of(3, RESTS)]
+    prompts = [[token % 70 for token in prompt] for prompt in prompts_of(3, RESTS)]
     wanted = expected(model, prompts)
     assert answers(checkpoint(model, batch=batch), prompts) == wanted
-    assert len({one.text for one in wanted}) > 4
+    assert len({answer.text for answer in wanted}) > 4
 
 
 def test_what_a_task_has_in_common_is_read_once() -> None:

@@ -37,8 +37,8 @@ def test_every_instance_is_predicted_in_order(model: ScriptedServer, tmp_path: P
         assert run.records.names() == ("openai:scripted",)
         assert run.records.counts("openai:scripted") == PredictionCounts(12, 0, 0, 0, 0)
         assert score(found, references).overall.of("exact_match") == 100
-    assert [one.instance for one in found] == list(references)
-    assert [one.text for one in found] == [
+    assert [prediction.instance for prediction in found] == list(references)
+    assert [prediction.text for prediction in found] == [
         word.upper() for task in range(3) for word in words(task, 4)
     ]
     assert references["task0-word0x1"] == Reference(
@@ -103,7 +103,9 @@ def test_what_fails_is_kept_as_failed_and_counts_as_empty(tmp_path: Path) -> Non
     refused = Fault(400, error("too \x1b[31mlong"))
     with ScriptedServer(word_model({"word0x1": refused, "word1x0": refused})) as server:
         with predict(tmp_path / "run", **asked_of(server, tasks)) as run:
-            found = {one.instance: one for one in run.predictions("openai:scripted")}
+            found = {
+                prediction.instance: prediction for prediction in run.predictions("openai:scripted")
+            }
             overall = score(found.values(), run.records.references()).overall
             assert run.records.counts("openai:scripted") == PredictionCounts(8, 2, 0, 0, 0)
             ((reason, count),) = run.records.failures("openai:scripted").items()
@@ -179,9 +181,10 @@ class TestSystems:
             assert run.records.settings_of("zero").encoding.positive == 0
             assert run.records.settings_of("zero").model.name == "openai:scripted"
             scores = [
-                score(run.predictions(one), run.records.references()) for one in run.records.names()
+                score(run.predictions(name), run.records.references())
+                for name in run.records.names()
             ]
-        assert [one.overall.of("exact_match") for one in scores] == [100, 100, 100]
+        assert [score.overall.of("exact_match") for score in scores] == [100, 100, 100]
         with pytest.raises(InputError, match="no system 'many'"):
             predicted(tmp_path / "run", "many")
 
@@ -269,9 +272,9 @@ class TestTasks:
 
     def test_with_the_same_instance_ids_are_told_apart(self, tmp_path: Path) -> None:
         lines = [
-            {"id": task, "definition": "Copy.", "instances": [one, {**own, "id": f"own-{task}"}]}
+            {"id": task, "definition": "Copy.", "instances": [shared, {**own, "id": f"own-{task}"}]}
             for task in ("first", "second")
-            for one in [{"id": "1", "input": task, "output": task}]
+            for shared in [{"id": "1", "input": task, "output": task}]
             for own in [{"input": "same", "output": "same"}]
         ]
         path = tmp_path / "tasks.jsonl"
@@ -280,7 +283,7 @@ class TestTasks:
             found = list(run.predictions("baseline:copy-input"))
             references = run.records.references()
         assert list(references) == ["first/1", "own-first", "second/1", "own-second"]
-        assert [(one.instance, one.text) for one in found] == [
+        assert [(prediction.instance, prediction.text) for prediction in found] == [
             ("first/1", "first"),
             ("own-first", "same"),
             ("second/1", "second"),

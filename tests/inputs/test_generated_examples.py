@@ -80,7 +80,10 @@ def test_a_system_predicts_with_them_and_goes_on_with_the_same_only(
     out = tmp_path / "predicted"
     asked = {"tasks": folder, "model": "baseline:copy-demonstration", "examples": run}
     with predict(out, **asked) as predicted:  # type: ignore[arg-type]
-        texts = {one.task: one.text for one in predicted.predictions(str(asked["model"]))}
+        texts = {
+            prediction.task: prediction.text
+            for prediction in predicted.predictions(str(asked["model"]))
+        }
     assert texts == {NAMES[0]: RANKED[0].output, NAMES[1]: "", NAMES[2]: ""}
     predict(out, **asked).close()  # type: ignore[arg-type]
     with pytest.raises(RunMismatchError, match="choose"):

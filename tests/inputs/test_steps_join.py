@@ -24,7 +24,7 @@ STEPS = ("Read the words.", "Sort them:\n1. by letter\n- then by length", "Outpu
 
 
 def lines(path: Path, records: Iterable[Any]) -> Path:
-    path.write_text("".join(json.dumps(one) + "\n" for one in records))
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
     return path
 
 

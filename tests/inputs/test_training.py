@@ -274,8 +274,8 @@ def test_inputs_under_other_definitions_are_said_at_the_figure(tmp_path: Path) -
     tasks = write_tasks(tmp_path / "tasks.jsonl")
     overlap = TrainingOverlap(sources=("mine",), inputs=("t0-0", "t1-0"))
     said = "the inputs of 2 of 16 instances were in its training data with other definitions (mine)"
-    (one,) = remarks_of(run_of(tmp_path, tasks, overlap))
-    assert one == said
+    (remark,) = remarks_of(run_of(tmp_path, tasks, overlap))
+    assert remark == said
 
 
 def remarks_of(run: Path) -> list[str]:

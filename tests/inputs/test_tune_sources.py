@@ -115,7 +115,7 @@ def test_rows_with_one_instruction_are_one_task(tmp_path: Path) -> None:
         ("line_1", "Sort."),
         ("line_2", "Name a fruit."),
     ]
-    assert [(one.id, one.input, one.output) for one in found[0].instances] == [
+    assert [(instance.id, instance.input, instance.output) for instance in found[0].instances] == [
         ("line_1", "b a", "a b"),
         ("line_3", "d c", "c d"),
     ]
@@ -173,18 +173,18 @@ def test_a_bootstrap_and_its_exports_are_the_same_instances(
     run = grow(tmp_path / "run", server, tasks=6)
     found = load_source(TuneSource(str(run.path))).tasks
     assert [task.definition for task in found] == [task.definition for task in run.tasks]
-    ids = [(task.id, one.id) for task in found for one in task.instances]
+    ids = [(task.id, instance.id) for task in found for instance in task.instances]
     assert len(set(ids)) == len(ids)
-    assert all(one.id for task in found for one in task.instances)
+    assert all(instance.id for task in found for instance in task.instances)
     with Run.read(BOOTSTRAP, run.path) as opened:
         for name in ("alpaca", "superni", "messages"):
             export(opened, name, tmp_path / name)
 
     def contents(path: Path) -> set[tuple[str, str, str]]:
         return {
-            (task.definition, one.input, one.output)
+            (task.definition, instance.input, instance.output)
             for task in load_source(TuneSource(str(path))).tasks
-            for one in task.instances
+            for instance in task.instances
         }
 
     assert contents(tmp_path / "alpaca") == contents(run.path)

@@ -14,7 +14,7 @@ IDS = [f"task1-{number}" for number in range(300)]
 
 
 def drawn(seed: int, ids: list[str]) -> dict[str, str | None]:
-    return {one: copy_demonstration(TASK, Instance("x", ("y",), one), seed) for one in ids}
+    return {name: copy_demonstration(TASK, Instance("x", ("y",), name), seed) for name in ids}
 
 
 @pytest.mark.parametrize("text", [" Some text.\n", ""])
@@ -23,7 +23,7 @@ def test_inputs_are_copied_as_they_are(text: str) -> None:
 
 
 def test_the_first_demonstration_is_copied() -> None:
-    assert {copy_demonstration(TASK, Instance("x", ("y",), one), None) for one in IDS} == {"one"}
+    assert {copy_demonstration(TASK, Instance("x", ("y",), name), None) for name in IDS} == {"one"}
 
 
 def test_a_random_demonstration_depends_on_seed_and_instance_alone() -> None:

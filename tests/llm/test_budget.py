@@ -40,8 +40,10 @@ async def ask_many(
     ) as engine:
         asking = [engine.ask(asked(str(number))) for number in range(40)]
         answers = await asyncio.gather(*asking, return_exceptions=True)
-    assert all(isinstance(one, BudgetReached) for one in answers if isinstance(one, Exception))
-    return sum(not isinstance(one, Exception) for one in answers)
+    assert all(
+        isinstance(answer, BudgetReached) for answer in answers if isinstance(answer, Exception)
+    )
+    return sum(not isinstance(answer, Exception) for answer in answers)
 
 
 @pytest.mark.parametrize("in_flight", [1, 8, 64])
@@ -201,21 +203,21 @@ def test_a_budget_that_makes_no_sense_is_refused(name: str, value: Any) -> None:
 
 
 def test_another_address_goes_on_with_the_same_model() -> None:
-    with ScriptedServer() as one:
-        calm = grow(Path("calm"), one, tasks=15)
-        grow(Path("run"), one, tasks=5)
-        known = {str(body) for body in one.bodies}
-    with ScriptedServer() as other:
-        settings = asked_of(other, tasks=15)
+    with ScriptedServer() as first:
+        calm = grow(Path("calm"), first, tasks=15)
+        grow(Path("run"), first, tasks=5)
+        known = {str(body) for body in first.bodies}
+    with ScriptedServer() as second:
+        settings = asked_of(second, tasks=15)
         with pytest.raises(RunMismatchError, match="--same-model"):
             self_instruct("run", **settings)
-        assert other.requests == 0
+        assert second.requests == 0
         self_instruct("run", same_model=True, **settings).close()
         assert exported(Path("run")) == exported(calm.path)
-        assert other.requests <= len(known)
-        moved = other.requests
+        assert second.requests <= len(known)
+        moved = second.requests
         self_instruct("run", tasks=60).close()
-        assert other.requests > moved, "the new address is the run's own now"
+        assert second.requests > moved, "the new address is the run's own now"
 
 
 def test_nothing_but_the_address_may_differ_for_the_same_model() -> None:

@@ -53,11 +53,11 @@ def test_texts_come_back_in_their_order_and_are_asked_once() -> None:
         assert {each["model"] for each in server.bodies} == {"encoder"}
         again = embed(server.url, texts, ledger)
         assert len(server.bodies) == 3
-    for text, one, other in zip(texts, found, again, strict=True):
+    for text, vector, kept in zip(texts, found, again, strict=True):
         expected = np.array(made_up_embedding(text), np.float32)
-        assert not isinstance(one, Failure)
-        assert np.array_equal(one, expected)
-        assert np.array_equal(one, other)  # type: ignore[arg-type]
+        assert not isinstance(vector, Failure)
+        assert np.array_equal(vector, expected)
+        assert np.array_equal(vector, kept)  # type: ignore[arg-type]
 
 
 def test_places_are_taken_from_the_server() -> None:

@@ -83,23 +83,23 @@ async def test_equal_requests_at_the_same_time_are_sent_once() -> None:
 async def test_two_engines_of_a_ledger_send_an_equal_request_once() -> None:
     ledger = MemoryLedger()
     with ScriptedServer() as server:
-        async with engine_on(server, ledger) as one, engine_on(server, ledger) as two:
-            asking = one.ask(asked("a")), two.ask(asked("a")), two.ask(asked("b"))
+        async with engine_on(server, ledger) as engine, engine_on(server, ledger) as neighbour:
+            asking = engine.ask(asked("a")), neighbour.ask(asked("a")), neighbour.ask(asked("b"))
             first, second, other = await asyncio.gather(*asking)
         assert first == second != other
         assert server.requests == 2
-        assert (one.stats.reused, two.stats.reused) == (0, 1)
+        assert (engine.stats.reused, neighbour.stats.reused) == (0, 1)
 
 
 async def test_what_another_engine_left_is_asked() -> None:
     ledger = MemoryLedger()
     released = threading.Event()
     with ScriptedServer(in_turn(Fault(until=released.is_set))) as server:
-        async with engine_on(server, ledger) as two:
-            async with engine_on(server, ledger) as one:
-                left = asyncio.create_task(one.ask(asked("a")))
+        async with engine_on(server, ledger) as staying:
+            async with engine_on(server, ledger) as leaving:
+                left = asyncio.create_task(leaving.ask(asked("a")))
                 await until(lambda: server.in_flight == 1)
-                asking = asyncio.create_task(two.ask(asked("a")))
+                asking = asyncio.create_task(staying.ask(asked("a")))
             left.cancel()
             released.set()
             assert reply(await asking)

@@ -70,7 +70,7 @@ def test_each_part_of_a_request_makes_another_key() -> None:
 
 @given(st.tuples(REQUESTS, NAMES, NAMES), st.tuples(REQUESTS, NAMES, NAMES))
 def test_keys_are_equal_exactly_where_everything_but_the_purpose_is(
-    one: tuple[Request, str, str], other: tuple[Request, str, str]
+    first: tuple[Request, str, str], second: tuple[Request, str, str]
 ) -> None:
     def key(asked: tuple[Request, str, str]) -> str:
         return asked[0].key(asked[1], asked[2])
@@ -78,8 +78,8 @@ def test_keys_are_equal_exactly_where_everything_but_the_purpose_is(
     def whole(asked: tuple[Request, str, str]) -> tuple[object, ...]:
         return replace(asked[0], purpose=""), asked[1], asked[2]
 
-    assert (key(one) == key(other)) == (whole(one) == whole(other))
-    assert key(one) == key((replace(one[0], purpose="another"), one[1], one[2]))
+    assert (key(first) == key(second)) == (whole(first) == whole(second))
+    assert key(first) == key((replace(first[0], purpose="another"), first[1], first[2]))
 
 
 def test_a_key_is_the_same_in_every_version() -> None:
@@ -118,7 +118,7 @@ CHANGES: dict[str, Request] = {
 
 
 def test_every_field_that_can_change_the_reply_changes_the_key() -> None:
-    keys = {name: one.key("server", "model") for name, one in CHANGES.items()}
+    keys = {name: change.key("server", "model") for name, change in CHANGES.items()}
     keys["none"] = REQUEST.key("server", "model")
     keys["endpoint"] = REQUEST.key("server2", "model")
     keys["model"] = REQUEST.key("server", "model2")

@@ -97,7 +97,7 @@ def test_few_open_files_lower_the_number_in_flight(tmp_path: Path) -> None:
         assert set(times_asked(server.bodies).values()) == {1}
     assert exported(tmp_path / "run") == exported(free.path)
     with Run.read(BOOTSTRAP, tmp_path / "run") as run:
-        assert sum(one.failed for one in run.status().usage.values()) == 0
+        assert sum(usage.failed for usage in run.status().usage.values()) == 0
 
 
 # Rights
@@ -253,8 +253,8 @@ def other_process_of(path: Path) -> Iterator[Callable[[], sqlite3.Connection]]:
     try:
         yield connection
     finally:
-        for one in made:
-            one.close()
+        for opened in made:
+            opened.close()
 
 
 def test_a_short_lock_is_waited_for(calm: Outcome, tmp_path: Path) -> None:

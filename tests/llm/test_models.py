@@ -142,7 +142,9 @@ def test_a_provider_from_outside_copies() -> None:
     settings = make_settings(SystemSettings, {"model": "own:last-word"}, "settings")
     task = Task("t", "Copy the last word.", ())
     work = TaskWork(task, ((3, Instance("a b", ("b",), "i")),))
-    assert [(one.place, one.text) for (one,) in copy_answers(settings, [work])] == [(3, "b")]
+    assert [(answer.place, answer.text) for (answer,) in copy_answers(settings, [work])] == [
+        (3, "b")
+    ]
 
 
 def test_a_prefix_without_a_colon_is_wanted() -> None:

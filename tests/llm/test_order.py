@@ -21,16 +21,16 @@ class Work:
         self.running = self.most = self.started = self.cancelled = 0
 
     def __iter__(self) -> Iterator[Coroutine[Any, Any, int]]:
-        return (self._item(place, one) for place, one in enumerate(self.items))
+        return (self._item(place, item) for place, item in enumerate(self.items))
 
-    async def _item(self, place: int, one: int | Exception) -> int:
+    async def _item(self, place: int, item: int | Exception) -> int:
         self.started += 1
         self.running += 1
         self.most = max(self.most, self.running)
         try:
-            if isinstance(one, Exception):
-                raise one
-            for _ in range(one):
+            if isinstance(item, Exception):
+                raise item
+            for _ in range(item):
                 await asyncio.sleep(0)
         except asyncio.CancelledError:
             self.cancelled += 1
@@ -42,8 +42,8 @@ class Work:
 
 async def results(work: Work, ahead: int, into: list[int]) -> None:
     async with asyncio.timeout(10), aclosing(in_order(work, ahead)) as retired:
-        async for one in retired:
-            into.append(one)  # noqa: PERF401 - what was yielded before an error counts
+        async for result in retired:
+            into.append(result)  # noqa: PERF401 - what was yielded before an error counts
 
 
 @given(st.lists(st.integers(0, 20), max_size=30), st.integers(1, 8))
@@ -58,8 +58,8 @@ def test_results_come_in_order_whatever_items_take(turns: list[int], ahead: int)
 async def test_an_item_is_taken_when_the_one_so_far_before_it_was_used() -> None:
     work = Work([0] * 10)
     async with aclosing(in_order(work, 3)) as retired:
-        async for one in retired:
-            assert work.started == min(one + 3, 10)
+        async for result in retired:
+            assert work.started == min(result + 3, 10)
 
 
 async def test_an_error_ends_all_at_once() -> None:
@@ -80,7 +80,7 @@ async def test_a_spent_budget_is_seen_in_its_turn() -> None:
 async def test_closing_early_leaves_nothing_running() -> None:
     work = Work([0, 10_000, 10_000])
     async with aclosing(in_order(work, 3)) as retired:
-        async for one in retired:
-            assert one == 0
+        async for result in retired:
+            assert result == 0
             break
     assert (work.cancelled, work.running) == (2, 0)

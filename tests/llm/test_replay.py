@@ -101,7 +101,7 @@ def test_only_what_was_retired_needs_to_be_recorded(server: ScriptedServer) -> N
         last = int(run.tasks()[-1].id.partition(".")[0][1:])
     header, *lines = lines_of(FILE)
     kept = [
-        one for one in lines if one["purpose"] != "generation" or one["request"]["draw"] <= last
+        line for line in lines if line["purpose"] != "generation" or line["request"]["draw"] <= last
     ]
     assert len(kept) < len(lines)
     write(header, *kept)
@@ -198,7 +198,8 @@ async def test_recorded_failures_never_end_a_run() -> None:
     failure = {"reason": "refused", "detail": "no", "status": 400, "attempts": 3}
     requests = [{**LINE["request"], "draw": draw} for draw in range(20)]
     write(
-        HEADER, *({**LINE, "request": one, "reply": None, "failure": failure} for one in requests)
+        HEADER,
+        *({**LINE, "request": request, "reply": None, "failure": failure} for request in requests),
     )
     async with (
         open_model(MODEL, None, 1) as endpoint,
@@ -324,7 +325,7 @@ def test_a_recording_that_is_not_there_is_named(prepare: Callable[[], None]) -> 
 def test_a_huge_reply_is_read(server: ScriptedServer) -> None:
     text = "word " * 1_000_000
     write(HEADER, reply(text=text))
-    assert [one.text for one in read_recording(FILE).answers.values()] == [text]  # type: ignore[union-attr]
+    assert [answer.text for answer in read_recording(FILE).answers.values()] == [text]  # type: ignore[union-attr]
 
 
 def write_long() -> None:

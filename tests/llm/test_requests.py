@@ -230,7 +230,7 @@ def test_a_key_that_the_server_echoes_is_in_no_file_and_no_output(
     outputs += [seedstep("requests", "run"), seedstep("status", "run")]
     failed = seedstep("requests", "run", "--failed")
     assert "[key] may not ask this" in failed.out
-    outputs += [failed, *(seedstep("requests", "run", one.split()[0]) for one in failed.lines)]
+    outputs += [failed, *(seedstep("requests", "run", line.split()[0]) for line in failed.lines)]
     assert {"run.db", "run.yaml", "all.jsonl"} <= files_of(Path("run")).keys()
     assert all(SECRET.encode() not in data for data in files_of(Path("run")).values())
     assert all(SECRET not in done.out + done.err for done in outputs)

@@ -120,7 +120,7 @@ async def test_a_key_that_the_server_echoes_is_shown_to_nobody(
             told += [raised, raised.remedy, *traceback.format_exception(raised)]
     assert told or ledger.answers
     shown = [*told, endpoint, engine, vars(engine), engine._wire, ledger, caplog.text]
-    assert SECRET not in "\n".join(f"{one} {one!r}" for one in shown)
+    assert SECRET not in "\n".join(f"{value} {value!r}" for value in shown)
 
 
 @pytest.mark.parametrize("key", ["it's-a-\\key\\", 'with-"quotes"', "with/and+and%41"])

@@ -141,8 +141,8 @@ def test_it_is_loaded_when_first_asked_and_not_for_what_is_kept(
         raise AssertionError("loaded again")
 
     monkeypatch.setattr("seedstep.llm.embeddings.SentenceModel", refuse)
-    for one, other in zip(first, asyncio.run(work()), strict=True):
-        assert np.array_equal(one, other)
+    for vector, again in zip(first, asyncio.run(work()), strict=True):
+        assert np.array_equal(vector, again)
 
 
 def test_without_its_package_minilm_is_one_line_that_names_the_extra(

@@ -62,16 +62,16 @@ def test_three_servers_give_the_data_of_one(tmp_path: Path, style: str) -> None:
         first, slow, failing = servers = served(
             stack, None, lambda number, body: Fault(delay=0.03), fails_after(15)
         )
-        one = grow(tmp_path / "one", first, **settings)
+        single = grow(tmp_path / "one", first, **settings)
         first.answered.clear()
         urls = [server.url for server in servers]
         three = grow(tmp_path / "three", first, **settings, **{"base_url": urls})
         answered = first.answered + slow.answered + failing.answered
-    assert (three.generations, three.tasks) == (one.generations, one.tasks)
-    assert exported(three.path) == exported(one.path)
+    assert (three.generations, three.tasks) == (single.generations, single.tasks)
+    assert exported(three.path) == exported(single.path)
     assert set(answered.values()) == {1}
-    used = {generation.request for generation in one.generations}
-    assert used <= keys_in(one.path) & keys_in(three.path)
+    used = {generation.request for generation in single.generations}
+    assert used <= keys_in(single.path) & keys_in(three.path)
     assert min(map(len, (first.answered, slow.answered, failing.answered))) > 0
     assert len(first.answered) > len(slow.answered)
 

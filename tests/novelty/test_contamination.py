@@ -236,10 +236,10 @@ class TestBootstrap:
             )
         assert not {task.definition for task in clean.tasks} & set(shielded)
         rejected = {
-            one.instruction: one.detail
+            candidate.instruction: candidate.detail
             for generation in clean.generations
-            for one in generation.candidates
-            if one.reason == "contaminated"
+            for candidate in generation.candidates
+            if candidate.reason == "contaminated"
         }
         assert rejected[copied.definition] == "ROUGE-L 1.00 with e.txt, line 1"
         assert clean.status.rejected["contaminated"] == len(rejected)
@@ -261,7 +261,9 @@ class TestBootstrap:
                 extra_filters=False,
             )
         assert made.status.bad_instances == {"contaminated": 3}
-        assert [one.input for task in made.tasks for one in task.instances] == ["Text: yes"] * 3
+        assert [instance.input for task in made.tasks for instance in task.instances] == [
+            "Text: yes"
+        ] * 3
         with Run.read(BOOTSTRAP, out) as run:
             candidate = run.records.show(made.tasks[0].id).candidate
         assert len(candidate.instances) == 1

@@ -111,10 +111,10 @@ def test_a_score_at_the_threshold_is_decided_as_rouge_score_rounds_it(
     shared: int, known: int, new: int, novel: tuple[bool, bool]
 ) -> None:
     common = [f"w{n}" for n in range(shared)]
-    one = " ".join(common + [f"k{n}" for n in range(known - shared)])
+    text = " ".join(common + [f"k{n}" for n in range(known - shared)])
     other = " ".join(common + [f"n{n}" for n in range(new - shared)])
-    nearest = index_of([one]).nearest(other)
-    assert nearest == brute_force([one], other)
+    nearest = index_of([text]).nearest(other)
+    assert nearest == brute_force([text], other)
     assert decisions(nearest) == novel
 
 

@@ -115,14 +115,14 @@ class TestEqualToBruteForce:
             texts.append(" ".join(str(chance.randrange(vocabulary)) for _ in range(length)))
         assert decided(texts, threshold) == brute_force(texts, threshold)
 
-    @pytest.mark.parametrize("one", range(1, 24))
-    def test_every_pair_of_lengths_at_every_number_of_common_tokens(self, one: int) -> None:
-        for other in range(1, 24):
-            for common in range(min(one, other) + 1):
+    @pytest.mark.parametrize("length", range(1, 24))
+    def test_every_pair_of_lengths_at_every_number_of_common_tokens(self, length: int) -> None:
+        for other_length in range(1, 24):
+            for common in range(min(length, other_length) + 1):
                 shared = [f"s{n}" for n in range(common)]
                 texts = [
-                    " ".join(shared + [f"a{n}" for n in range(one - common)]),
-                    " ".join([f"b{n}" for n in range(other - common)] + shared),
+                    " ".join(shared + [f"a{n}" for n in range(length - common)]),
+                    " ".join([f"b{n}" for n in range(other_length - common)] + shared),
                 ]
                 assert decided(texts, 0.7) == brute_force(texts, 0.7)
 
@@ -143,7 +143,7 @@ def test_real_instructions_are_decided_as_rouge_score_does(tokens: str, shared_d
     texts = real_instructions(shared_data, 300)
     kept: list[int] = []
     for row, found in enumerate(decided(texts, 0.5, tokenizer)):
-        scores = [scorer.score(texts[one], texts[row])["rougeL"].fmeasure for one in kept]
+        scores = [scorer.score(texts[earlier], texts[row])["rougeL"].fmeasure for earlier in kept]
         best = max(scores, default=0.0)
         if best >= 0.5:
             assert found == (False, kept[scores.index(best)], best)
@@ -200,9 +200,9 @@ def test_texts_of_a_megabyte() -> None:
 
 @pytest.mark.parametrize(("shared", "is_kept"), [(6999, True), (7000, False)])
 def test_a_long_text_at_the_threshold(shared: int, is_kept: bool) -> None:
-    one = [f"w{n}" for n in range(10_000)]
-    other = one[:shared] + [f"v{n}" for n in range(10_000 - shared)]
-    assert decided([" ".join(one), " ".join(other)], 0.7)[1][0] == is_kept
+    words = [f"w{n}" for n in range(10_000)]
+    other_words = words[:shared] + [f"v{n}" for n in range(10_000 - shared)]
+    assert decided([" ".join(words), " ".join(other_words)], 0.7)[1][0] == is_kept
 
 
 def test_more_distinct_tokens_than_there_are_code_points() -> None:

@@ -108,7 +108,7 @@ def test_the_list_says_what_is_independent(experiment: Path) -> None:
 
 def test_stages_that_write_to_one_run_are_not_independent(tmp_path: Path) -> None:
     path = tmp_path / "two.yaml"
-    stages = [f"{{name: {one}, predict: {{name: {one}, out: {out}}}}}" for one, out in PLACES]
+    stages = [f"{{name: {place}, predict: {{name: {place}, out: {out}}}}}" for place, out in PLACES]
     path.write_text(f"stages: [{', '.join(stages)}]")
     assert read_experiment(path).independents() == [("apart",), ("apart",), ("first", "second")]
 

@@ -122,8 +122,8 @@ def test_it_goes_on_from_whatever_is_there(
     begun = grow_here(file, tmp_path / "out")
     assert begun[0] == "merge of round 1"
     assert server.requests > asked
-    one, other = (tmp_path / name / "round-2" / "merged" for name in ("whole", "out"))
-    assert exported(one) == exported(other)
+    whole, stopped = (tmp_path / name / "round-2" / "merged" for name in ("whole", "out"))
+    assert exported(whole) == exported(stopped)
 
 
 def test_more_rounds_may_follow(file: Path, tmp_path: Path) -> None:

@@ -22,14 +22,14 @@ def written(path: Path, *lines: object) -> Path:
 
 
 def test_both_pictures_are_drawn(tmp_path: Path) -> None:
-    lines = [{"step": one, "loss": 3 / one, "learning_rate": 1e-4} for one in range(1, 80)]
+    lines = [{"step": step, "loss": 3 / step, "learning_rate": 1e-4} for step in range(1, 80)]
     metrics = written(tmp_path / "metrics.jsonl", *lines, {"step": 79, "held_out_loss": 0.5})
     plot_losses(metrics, tmp_path / "losses.v2")
     height, width, _ = imread(tmp_path / "losses.v2.png").shape
     assert (width, height) == (960, 540)
     picture = ET.parse(tmp_path / "losses.v2.svg").getroot()
     assert picture.tag == "{http://www.w3.org/2000/svg}svg"
-    assert {one.name for one in tmp_path.iterdir()} == {
+    assert {path.name for path in tmp_path.iterdir()} == {
         "metrics.jsonl",
         "losses.v2.png",
         "losses.v2.svg",
@@ -47,7 +47,7 @@ def test_the_same_losses_give_the_same_files(tmp_path: Path) -> None:
 
 
 def test_a_run_with_many_steps_stays_a_small_file(tmp_path: Path) -> None:
-    lines = [{"step": one, "loss": one % 7} for one in range(20_000)]
+    lines = [{"step": step, "loss": step % 7} for step in range(20_000)]
     plot_losses(written(tmp_path / "metrics.jsonl", *lines), tmp_path / "losses")
     assert (tmp_path / "losses.svg").stat().st_size < 1 << 20
 
@@ -75,7 +75,7 @@ def test_a_file_without_losses_is_told(tmp_path: Path) -> None:
         plot_losses(written(tmp_path / "empty.jsonl"), tmp_path / "losses")
     with pytest.raises(InputError, match="no such file"):
         plot_losses(tmp_path / "missing.jsonl", tmp_path / "losses")
-    assert [one.name for one in tmp_path.iterdir()] == ["empty.jsonl"]
+    assert [path.name for path in tmp_path.iterdir()] == ["empty.jsonl"]
 
 
 def test_without_matplotlib_the_extra_is_named(
@@ -109,6 +109,6 @@ def test_a_smoothed_line_joins_where_there_are_many_steps() -> None:
 def test_a_smoothed_loss_lies_among_those_so_far(values: list[float]) -> None:
     means = smoothed(values)
     assert means[0] == values[0]
-    for number, one in enumerate(means, start=1):
+    for number, mean in enumerate(means, start=1):
         slack = 1e-6 + 1e-9 * max(map(abs, values))
-        assert min(values[:number]) - slack <= one <= max(values[:number]) + slack
+        assert min(values[:number]) - slack <= mean <= max(values[:number]) + slack

@@ -71,19 +71,19 @@ class TestForms:
         assert root.get("aria-label") == f"{chart.title}. {chart.alt}"
         assert "viewBox" in root.attrib
         assert "width" not in root.attrib
-        styles = " ".join(one.get("style", "") for one in root.iter())
+        styles = " ".join(element.get("style", "") for element in root.iter())
         assert "var(--ink)" in styles
         assert not re.search("#[0-9a-f]{6}", styles)
         assert "<style" not in markup
 
     def test_ids_are_its_own_and_all_there(self, chart: Chart) -> None:
         root = ET.fromstring(render(chart, "7-x").inline)
-        ids = [one.get("id", "") for one in root.iter() if one.get("id")]
+        ids = [element.get("id", "") for element in root.iter() if element.get("id")]
         assert len(set(ids)) == len(ids)
-        assert all(one.startswith("7-x-") for one in ids)
-        values = " ".join(" ".join(one.attrib.values()) for one in root.iter())
+        assert all(name.startswith("7-x-") for name in ids)
+        values = " ".join(" ".join(element.attrib.values()) for element in root.iter())
         referred = set(re.findall(r"url\(#([^)]+)\)", values))
-        referred |= {one.get("href", "#")[1:] for one in root.iter() if one.get("href")}
+        referred |= {element.get("href", "#")[1:] for element in root.iter() if element.get("href")}
         assert referred == set(ids)
 
     def test_phones_have_a_drawing_of_their_own(self, chart: Chart) -> None:
@@ -111,7 +111,7 @@ class TestForms:
 def test_hostile_labels_are_texts(chart: Chart) -> None:
     drawn = render(chart, "1-a")
     for markup in (drawn.svg, drawn.inline):
-        names = {one.tag.partition("}")[2] for one in ET.fromstring(markup).iter()}
+        names = {element.tag.partition("}")[2] for element in ET.fromstring(markup).iter()}
         assert not names & {"script", "img", "foreignObject", "image", "a"}
         text = " ".join(texts_of(markup))
         assert not re.search("[\x00-\x08\u202a-\u202e]", text)
@@ -168,8 +168,8 @@ def test_the_highest_bars_are_drawn_and_a_hundred_named() -> None:
     counts = Counter({f"label {n}": n for n in range(1, 201)})
     chart = bar_chart("bars", "Labels", counts, ("label", "tasks"))
     text = texts_of(render(chart, "1").svg)
-    assert next(one for one in text if one.startswith("label ")) == "label 200"
-    assert sum(one.startswith("label ") for one in text) == 15
+    assert next(line for line in text if line.startswith("label ")) == "label 200"
+    assert sum(line.startswith("label ") for line in text) == 15
     assert len(chart.table.rows) == 100
     assert chart.table.caption == "Labels, the first 100 of 200"
 
@@ -182,8 +182,10 @@ def test_bins_by_their_ends() -> None:
         ("Words", "6 to 7", "2"),
         ("Words", "30 or more", "91"),
     )
-    one = {"Words": words_histogram([3])}
-    assert histogram_chart("h", "L", one, "words", "texts").table.rows == (("Words", "3", "1"),)
+    histograms = {"Words": words_histogram([3])}
+    assert histogram_chart("h", "L", histograms, "words", "texts").table.rows == (
+        ("Words", "3", "1"),
+    )
     scores = {"Scores": score_histogram([0.31, 1.0])}
     rows = histogram_chart("h", "S", scores, "ROUGE-L", "texts").table.rows
     assert [row[1] for row in rows] == ["0.30 to 0.35", "0.95 to 1.00"]
@@ -213,18 +215,20 @@ def test_shares_of_each_whole_and_of_an_empty_one() -> None:
     )
     assert chart.alt == "one: A 85%, B 10%, C 5%. none: A 0%, B 0%, C 0%."
     text = texts_of(render(chart, "1").svg)
-    assert [one for one in text if "%" in one] == ["% of the answers", "A 85%", "B 10%"]
+    assert [line for line in text if "%" in line] == ["% of the answers", "A 85%", "B 10%"]
 
 
 def luminance(colour: str) -> float:
     """Relative luminance (WCAG 2.2)."""
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def contrast(one: str, other: str) -> float:
-    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+def contrast(colour: str, other_colour: str) -> float:
+    light, dark = sorted((luminance(colour), luminance(other_colour)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
 
@@ -234,4 +238,4 @@ def test_texts_and_series_stand_out(theme: dict[str, str]) -> None:
         if name not in ("surface", "grid"):
             assert contrast(colour, theme["surface"]) >= 4.5, name
     assert set(theme) == set(LIGHT)
-    assert all(one != other for one, other in combinations(theme.values(), 2))
+    assert all(colour != other_colour for colour, other_colour in combinations(theme.values(), 2))

@@ -106,7 +106,7 @@ class TestHostileTexts:
 
     def test_it_is_shown_as_it_is_but_for_what_hides_or_turns_text(self, text: str) -> None:
         page = page_with(text, text)
-        texts = [one.text for name, one in elements(page) if name == "pre"]
+        texts = [element.text for name, element in elements(page) if name == "pre"]
         assert texts == [shown(text).text] * 4
         everything = "".join(page.itertext())
         assert not re.search(
@@ -122,17 +122,17 @@ class TestAccess:
         return page_with("plain", "run")
 
     def test_every_link_leads_somewhere_and_ids_are_unique(self) -> None:
-        ids = [one.get("id") for _, one in elements(self.page) if one.get("id")]
+        ids = [element.get("id") for _, element in elements(self.page) if element.get("id")]
         assert len(set(ids)) == len(ids)
-        targets = [one.get("href")[1:] for name, one in elements(self.page) if name == "a"]
+        targets = [element.get("href")[1:] for name, element in elements(self.page) if name == "a"]
         contents = 1 + 2 + 2
         assert len(targets) == 1 + 2 * contents  # for wide screens and for narrow ones
         assert set(targets) <= set(ids)
-        labelled = [one.get("aria-labelledby") for _, one in elements(self.page)]
-        assert {one for one in labelled if one} <= set(ids)
+        labelled = [element.get("aria-labelledby") for _, element in elements(self.page)]
+        assert {label for label in labelled if label} <= set(ids)
 
     def test_figures_have_a_name_and_their_numbers(self) -> None:
-        figures = [one for name, one in elements(self.page) if name == "figure"]
+        figures = [element for name, element in elements(self.page) if name == "figure"]
         assert len(figures) == 1 + 2
         for figure in figures:
             drawings = list(figure.iter(f"{SVG}svg"))
@@ -141,37 +141,41 @@ class TestAccess:
             assert all(drawing.get("aria-label") for drawing in drawings)
             table = figure.find(f".//{HTML}table")
             assert table.find(f"{HTML}caption").text == "plain"
-            heads = [one.get("scope") for one in table.iter(f"{HTML}th")]
+            heads = [cell.get("scope") for cell in table.iter(f"{HTML}th")]
             assert heads == ["col", "col", "row"]
 
     def test_headings_leave_no_level_out(self) -> None:
         levels = [int(name[1]) for name, _ in elements(self.page) if re.fullmatch("h[1-6]", name)]
         assert levels[0] == 1
         assert levels.count(1) == 1
-        assert all(later - one <= 1 for one, later in pairwise(levels))
+        assert all(later - level <= 1 for level, later in pairwise(levels))
 
     def test_what_scrolls_can_be_reached_by_keyboard(self) -> None:
-        regions = [one for _, one in elements(self.page) if one.get("class") == "scroll"]
+        regions = [
+            element for _, element in elements(self.page) if element.get("class") == "scroll"
+        ]
         assert regions
-        assert all(one.get("tabindex") == "0" and one.get("aria-label") for one in regions)
+        assert all(region.get("tabindex") == "0" and region.get("aria-label") for region in regions)
 
     def test_it_adapts_to_phones_and_dark_rooms(self) -> None:
         metas = {
-            one.get("name"): one.get("content") for n, one in elements(self.page) if n == "meta"
+            element.get("name"): element.get("content")
+            for n, element in elements(self.page)
+            if n == "meta"
         }
         assert metas["viewport"].startswith("width=device-width")
         assert metas["color-scheme"] == "light dark"
         assert self.page.get("lang") == "en"
-        (style,) = [one.text for name, one in elements(self.page) if name == "style"]
+        (style,) = [element.text for name, element in elements(self.page) if name == "style"]
         assert "prefers-color-scheme: dark" in style
         assert "url(" not in style
         assert "@import" not in style
 
     def test_a_policy_forbids_scripts_and_the_network(self) -> None:
         (policy,) = [
-            one.get("content")
-            for name, one in elements(self.page)
-            if one.get("http-equiv") == "Content-Security-Policy"
+            element.get("content")
+            for name, element in elements(self.page)
+            if element.get("http-equiv") == "Content-Security-Policy"
         ]
         assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'")
         assert "script-src" not in policy

@@ -32,21 +32,24 @@ def labels(
         for rater in RATERS
         for item, letters in said.items()
     ]
-    return StandingLabels.of(FORMS[form], {one.id: one for one in items}, rows, RATERS, OWNER)
+    return StandingLabels.of(FORMS[form], {item.id: item for item in items}, rows, RATERS, OWNER)
 
 
 def tables(sections: Sequence[Section]) -> dict[str, Table]:
     return {
-        one.caption.split(",")[0]: one
+        block.caption.split(",")[0]: block
         for section in sections
-        for one in section.blocks
-        if isinstance(one, Table)
+        for block in section.blocks
+        if isinstance(block, Table)
     }
 
 
 def charts(sections: Sequence[Section]) -> dict[str, Chart]:
     return {
-        one.name: one for section in sections for one in section.blocks if isinstance(one, Chart)
+        block.name: block
+        for section in sections
+        for block in section.blocks
+        if isinstance(block, Chart)
     }
 
 
@@ -67,7 +70,7 @@ def test_table_2_of_self_instruct_with_specimens() -> None:
         ("1 of 4", "54"),
     ]
     assert [row[2].split()[0] for row in rows] == ["75.0", "50.0", "25.0", "25.0"]
-    good, bad = [one for one in found[-1].blocks if isinstance(one, Specimens)]
+    good, bad = [block for block in found[-1].blocks if isinstance(block, Specimens)]
     assert (good.summary, bad.summary) == ("accepted (1 of 1)", "rejected (3 of 3)")
     assert bad.items[1].fields[-1].text == "input: No, output: No"
 
@@ -148,9 +151,9 @@ def test_what_is_not_settled_is_said() -> None:
         LabelRow("b", "bob", "item0000", "label", {"correct": "no", "complete": "yes"}),
         LabelRow("c", "bob", "item0001", "label", {"correct": "no", "complete": "yes"}),
     ]
-    known = {one.id: one for one in items}
+    known = {item.id: item for item in items}
     found = people_sections(StandingLabels.of(FORMS["steps"], known, rows, RATERS, OWNER))
-    (told,) = [one.text for one in found[0].blocks if isinstance(one, Paragraph)]
+    (told,) = [block.text for block in found[0].blocks if isinstance(block, Paragraph)]
     assert told.startswith("Of 1 labelled items")
 
 
@@ -164,8 +167,10 @@ def test_nothing_is_said_where_nobody_labelled() -> None:
 @pytest.mark.parametrize("form", sorted(FORMS))
 def test_one_rater_agrees_with_nobody(form: str) -> None:
     item = an_item(0, answers=("a", "b") if form == "pairs" else ())
-    answers = {one.name: one.values[0] for one in FORMS[form].questions}
+    answers = {question.name: question.values[0] for question in FORMS[form].questions}
     rows = [LabelRow("a", "ann", item.id, "label", answers, shown=(0, 1))]
     found = people_sections(StandingLabels.of(FORMS[form], {item.id: item}, rows, ("ann",), OWNER))
-    told = [one.text for section in found for one in section.blocks if isinstance(one, Paragraph)]
+    told = [
+        block.text for section in found for block in section.blocks if isinstance(block, Paragraph)
+    ]
     assert "One person labelled: there is nobody to agree with." in told

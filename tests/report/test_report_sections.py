@@ -45,12 +45,12 @@ from seedstep.steps import ExampleSet, Finding, Judgement, Turn, WrittenSteps
 
 def charts(section: Section | None) -> dict[str, Chart]:
     assert section
-    return {one.name: one for one in section.blocks if isinstance(one, Chart)}
+    return {block.name: block for block in section.blocks if isinstance(block, Chart)}
 
 
 def text(section: Section | None) -> str:
     assert section
-    return " ".join(one.text for one in section.blocks if isinstance(one, Paragraph))
+    return " ".join(block.text for block in section.blocks if isinstance(block, Paragraph))
 
 
 def test_nothing_is_said_about_nothing() -> None:
@@ -129,8 +129,8 @@ class TestNovelty:
         rows = charts(section)["novelty"].table.rows
         assert [row[2] for row in rows] == ["1", "1", "1"]
         assert section
-        seeds, earlier = (one for one in section.blocks if isinstance(one, Specimens))
-        assert [one.text for one in seeds.items[0].fields] == ["Sort the list.", "Sort a list."]
+        seeds, earlier = (block for block in section.blocks if isinstance(block, Specimens))
+        assert [field.text for field in seeds.items[0].fields] == ["Sort the list.", "Sort a list."]
         assert earlier.items == ()
 
     def test_the_first_screen_says_how_new_they_are_and_shows_it(self) -> None:
@@ -169,7 +169,7 @@ class TestSteps:
     )
 
     def test_counts_by_category_beside_the_papers(self) -> None:
-        sections = {one.title: one for one in steps_sections(self.ENTRIES)}
+        sections = {section.title: section for section in steps_sections(self.ENTRIES)}
         assert list(sections) == [
             "What was written",
             "Lengths",
@@ -184,22 +184,24 @@ class TestSteps:
         assert table.rows[3][4] == ""
 
     def test_faults_and_failures_have_examples(self) -> None:
-        sections = {one.title: one for one in steps_sections(self.ENTRIES)}
-        (faults,) = (one for one in sections["Failed checks"].blocks if isinstance(one, Specimens))
+        sections = {section.title: section for section in steps_sections(self.ENTRIES)}
+        (faults,) = (
+            block for block in sections["Failed checks"].blocks if isinstance(block, Specimens)
+        )
         assert faults.summary == "repeats (1 of 1)"
-        assert [one.text for one in faults.items[0].fields] == ["Go.", "1. Go.\n2. Go."]
+        assert [field.text for field in faults.items[0].fields] == ["Go.", "1. Go.\n2. Go."]
         failed = sections["Tasks without an instruction"].blocks[-1]
         assert isinstance(failed, Specimens)
         assert failed.items[0].fields[-1].text == "No."
 
     def test_where_nothing_was_written_nothing_was_checked(self) -> None:
         failed = [entry for entry in self.ENTRIES if not entry.result.steps]
-        sections = {one.title: one for one in steps_sections(failed)}
+        sections = {section.title: section for section in steps_sections(failed)}
         assert "nothing to check" in text(sections["Failed checks"])
         assert "no fault" not in text(sections["Failed checks"])
 
     def test_no_fault_is_said(self) -> None:
-        sections = {one.title: one for one in steps_sections(self.ENTRIES[:1])}
+        sections = {section.title: section for section in steps_sections(self.ENTRIES[:1])}
         assert text(sections["Failed checks"]) == "The checks found no fault."
         assert "Tasks without an instruction" not in sections
 
@@ -210,7 +212,8 @@ def test_generated_examples_with_those_that_were_chosen() -> None:
     unranked = ExampleSet("b", (), candidates, drawn=(0, 1), ranking_failure="unmatched")
     none = ExampleSet("c", (), failure="no_examples")
     found = [
-        Entry(n, one.task_id, "", "Do it.", one) for n, one in enumerate((good, unranked, none))
+        Entry(n, result.task_id, "", "Do it.", result)
+        for n, result in enumerate((good, unranked, none))
     ]
     section = examples_section(found)
     assert "2 of 3 tasks have generated examples; of 1 the model" in text(section)
@@ -231,11 +234,11 @@ class TestVerdicts:
                 f"i{n}",
                 f"t{n // 2}",
                 (
-                    JudgeVerdict(("new",), one),
+                    JudgeVerdict(("new",), label),
                     JudgeVerdict(("old",), other, failure="" if other else "mute"),
                 ),
             )
-            for n, (one, other) in enumerate(labels)
+            for n, (label, other) in enumerate(labels)
         ]
         section = verdicts_section("rating", judged)
         assert section
@@ -297,7 +300,7 @@ def test_some_of_the_tasks_from_first_to_last(count: int) -> None:
 
 def test_numbers_have_three_digits_unless_they_are_whole() -> None:
     values = (0, 7, 52445, 15.92, 0.21349, 3.0, 118.24, 100_000.5, -2.346, None)
-    assert [number(one) for one in values] == [
+    assert [number(value) for value in values] == [
         "0",
         "7",
         "52,445",

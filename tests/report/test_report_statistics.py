@@ -138,14 +138,18 @@ def test_the_most_improved_tasks_lead_with_the_instances_that_show_it() -> None:
 
     def scores(good: dict[str, set[int]]) -> list[Prediction]:
         return [
-            Prediction(one.task, name, one.outputs[0] if int(name[-1]) in good[one.task] else "bad")
-            for name, one in references.items()
+            Prediction(
+                instance.task,
+                name,
+                instance.outputs[0] if int(name[-1]) in good[instance.task] else "bad",
+            )
+            for name, instance in references.items()
         ]
 
     found = task_changes(score(scores(right), references), score(scores(before), references))
-    assert [one.task for one in found] == ["up", "same", "down"]
-    assert [round(one.difference) for one in found] == [67, 0, -33]
+    assert [comparison.task for comparison in found] == ["up", "same", "down"]
+    assert [round(comparison.difference) for comparison in found] == [67, 0, -33]
     assert found[0].metric.name == "rouge_l"
     assert found[2].metric.name == "exact_match"
-    assert {one.instance for one in found[0].instances[:2]} == {"up-0", "up-2"}
+    assert {instance.instance for instance in found[0].instances[:2]} == {"up-0", "up-2"}
     assert found[2].instances[0].instance == "down-1"

@@ -100,7 +100,7 @@ def test_verbs_by_how_often_they_have_an_object() -> None:
     )
     first, *others = top_verbs(Structure(40, pairs), verbs=3, nouns=2)
     assert (first.verb, first.count, first.nouns) == ("ask", 9, (("question", 9),))
-    assert [one.verb for one in others] == ["give", "write"]
+    assert [row.verb for row in others] == ["give", "write"]
     assert others[1].count == 9
     assert others[1].nouns == (("story", 5), ("poem", 3))
 

@@ -115,8 +115,8 @@ def routes(review: Review) -> list[str]:
     raters = ["", "list", "item/1", *static]
     owner = ["", "agreement", "list", "notes", "adjudicate", "item/1", *static]
     return [
-        *(f"/{review.tokens['ann']}/{one}" for one in raters),
-        *(f"/{review.tokens[OWNER]}/{one}" for one in owner),
+        *(f"/{review.tokens['ann']}/{page}" for page in raters),
+        *(f"/{review.tokens[OWNER]}/{page}" for page in owner),
     ]
 
 
@@ -238,7 +238,11 @@ def test_no_page_of_a_rater_tells_a_system(tmp_path: Path) -> None:
 def test_the_owner_sees_who_disagrees_and_decides_without_names(path: Path) -> None:
     with opened(path) as (review, client):
         shared = {
-            name: [one.place + 1 for one in review.assigned(name) if one.item == "item0001"]
+            name: [
+                assigned.place + 1
+                for assigned in review.assigned(name)
+                if assigned.item == "item0001"
+            ]
             for name in review.raters
         }
         for name, answers in (("ann", YES), ("bob", NO), ("cem", YES)):

@@ -22,7 +22,7 @@ def swapped(count: int) -> list[tuple[str, str]]:
         ("answer " * chance.randrange(1, 9), "reply " * chance.randrange(1, 9))
         for _ in range(count // 2)
     ]
-    return [pair for one in texts for pair in (one, one[::-1])]
+    return [pair for text in texts for pair in (text, text[::-1])]
 
 
 def features(number: int, page: str, near: str) -> list[str]:
@@ -52,10 +52,10 @@ def test_a_program_does_not_tell_a_from_b(tmp_path: Path) -> None:
     path = make(tmp_path / "review", items, form="pairs", raters=("ann",), seed=20_251_128)
     with Review.open(path) as review:
         page = offline_page(review, "ann")
-        truth = [one.shown[0] for one in review.assigned("ann")]
+        truth = [assigned.shown[0] for assigned in review.assigned("ann")]
     articles = re.findall(r"<template id=\"item-\d+\">(.*?)</template>", page, re.DOTALL)
     assert len(articles) == ITEMS
-    near = ["start", *(str(one) for one in truth[:-1])]
+    near = ["start", *(str(place) for place in truth[:-1])]
     seen = [features(number, *both) for number, both in enumerate(zip(articles, near, strict=True))]
     half = ITEMS // 2
     learned: dict[str, Counter[int]] = {}

@@ -72,7 +72,7 @@ def by_keyboard(browser: Any, server: Server, items: list[str]) -> None:
         checked = page.eval_on_selector_all(
             "#form input:checked", "found => found.map(one => one.value[0])"
         )
-        assert [one for one in checked if one in "yn"] == list(opinion("ann", items[1]))
+        assert [answer for answer in checked if answer in "yn"] == list(opinion("ann", items[1]))
         assert seen.said == []
 
 
@@ -143,7 +143,7 @@ def test_nothing_is_lost_when_the_server_dies(review: Path, browser: Any, tmp_pa
             dict(
                 zip(
                     ("correct", "complete"),
-                    (words[one] for one in opinion("ann", item)),
+                    (words[value] for value in opinion("ann", item)),
                     strict=True,
                 )
             ),

@@ -126,7 +126,7 @@ def test_no_payload_runs(browser: Any, tmp_path: Path) -> None:
             "agreement",
             "list",
             "notes",
-            *(f"item/{one}" for one in range(1, 101, 9)),
+            *(f"item/{number}" for number in range(1, 101, 9)),
         ):
             seen.page.goto(f"{owner}{name}")
             is_untouched(seen)

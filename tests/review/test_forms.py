@@ -39,13 +39,13 @@ def test_a_form_of_the_users_own(tmp_path: Path) -> None:
     )
     form = find_form(str(path))
     assert (form.name, form.subject) == ("safety", "rating")
-    assert [one.values for one in form.questions] == [
+    assert [question.values for question in form.questions] == [
         ("yes", "no"),
         ("friendly", "rude"),
         ("1", "2", "3", "4", "5", "6", "7"),
         (),
     ]
-    assert [one.optional for one in form.questions] == [False, False, False, True]
+    assert [question.optional for question in form.questions] == [False, False, False, True]
     assert form.accepts({"safe": "yes"}) is True
 
 

@@ -55,7 +55,7 @@ def test_tasks_with_one_instance_each(tmp_path: Path, tasks: Path) -> None:
         assert shown == [["Instruction", "Input", "Output"]] * 5
         assert len({item.task for item in review.items.values()}) == 5
         for rater in review.raters:
-            assert {one.item for one in review.assigned(rater)} == set(review.items)
+            assert {assigned.item for assigned in review.assigned(rater)} == set(review.items)
 
 
 def test_the_same_seed_draws_the_same_and_another_does_not(tmp_path: Path, tasks: Path) -> None:
@@ -80,7 +80,9 @@ def test_steps_with_a_shared_part_of_each_version(tmp_path: Path, tasks: Path) -
     )
     assert done.code == 0, done.err
     with Review.open(made) as review:
-        counts = Counter(one.item for rater in review.raters for one in review.assigned(rater))
+        counts = Counter(
+            assigned.item for rater in review.raters for assigned in review.assigned(rater)
+        )
         assert sorted(counts.values()) == [1] * 6 + [3] * 2
         assert {review.items[item].shared for item, count in counts.items() if count == 3} == {True}
         labels = [field.label for field in next(iter(review.items.values())).fields]
@@ -114,7 +116,9 @@ def test_all_answers_to_an_instance_go_to_the_same_raters(tmp_path: Path, predic
     with Review.open(made) as review:
         assert len(review.items) == 32
         for rater in review.raters:
-            seen = Counter(review.items[one.item].instance for one in review.assigned(rater))
+            seen = Counter(
+                review.items[assigned.item].instance for assigned in review.assigned(rater)
+            )
             assert set(seen.values()) == {2}
             assert len(seen) == 4 + 6
 
@@ -135,7 +139,7 @@ def test_pairs_and_the_preferences_that_come_of_them(tmp_path: Path, predicted: 
         items = list(review.items.values())
         assert Counter(item.task for item in items) == {f"t{n}": 1 for n in range(8)}
         assert {item.systems for item in items} == {("base", "tuned")}
-        shown = {one.item: one.shown for one in review.assigned("ann")}
+        shown = {assigned.item: assigned.shown for assigned in review.assigned("ann")}
         better = {
             item.id: {
                 "better": "same" if place < 2 else ("first" if shown[item.id][0] else "second")
@@ -210,8 +214,10 @@ def test_status_and_show_and_report_know_reviews(tmp_path: Path, predicted: Path
     with Review.open(made, write=True) as review:
         for rater in review.raters:
             said = {
-                one.item: {"rating": "A" if "tuned" in review.items[one.item].systems else "D"}
-                for one in review.assigned(rater)
+                assigned.item: {
+                    "rating": "A" if "tuned" in review.items[assigned.item].systems else "D"
+                }
+                for assigned in review.assigned(rater)
             }
             label_all(review, {rater: said})
     assert "ann: 32 of 32 done" in seedstep("review", "status", made).words

@@ -20,7 +20,7 @@ YES = {"correct": "yes", "complete": "yes"}
 
 def made(tmp_path: Path, name: str = "review", count: int = 4, **more: Any) -> Review:
     return Review.open(
-        make(tmp_path / name, [an_item(one) for one in range(count)], **more), write=True
+        make(tmp_path / name, [an_item(number) for number in range(count)], **more), write=True
     )
 
 
@@ -33,7 +33,7 @@ def head_of(review: Review, rater: str = "ann") -> str:
 
 def write(path: Path, *lines: object) -> Path:
     path.write_text(
-        "".join(f"{one if isinstance(one, str) else json.dumps(one)}\n" for one in lines)
+        "".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines)
     )
     return path
 

@@ -121,8 +121,8 @@ def test_wins_are_those_of_the_first_system_however_it_was_shown(tmp_path: Path)
     with Review.open(path, write=True) as review:
         chosen = {
             rater: {
-                one.item: {"better": "first" if one.shown[0] == 0 else "second"}
-                for one in review.assigned(rater)
+                assigned.item: {"better": "first" if assigned.shown[0] == 0 else "second"}
+                for assigned in review.assigned(rater)
             }
             for rater in review.raters
         }

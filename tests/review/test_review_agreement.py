@@ -24,7 +24,7 @@ def rated(tmp_path: Path) -> Path:
         said = {
             rater: {
                 item: {"rating": letters[int(item[-2:])]}
-                for item in (one.item for one in review.assigned(rater))
+                for item in (assigned.item for assigned in review.assigned(rater))
                 if int(item[-2:]) < len(letters)
             }
             for rater, letters in LEVELS.items()
@@ -51,7 +51,7 @@ def test_a_file_is_one_more_rater(rated: Path, tmp_path: Path) -> None:
     lines = [{"id": f"i{n}", "system": "tuned-model", "label": "ABCD"[n % 4]} for n in range(10)]
     other = write_lines(tmp_path / "judge.jsonl", lines)
     found = json.loads(seedstep("agreement", rated, other, "--format", "json").out)
-    assert [one["name"] for one in found["raters"]] == ["rated/ann", "rated/bob", str(other)]
+    assert [rater["name"] for rater in found["raters"]] == ["rated/ann", "rated/bob", str(other)]
     assert len(found["pairs"]) == 3
     assert found["items_of_all"] == 10
 

@@ -70,9 +70,11 @@ def test_the_order_is_written_once(tmp_path: Path) -> None:
         before = {rater: review.assigned(rater) for rater in review.raters}
         tokens = dict(review.tokens)
         for rater, own in before.items():
-            assert tuple(one.item for one in own) == in_order_for(rater, review.items, review.seed)
-            for one in own:
-                assert one.shown == order_of_answers(rater, one.item, 2, review.seed)
+            assert tuple(assigned.item for assigned in own) == in_order_for(
+                rater, review.items, review.seed
+            )
+            for assigned in own:
+                assert assigned.shown == order_of_answers(rater, assigned.item, 2, review.seed)
     make(path, items, form="pairs")
     with Review.open(path) as review:
         assert {rater: review.assigned(rater) for rater in review.raters} == before
@@ -125,14 +127,14 @@ def test_saving_again_changes_nothing(tmp_path: Path) -> None:
         for other in others:
             with pytest.raises(InputError, match="another label"):
                 asyncio.run(review.save(other))
-        assert [one.answers for one in review.rows()] == [YES]
+        assert [row.answers for row in review.rows()] == [YES]
 
 
 def test_what_was_saved_is_there_for_another_process_at_once(tmp_path: Path) -> None:
     path = make(tmp_path / "review", [an_item(0)])
     with Review.open(path, write=True) as review, Review.open(path) as other:
         asyncio.run(review.save(row("label-01", answers=YES)))
-        assert [one.answers for one in other.rows(rater="ann", item="item0000")] == [YES]
+        assert [row.answers for row in other.rows(rater="ann", item="item0000")] == [YES]
         assert other.rows(rater="bob") == ()
 
 

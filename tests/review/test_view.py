@@ -114,8 +114,8 @@ def test_a_bootstrap_with_provenance_and_requests(tmp_path: Path, server: Script
         assert {row.count("<t") for row in table[:7]} == {4}, "and all reach to the end"
         listed = client.get("0/tasks").text
         assert rows_of(listed) == [task.id for task in outcome.tasks]
-        one = client.get(f"0/one?name={outcome.tasks[0].id}").text
-        assert "demonstrations it was written after" in one
+        written = client.get(f"0/one?name={outcome.tasks[0].id}").text
+        assert "demonstrations it was written after" in written
         rejected = client.get("0/rejected").text
         reason = next(iter(outcome.status.rejected))
         assert reason in rejected

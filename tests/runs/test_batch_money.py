@@ -71,7 +71,7 @@ async def test_engines_that_share_a_budget_reserve_in_one_place(
     if budget.max_requests:
         assert (run.spent.requests, run.stored().requests) == (20, 20)
         assert sum(len(batch.lines) for batch in run.server.batches) == 18
-        assert sum(isinstance(each, Reply) for one in found for each in one) == 18
+        assert sum(isinstance(each, Reply) for answers in found for each in answers) == 18
     else:
         assert max(under_way) <= 3000
         assert all(isinstance(each, Reply) for both in found for each in both), "all fit at last"

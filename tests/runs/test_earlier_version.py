@@ -130,7 +130,7 @@ def asked(name: str) -> dict[str, list[str]]:
     path.unlink(missing_ok=True)
     run(f"requests {name} --export {path}")
     _, *lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-    return {one["key"]: [one["purpose"], _back(one)] for one in lines}
+    return {line["key"]: [line["purpose"], _back(line)] for line in lines}
 
 
 def _back(line: dict[str, Any]) -> str:
@@ -173,7 +173,7 @@ def losses(folder: str) -> list[dict[str, float]]:
     """The losses of a tuning by step, without how long things took."""
     lines = map(json.loads, (Path(folder) / "metrics.jsonl").read_text().splitlines())
     kept = ("step", "loss", "held_out_loss")
-    return [{name: one[name] for name in kept if name in one} for one in lines]
+    return [{name: line[name] for name in kept if name in line} for line in lines]
 
 
 WITH_INTERVALS = " with 95% intervals over tasks"
@@ -372,12 +372,12 @@ def test_a_finished_tuning_is_not_trained_again() -> None:
 
 
 def test_a_killed_tuning_goes_on_with_the_same_trajectory() -> None:
-    assert [one["step"] for one in losses("tuned-part") if "loss" in one] == [1, 2, 3, 4, 5]
+    assert [loss["step"] for loss in losses("tuned-part") if "loss" in loss] == [1, 2, 3, 4, 5]
     run("tune --out tuned-part")
     ours, whole = losses("tuned-part"), losses("tuned")
     assert len(ours) == len(whole)
-    for one, other in zip(ours, whole, strict=True):
-        assert one == pytest.approx(other, rel=1e-4)
+    for loss, expected in zip(ours, whole, strict=True):
+        assert loss == pytest.approx(expected, rel=1e-4)
     assert Path("tuned-part/model/model.safetensors").is_file()
 
 

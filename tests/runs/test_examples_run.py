@@ -22,11 +22,13 @@ def reply(number: int, body: dict[str, Any]) -> Fault:
     """Instructions, examples from them, and a ranking of those."""
     said = body["messages"][-1]["content"]
     if said.startswith("Give me"):
-        texts = [f"Input: {one}\nOutput: {out}\nExplanation: It says so." for one, out in EXAMPLES]
+        texts = [
+            f"Input: {text}\nOutput: {out}\nExplanation: It says so." for text, out in EXAMPLES
+        ]
         return chat("\n\n".join(texts))
     if said.startswith("Rank"):
         best = [EXAMPLES[3], EXAMPLES[0]]
-        return chat("\n\n".join(f"Input: {one}\nOutput: {out}" for one, out in best))
+        return chat("\n\n".join(f"Input: {text}\nOutput: {out}" for text, out in best))
     found = re.search(r"report \d", body["messages"][0]["content"])
     assert found
     return chat(f"1. Read {found[0]}.\n2. Write a title.")
@@ -58,7 +60,7 @@ def test_two_are_drawn_and_two_are_ranked(
         entries = list(run.entries())
     assert [entry.task for entry in entries] == ["t0", "t1", "t2"]
     for entry in entries:
-        found = [(one.input, one.output) for one in entry.result.candidates]
+        found = [(candidate.input, candidate.output) for candidate in entry.result.candidates]
         assert found == EXAMPLES
         assert entry.result.ranked == (3, 0)
         assert len(set(entry.result.drawn)) == 2

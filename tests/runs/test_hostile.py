@@ -181,7 +181,7 @@ def test_a_fault_that_stays_is_that_requests_failure_and_the_run_has_its_tasks(
     assert all(row["detail"] and row["reply"] is None for row in bad)
     assert all((row["attempts"] == 1) == (reason in ONCE) for row in bad)
     with Run.read(BOOTSTRAP, Path("run")) as run:
-        assert sum(one.failed for one in run.status().usage.values()) == len(bad)
+        assert sum(usage.failed for usage in run.status().usage.values()) == len(bad)
 
 
 @pytest.mark.parametrize("fault", ENDLESS.values(), ids=ENDLESS)
@@ -218,8 +218,8 @@ def test_a_request_that_failed_rejects_its_candidate_with_the_servers_words() ->
     with ScriptedServer(for_some(refusal, one_in=3)) as server:
         assert bootstrap(server, "completion").code == 0
     with Run.read(BOOTSTRAP, Path("run")) as run:
-        rejected = [run.records.show(one[0]).candidate for one in run.records.rejected()]
-    details = [one.detail for one in rejected if one.reason == "request_failed"]
+        rejected = [run.records.show(row[0]).candidate for row in run.records.rejected()]
+    details = [candidate.detail for candidate in rejected if candidate.reason == "request_failed"]
     assert details
     assert all(POLICY in detail for detail in details)
 
@@ -249,7 +249,7 @@ def test_harmful_characters_in_replies_are_data(mark: str, style: str) -> None:
         assert set(times_asked(server.bodies).values()) == {1}
     assert len(data_of().tasks) == TASKS
     told = [done, seedstep("show", "run"), seedstep("show", "run", "--rejected")]
-    assert all(one.code == 0 and not UNSAFE.search(one.out) for one in told)
+    assert all(outcome.code == 0 and not UNSAFE.search(outcome.out) for outcome in told)
     assert seedstep("export", "run", "--format", "messages", "--out", "out").code == 0
     lines = Path("out/train.jsonl").read_text("utf-8").split("\n")
     assert len([json.loads(line) for line in lines if line]) >= TASKS

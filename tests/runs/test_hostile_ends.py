@@ -68,7 +68,7 @@ def test_a_redirect_to_another_host_gets_neither_requests_nor_the_key(status: in
         server.script = lambda number, body: moved if number == 20 else None
         assert "--base-url" in bootstrap(server, "completion").error
         assert (elsewhere.requests, elsewhere.headers) == (0, [])
-        assert all(SECRET in one["Authorization"] for one in server.headers)
+        assert all(SECRET in header["Authorization"] for header in server.headers)
         assert bootstrap(server, "completion").code == 0
         assert elsewhere.requests == 0
     assert data_of() == calm("completion")

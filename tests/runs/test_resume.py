@@ -166,16 +166,16 @@ def test_killed_with_a_model_that_never_repeats_itself_all_is_built_on_what_was_
         code, _, errors = finish(started(path, server, "completion"))
         assert code == 0, errors
     with Run.read(BOOTSTRAP, path) as run:
-        every = [one.id for one in run.tasks()] + [one[0] for one in run.records.rejected()]
-        shown = [run.records.show(one) for one in every]
+        every = [task.id for task in run.tasks()] + [row[0] for row in run.records.rejected()]
+        shown = [run.records.show(name) for name in every]
     assert len(every) > SETTINGS["tasks"]
-    for one in shown:
-        first = one.requests[0]
+    for details in shown:
+        first = details.requests[0]
         assert first["purpose"] == "generation"
-        assert one.candidate.instruction in first["reply"]
+        assert details.candidate.instruction in first["reply"]
         lines = json.loads(first["request"])["prompt"].splitlines()
         assert all(
-            any(text.rstrip(":") in line for line in lines) for _, text in one.demonstrations
+            any(text.rstrip(":") in line for line in lines) for _, text in details.demonstrations
         )
 
 

@@ -92,8 +92,8 @@ def test_a_run_may_be_asked_for_more_tasks(tmp_path: Path) -> None:
     assert made.counts == whole.counts
     assert exported(made.path) == exported(whole.path)
     with Run.read(BOOTSTRAP, made.path) as run, Run.read(BOOTSTRAP, whole.path) as other:
-        for one in (c.id for g in whole.generations for c in g.candidates):
-            assert run.records.show(one).candidate == other.records.show(one).candidate
+        for name in (c.id for g in whole.generations for c in g.candidates):
+            assert run.records.show(name).candidate == other.records.show(name).candidate
 
 
 def test_a_run_that_dried_up_goes_on_with_more_patience(tmp_path: Path) -> None:
@@ -147,15 +147,15 @@ def test_a_run_stays_with_its_server_when_the_environment_names_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings: dict[str, Any] = {"model": "openai:scripted"}
-    with ScriptedServer() as one, ScriptedServer() as other:
-        monkeypatch.setenv("OPENAI_BASE_URL", one.url)
+    with ScriptedServer() as first, ScriptedServer() as second:
+        monkeypatch.setenv("OPENAI_BASE_URL", first.url)
         self_instruct(tmp_path / "run", tasks=4, **settings).close()
-        monkeypatch.setenv("OPENAI_BASE_URL", other.url)
+        monkeypatch.setenv("OPENAI_BASE_URL", second.url)
         with self_instruct(tmp_path / "run", tasks=9, **settings) as run:
             assert len(run.tasks()) == 9
-        assert other.requests == 0
+        assert second.requests == 0
         with pytest.raises(RunMismatchError, match="base_url"):
-            self_instruct(tmp_path / "run", base_url=other.url, **settings)
+            self_instruct(tmp_path / "run", base_url=second.url, **settings)
 
 
 def test_changed_seeds_are_refused(tmp_path: Path) -> None:

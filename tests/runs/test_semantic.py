@@ -272,13 +272,13 @@ def test_shards_are_compared_by_meaning_when_they_are_merged(tmp_path: Path) -> 
 def test_shards_with_encoders_of_their_own_are_merged_without_asking(tmp_path: Path) -> None:
     shards = [tmp_path / "shard-1", tmp_path / "shard-2"]
     asked = {"tasks": 3, "prompt_style": "completion", "window": 1}
-    with ScriptedServer() as model, ScriptedServer() as one, ScriptedServer() as other:
-        for number, encoder in enumerate((one, other), start=1):
+    with ScriptedServer() as model, ScriptedServer() as first, ScriptedServer() as second:
+        for number, encoder in enumerate((first, second), start=1):
             urls = {"semantic_base_url": encoder.url}
             grow_by_meaning(shards[number - 1], model, shard=f"{number}/2", **asked, **urls)
-        before = one.requests, other.requests
+        before = first.requests, second.requests
         report = merge_runs(shards, tmp_path / "merged")
-        assert (one.requests, other.requests) == before
+        assert (first.requests, second.requests) == before
     assert all(before)
     assert merge_runs(shards, tmp_path / "again").kept == report.kept  # with no server there
 

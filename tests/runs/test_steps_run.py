@@ -31,8 +31,8 @@ def write_tasks(folder: Path, count: int = TASKS) -> str:
     for number in range(count):
         task = boat_task(number)
         examples = [
-            {"input": one.input, "output": one.output, "explanation": ""}
-            for one in task.positive_examples
+            {"input": example.input, "output": example.output, "explanation": ""}
+            for example in task.positive_examples
         ]
         record = {
             "Definition": [task.definition],
@@ -220,7 +220,7 @@ def test_the_tasks_of_a_bootstrap(model: ScriptedServer, tmp_path: Path) -> None
     shown = "".join(text_of(body) for body in server.bodies)
     examples = [task.instances[1].input for task in made.tasks if len(task.instances) > 1]
     assert examples
-    assert all(one in shown for one in examples)
+    assert all(example in shown for example in examples)
 
 
 class TestCommands:
@@ -264,7 +264,7 @@ class TestCommands:
         write_instructions(tmp_path / "run", **asked_of(model, tasks)).close()
         out = tmp_path / "with"
         done = seedstep("steps", "export", tmp_path / "run", "--format", "superni", "--out", out)
-        written = sorted(one.name for one in out.iterdir())
+        written = sorted(path.name for path in out.iterdir())
         assert f"{len(written)} task files in {out}" in done.out
         assert f"{TASKS - len(written)} tasks have no instruction and are left out" in done.out
         first = json.loads((out / "task000_boat.json").read_text())
@@ -297,7 +297,7 @@ class TestCommands:
             {"task": "task001_boat", "steps": [*STEPS, LOOP]},
             {"task": "task002_boat", "text": "No idea."},
         ]
-        theirs.write_text("".join(json.dumps(one) + "\n" for one in lines))
+        theirs.write_text("".join(json.dumps(line) + "\n" for line in lines))
         out = tmp_path / "run"
         done = seedstep("steps", "import", theirs, "--tasks", tasks, "--out", out)
         assert done.code == 0

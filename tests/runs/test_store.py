@@ -157,26 +157,30 @@ def test_status_counts_what_the_run_yielded(tmp_path: Path) -> None:
     refused = where(lambda body: "loud songs" in text_of(body).splitlines()[-2], Fault(400))
     with ScriptedServer(refused) as server:
         made = grow(tmp_path / "run", server, prompt_style="completion", tasks=50)
-    candidates = [one for generation in made.generations for one in generation.candidates]
+    candidates = [
+        candidate for generation in made.generations for candidate in generation.candidates
+    ]
     status = made.status
     assert (status.wanted, status.finished, status.running) == (50, 50, False)
     assert status.generations == len(made.generations)
-    assert status.rejected == Counter(one.reason for one in candidates if one.reason)
+    assert status.rejected == Counter(
+        candidate.reason for candidate in candidates if candidate.reason
+    )
     assert status.classification == sum(task.is_classification for task in made.tasks) > 0
     assert status.instances == sum(len(task.instances) for task in made.tasks)
     assert status.bad_instances == Counter(
-        bad.reason for one in candidates for bad in one.rejected_instances
+        bad.reason for candidate in candidates for bad in candidate.rejected_instances
     )
     asked = Counter(purpose_of(body) for body in server.bodies)
-    assert {purpose: one.requests for purpose, one in status.usage.items()} == asked
+    assert {purpose: usage.requests for purpose, usage in status.usage.items()} == asked
     paid: Counter[str] = Counter()
     for body in server.bodies:
         if status.usage[purpose_of(body)].failed == 0:
             paid[purpose_of(body)] += prompt_tokens(body)
-    for purpose, one in status.usage.items():
-        assert purpose not in paid or one.prompt_tokens == paid[purpose] > 0
-        assert one.completion_tokens > 0
-        assert not one.estimated
+    for purpose, usage in status.usage.items():
+        assert purpose not in paid or usage.prompt_tokens == paid[purpose] > 0
+        assert usage.completion_tokens > 0
+        assert not usage.estimated
     assert status.usage["classification"].failed == status.rejected["request_failed"] > 0
 
 
@@ -232,25 +236,29 @@ def test_a_run_can_be_looked_at_while_it_is_made(tmp_path: Path) -> None:
 def test_show_tells_where_a_candidate_came_from(style: str, tmp_path: Path) -> None:
     with ScriptedServer() as server:
         made = grow(tmp_path / "run", server, prompt_style=style, tasks=50)
-    texts = {one.id: one.definition for one in seed_tasks()}
-    texts |= {one.id: one.instruction for g in made.generations for one in g.candidates}
+    texts = {task.id: task.definition for task in seed_tasks()}
+    texts |= {
+        candidate.id: candidate.instruction for g in made.generations for candidate in g.candidates
+    }
     seen = set()
     with Run.read(BOOTSTRAP, made.path) as run:
         for generation in made.generations:
-            for one in generation.candidates:
-                seen.add(one.reason)
-                details = run.records.show(one.id)
-                assert details.candidate == one
-                assert details.neighbor == (texts[one.neighbor.id] if one.neighbor else "")
+            for candidate in generation.candidates:
+                seen.add(candidate.reason)
+                details = run.records.show(candidate.id)
+                assert details.candidate == candidate
+                assert details.neighbor == (
+                    texts[candidate.neighbor.id] if candidate.neighbor else ""
+                )
                 assert details.demonstrations == tuple(
                     (task, texts[task]) for task in generation.demonstrations
                 )
-                check_requests(details.requests, one, generation.request)
+                check_requests(details.requests, candidate, generation.request)
     assert {"", "not_novel", "keyword", "too_short", "no_instance"} <= seen
 
 
-def check_requests(rows: tuple[dict[str, Any], ...], one: Candidate, generation: str) -> None:
-    keys = [generation, one.classification_request, one.instances_request]
+def check_requests(rows: tuple[dict[str, Any], ...], candidate: Candidate, generation: str) -> None:
+    keys = [generation, candidate.classification_request, candidate.instances_request]
     purposes = ["generation", "classification", "instances"]
     assert [row["key"] for row in rows] == [key for key in keys if key]
     assert [row["purpose"] for row in rows] == purposes[: len(rows)]
@@ -260,7 +268,7 @@ def check_requests(rows: tuple[dict[str, Any], ...], one: Candidate, generation:
         text = prompt if isinstance(prompt, str) else prompt[-1]["content"]
         assert row["reply"] is not None
         if row["purpose"] != "generation":
-            assert f"Task: {one.instruction}" in text
+            assert f"Task: {candidate.instruction}" in text
 
 
 @pytest.mark.parametrize("name", ["g99.1", "", "seed_001", "g0.1' OR 1=1 --"])

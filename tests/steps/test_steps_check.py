@@ -58,7 +58,7 @@ def test_no_steps_is_the_only_finding(reply: str, detail: str) -> None:
 
 def test_a_reply_cut_in_a_step_is_no_instruction() -> None:
     reply = render(GOOD_MOOD)
-    assert [one.name for one in check(parse(reply, cut=True), MOOD)] == ["no_steps"]
+    assert [finding.name for finding in check(parse(reply, cut=True), MOOD)] == ["no_steps"]
 
 
 def test_the_number_of_steps() -> None:
@@ -272,7 +272,9 @@ OPTIONS = TaskText('Answer with the letter of the right option: "A", "B" or "C".
     ],
 )
 def test_letters_of_options_may_be_left_to_the_input(step: str, missing: str) -> None:
-    details = {one.name: one.detail for one in check(parse(render(("Read.", step))), OPTIONS)}
+    details = {
+        finding.name: finding.detail for finding in check(parse(render(("Read.", step))), OPTIONS)
+    }
     assert details.get("missing_label", "") == missing
 
 

@@ -20,7 +20,7 @@ def test_the_runs_make_up_both_texts(earlier: str, later: str) -> None:
     assert "".join(run.text for run in runs if run.kind != "removed") == later
     assert all(run.text for run in runs)
     kinds = [run.kind for run in runs]
-    assert all(one != other for one, other in pairwise(kinds))
+    assert all(kind != following for kind, following in pairwise(kinds))
 
 
 @given(TEXTS)

@@ -101,7 +101,11 @@ word = (
 example = st.builds(Example, word, word, word | st.just(""))
 
 
-@given(st.lists(example, min_size=1, max_size=6, unique_by=lambda one: " ".join(one.input.split())))
+@given(
+    st.lists(
+        example, min_size=1, max_size=6, unique_by=lambda example: " ".join(example.input.split())
+    )
+)
 def test_what_is_written_is_read_again(examples: list[Example]) -> None:
     assert parse_examples(written_examples(examples)) == tuple(examples)
 
@@ -109,7 +113,7 @@ def test_what_is_written_is_read_again(examples: list[Example]) -> None:
 @given(st.text(), st.booleans())
 def test_any_text_gives_whole_examples(reply: str, cut: bool) -> None:
     for text in (reply, f"Input: {reply}\nOutput: x"):
-        assert all(one.input and one.output for one in parse_examples(text, cut=cut))
+        assert all(example.input and example.output for example in parse_examples(text, cut=cut))
 
 
 HUGE = {
@@ -189,7 +193,7 @@ def test_any_ranking_gives_two_candidates_or_none(reply: str) -> None:
 
 
 def test_draws_differ_by_task_and_by_seed_and_are_fair() -> None:
-    draws = Counter(one for task in range(3000) for one in draw_two(5, 42, f"task{task}"))
+    draws = Counter(place for task in range(3000) for place in draw_two(5, 42, f"task{task}"))
     assert all(1080 < count < 1320 for count in draws.values()), "each two times in five"
     assert draw_two(5, 42, "task1") == draw_two(5, 42, "task1")
     assert len({draw_two(50, seed, "task1") for seed in range(20)}) > 15
@@ -230,18 +234,18 @@ async def generate(
     **settings: Any,
 ) -> list[ExampleSet]:
     chosen = ExamplesSettings.of(model="openai:some-model", **settings)
-    tasks = [(boat_task(one), (*STEPS, f"Name boat {one}.")) for one in range(number)]
+    tasks = [(boat_task(place), (*STEPS, f"Name boat {place}.")) for place in range(number)]
     engine = Engine(
         endpoint_of(server), ledger or MemoryLedger(), chosen.model.in_flight, budget or Budget()
     )
     async with engine:
-        return [one async for one in generate_examples(chosen, tasks, engine)]
+        return [entry async for entry in generate_examples(chosen, tasks, engine)]
 
 
 async def test_examples_are_generated_and_ranked() -> None:
     with ScriptedServer(example_model) as server:
         done = await generate(server, 60, in_flight=16)
-    assert [one.task_id for one in done] == [f"task{number}" for number in range(60)]
+    assert [entry.task_id for entry in done] == [f"task{number}" for number in range(60)]
     for number, made in enumerate(done):
         kind = number % 10
         failure = {7: "request_failed", 3: "no_examples", 5: "no_examples"}.get(kind, "")
@@ -258,7 +262,7 @@ async def test_examples_are_generated_and_ranked() -> None:
 async def test_no_more_candidates_than_asked_for_and_no_more_tasks() -> None:
     with ScriptedServer(example_model) as server:
         done = await generate(server, 9, count=3, limit=2)
-    assert [len(one.candidates) for one in done] == [3, 3]
+    assert [len(entry.candidates) for entry in done] == [3, 3]
     assert done[0].turns[0].prompt.startswith("Give me 3 harder examples for the Title Generation")
 
 

@@ -45,8 +45,8 @@ def test_any_texts_are_checked(
     reply: str, definition: str, examples: list[tuple[str, str]]
 ) -> None:
     found = check(parse(reply), TaskText(definition, tuple(examples)))
-    assert {one.name for one in found} <= set(CHECKS)
-    assert all(one.detail for one in found)
+    assert {finding.name for finding in found} <= set(CHECKS)
+    assert all(finding.detail for finding in found)
 
 
 @pytest.mark.parametrize(
@@ -66,12 +66,14 @@ def test_any_texts_are_checked(
 def test_huge_texts_are_checked(piece: str) -> None:
     huge = piece * (300_000 // len(piece))
     parsed = parse(f"1. Read it.\n2. {huge}\n3. Output {huge}")
-    assert {one.name for one in check(parsed, TaskText(huge, ((huge, huge),)))} <= set(CHECKS)
+    assert {finding.name for finding in check(parsed, TaskText(huge, ((huge, huge),)))} <= set(
+        CHECKS
+    )
 
 
 def test_very_many_steps_are_checked() -> None:
     reply = "1. For each word, say it aloud.\n" * 40_000
     task = TaskText("You are given a word. " * 1000, (("a word " * 1000, "b"),))
-    found = {one.name: one.detail for one in check(parse(reply), task)}
+    found = {finding.name: finding.detail for finding in check(parse(reply), task)}
     assert found["too_many"] == "40000 steps"
     assert "repeats" in found

@@ -126,12 +126,12 @@ async def test_the_stage_asks_the_judge_about_what_was_written() -> None:
     tasks = [boat_task(number) for number in range(12)]
     with ScriptedServer(strong_model) as server, ScriptedServer(verdict) as other:
         async with engine_on(server) as engine, engine_on(other) as judge_engine:
-            plain = [one async for one in write_steps(settings, tasks, engine)]
-            done = [one async for one in write_steps(settings, tasks, engine, judge_engine)]
-    assert [one.judgement for one in plain] == [None] * 12
+            plain = [entry async for entry in write_steps(settings, tasks, engine)]
+            done = [entry async for entry in write_steps(settings, tasks, engine, judge_engine)]
+    assert [entry.judgement for entry in plain] == [None] * 12
     for before, after in zip(plain, done, strict=True):
         assert (before.steps, before.findings) == (after.steps, after.findings)
         assert (after.judgement is None) == bool(after.failure)
-    opinions = [one.judgement for one in done if one.judgement]
-    assert {(one.correct, one.complete) for one in opinions} == {(True, False)}
+    opinions = [entry.judgement for entry in done if entry.judgement]
+    assert {(opinion.correct, opinion.complete) for opinion in opinions} == {(True, False)}
     assert other.requests == len(opinions)

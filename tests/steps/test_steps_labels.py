@@ -125,7 +125,7 @@ DEMANDS: dict[str, tuple[str, list[str]]] = {
 
 @pytest.mark.parametrize(("definition", "kinds"), DEMANDS.values(), ids=DEMANDS)
 def test_demands(definition: str, kinds: list[str]) -> None:
-    assert [one.kind for one in demands(definition)] == kinds
+    assert [demand.kind for demand in demands(definition)] == kinds
 
 
 @pytest.mark.parametrize("definition", [text for text, kinds in DEMANDS.values() if kinds])
@@ -137,7 +137,7 @@ def test_a_demand_is_met_by_its_own_words_and_not_by_others(definition: str) -> 
 
 def _closed(task: dict[str, Any]) -> set[str]:
     """The outputs of a task that has few different ones, and enough instances to tell."""
-    outputs = {one["output"][0].strip(" .").casefold() for one in task["Instances"]}
+    outputs = {instance["output"][0].strip(" .").casefold() for instance in task["Instances"]}
     return outputs if len(outputs) <= 12 and len(task["Instances"]) >= 60 else set()
 
 
@@ -148,8 +148,8 @@ def test_the_labels_of_real_tasks_are_found(shared_data: Path) -> None:
         task = json.loads(path.read_bytes())
         outputs = _closed(task)
         if outputs:
-            shown = [str(one["output"]) for one in task["Positive Examples"][:2]]
-            found = {one.casefold() for one in labels(task["Definition"][0], shown)}
+            shown = [str(example["output"]) for example in task["Positive Examples"][:2]]
+            found = {label.casefold() for label in labels(task["Definition"][0], shown)}
             closed += 1
             whole += outputs <= found
             besides += bool(found - outputs)

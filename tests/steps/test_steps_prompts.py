@@ -54,7 +54,7 @@ TASKS = (WITHOUT_EXAMPLES, WITHOUT_CATEGORY, HOSTILE)
 
 
 def joined(lines: tuple[ScriptTurn, ...]) -> str:
-    return "".join(f"[{one.name}]\n{one.prompt}\n" for one in lines)
+    return "".join(f"[{line.name}]\n{line.prompt}\n" for line in lines)
 
 
 def harder_examples(task: Task) -> str:
@@ -187,5 +187,5 @@ def test_prompts_for_tasks_in_latin_letters_are_the_papers_unless_a_language_is_
 def test_the_prompts_of_both_stages_have_fingerprints_of_their_own() -> None:
     prints = {fingerprint("bootstrap"), fingerprint("steps")}
     assert len(prints) == 2
-    assert all(re.fullmatch("[0-9a-f]{16}", one) for one in prints)
+    assert all(re.fullmatch("[0-9a-f]{16}", digest) for digest in prints)
     assert fingerprint() == fingerprint("bootstrap")

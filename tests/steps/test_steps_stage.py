@@ -51,7 +51,7 @@ async def write(
 
 
 def boats(number: int) -> list[Task]:
-    return [boat_task(one) for one in range(number)]
+    return [boat_task(place) for place in range(number)]
 
 
 def conversations(done: Iterable[WrittenSteps]) -> Counter[str]:
@@ -73,7 +73,7 @@ def conversations(done: Iterable[WrittenSteps]) -> Counter[str]:
 async def test_750_tasks_with_five_turns_each() -> None:
     with ScriptedServer(strong_model) as server:
         done = await write(server, boats(750), in_flight=64)
-    assert [one.task_id for one in done] == [f"task{number}" for number in range(750)]
+    assert [entry.task_id for entry in done] == [f"task{number}" for number in range(750)]
     for number, written in enumerate(done):
         check_manner(manner_of(number), written)
     sent = Counter(json.dumps(body["messages"]) for body in server.bodies)
@@ -83,7 +83,7 @@ async def test_750_tasks_with_five_turns_each() -> None:
 def check_manner(manner: str, written: WrittenSteps) -> None:
     """That the result is what a model of this manner leads to."""
     names = [turn.name for turn in written.turns]
-    faults = [one.name for one in written.findings]
+    faults = [finding.name for finding in written.findings]
     if manner == "refused":
         assert names == ["obtain", "single", "examples"]
         assert (written.failure, written.steps, written.chosen) == ("request_failed", (), -1)
@@ -196,7 +196,7 @@ async def test_repairs_end_at_their_limit(repairs: int) -> None:
         (written,) = await write(server, [stubborn], repairs=repairs)
     assert written.repairs == repairs
     assert len(written.turns) == 5 + repairs
-    assert [one.name for one in written.findings] == ["iterates"]
+    assert [finding.name for finding in written.findings] == ["iterates"]
 
 
 async def test_a_repair_that_fails_leaves_the_version_before_it() -> None:
@@ -208,7 +208,7 @@ async def test_a_repair_that_fails_leaves_the_version_before_it() -> None:
     with ScriptedServer(script) as server:
         (written,) = await write(server, [boat_task(6)])
     assert written.steps == (*STEPS, LOOP)
-    assert [one.name for one in written.findings] == ["iterates"]
+    assert [finding.name for finding in written.findings] == ["iterates"]
     assert written.failure == ""
     assert written.turns[-1].failure
     assert written.chosen == 4

@@ -82,7 +82,7 @@ def test_all_other_orders_are_equally_likely(steps: str) -> None:
     drawn = Counter(shuffled(steps, run_seed=seed, task_id="t") for seed in range(draws))
     assert sorted(drawn) == others
     expected = draws / len(others)
-    chi_square = sum((drawn[one] - expected) ** 2 / expected for one in others)
+    chi_square = sum((drawn[order] - expected) ** 2 / expected for order in others)
     assert chi_square < QUANTILES[len(others) - 1]
 
 

@@ -141,8 +141,8 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
 @every_task
 def test_inputs_are_short_different_and_not_those_of_examples(suite: Path, spec: TaskSpec) -> None:
     record = read(suite, spec)
-    inputs = [one["input"] for one in record["Instances"]]
-    shown = {one.input for one in (*spec.positive, *spec.negative)}
+    inputs = [instance["input"] for instance in record["Instances"]]
+    shown = {example.input for example in (*spec.positive, *spec.negative)}
     assert len(set(inputs)) == INSTANCES
     assert len(shown) == 4
     assert not shown & set(inputs)
@@ -151,18 +151,18 @@ def test_inputs_are_short_different_and_not_those_of_examples(suite: Path, spec:
 
 @every_task
 def test_outputs_are_short_plain_and_without_slots(suite: Path, spec: TaskSpec) -> None:
-    for one in read(suite, spec)["Instances"]:
-        assert one["output"]
-        assert len(set(one["output"])) == len(one["output"])
-        for text in (one["input"], *one["output"]):
+    for instance in read(suite, spec)["Instances"]:
+        assert instance["output"]
+        assert len(set(instance["output"])) == len(instance["output"])
+        for text in (instance["input"], *instance["output"]):
             assert text == text.strip() != ""
             assert not set(text) & set("{}")
-        assert all(len(text.split()) < 20 for text in one["output"])
+        assert all(len(text.split()) < 20 for text in instance["output"])
 
 
 @classifications
 def test_labels_are_named_and_balanced(suite: Path, spec: TaskSpec) -> None:
-    counts = Counter(one["output"][0] for one in read(suite, spec)["Instances"])
+    counts = Counter(instance["output"][0] for instance in read(suite, spec)["Instances"])
     assert counts.keys() == set(spec.labels)
     assert min(counts.values()) >= 0.6 * INSTANCES / len(spec.labels)
     assert all(label in spec.definition for label in spec.labels)
@@ -170,7 +170,7 @@ def test_labels_are_named_and_balanced(suite: Path, spec: TaskSpec) -> None:
 
 def test_no_answer_fits_most_instances_of_other_tasks(suite: Path) -> None:
     for spec in SPECS:
-        counts = Counter(one["output"][0] for one in read(suite, spec)["Instances"])
+        counts = Counter(instance["output"][0] for instance in read(suite, spec)["Instances"])
         assert max(counts.values()) <= 0.65 * INSTANCES, spec.name
 
 
@@ -180,21 +180,27 @@ def test_no_answer_fits_most_instances_of_other_tasks(suite: Path) -> None:
 @every_task
 def test_examples_are_explained(spec: TaskSpec) -> None:
     assert len(spec.positive) == len(spec.negative) == 2
-    assert all(one.explanation.endswith((".", "?")) for one in (*spec.positive, *spec.negative))
+    assert all(
+        example.explanation.endswith((".", "?")) for example in (*spec.positive, *spec.negative)
+    )
 
 
 @classifications
 def test_positive_examples_of_classifications_have_a_label_each(spec: TaskSpec) -> None:
-    assert {one.output for one in spec.positive} <= set(spec.labels)
-    assert len({one.output for one in spec.positive}) == 2
+    assert {example.output for example in spec.positive} <= set(spec.labels)
+    assert len({example.output for example in spec.positive}) == 2
 
 
 def test_examples_agree_with_the_rule_behind_the_task() -> None:
     ruled = [spec for spec in SPECS if spec.solve]
     assert len(ruled) >= 40
     for spec in ruled:
-        assert [example_is_right(spec, one) for one in spec.positive] == [True, True], spec.name
-        assert [example_is_right(spec, one) for one in spec.negative] == [False] * 2, spec.name
+        assert [example_is_right(spec, example) for example in spec.positive] == [True, True], (
+            spec.name
+        )
+        assert [example_is_right(spec, example) for example in spec.negative] == [False] * 2, (
+            spec.name
+        )
 
 
 def example_is_right(spec: TaskSpec, example: Example) -> bool:
@@ -209,7 +215,7 @@ def test_steps_pass_the_checks_and_the_round_trip(suite: Path, spec: TaskSpec) -
     parsed = parse(text)
     assert parsed.steps == spec.steps
     assert 3 <= len(spec.steps) <= 7
-    examples = tuple((one.input, one.output) for one in spec.positive)
+    examples = tuple((example.input, example.output) for example in spec.positive)
     assert check(parsed, TaskText(spec.definition, examples)) == ()
 
 
@@ -235,5 +241,7 @@ def test_the_command_names_a_directory_that_is_there(tmp_path: Path) -> None:
 def test_the_documentation_lists_the_categories() -> None:
     text = (Path(__file__).parents[2] / "docs" / "suite.md").read_text()
     listed = [line.split(" | ")[:3] for line in text.splitlines() if line.startswith("| t")]
-    rows = [[f"| {one.split}", one.name, str(one.tasks)] for one in categories()]
+    rows = [
+        [f"| {category.split}", category.name, str(category.tasks)] for category in categories()
+    ]
     assert listed == rows

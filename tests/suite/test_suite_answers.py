@@ -25,7 +25,7 @@ def fields(text: str) -> list[str]:
 
 def is_sorted(text: str, output: str) -> bool:
     result = output.split(", ")
-    in_order = all(one < other for one, other in pairwise(result))
+    in_order = all(word < following for word, following in pairwise(result))
     return in_order and set(result) == set(text.split(", "))
 
 
@@ -225,10 +225,10 @@ def tasks(suite: Path) -> dict[str, Task]:
 @pytest.mark.parametrize("name", RIGHT)
 def test_references_are_right(tasks: dict[str, Task], name: str) -> None:
     wrong = [
-        (one.input, output)
-        for one in tasks[name].instances
-        for output in one.outputs
-        if not RIGHT[name](one.input, output)
+        (instance.input, output)
+        for instance in tasks[name].instances
+        for output in instance.outputs
+        if not RIGHT[name](instance.input, output)
     ]
     assert wrong == []
 
@@ -237,7 +237,7 @@ def test_references_are_right(tasks: dict[str, Task], name: str) -> None:
 def test_answers_to_other_instances_are_seen_to_be_wrong(tasks: dict[str, Task], name: str) -> None:
     instances = tasks[name].instances
     pairs = zip(instances, (*instances[1:], instances[0]), strict=True)
-    wrong = sum(not holds(RIGHT[name], one.input, other.output) for one, other in pairs)
+    wrong = sum(not holds(RIGHT[name], instance.input, other.output) for instance, other in pairs)
     assert wrong > 0
 
 
@@ -249,6 +249,6 @@ def holds(right: Right, text: str, output: str) -> bool:
 
 
 def test_titles_keep_to_their_definition(tasks: dict[str, Task]) -> None:
-    titles = [title for one in tasks["title_for_news"].instances for title in one.outputs]
+    titles = [title for instance in tasks["title_for_news"].instances for title in instance.outputs]
     assert max(len(title.split()) for title in titles) <= 7
     assert all(title[0].isupper() and title[-1] != "." for title in titles)

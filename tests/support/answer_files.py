@@ -28,7 +28,9 @@ CATEGORIES = ("Title Generation", "Textual Entailment")
 
 def write_lines(path: Path, records: Iterable[Any]) -> Path:
     """Write JSON lines; bytes are written as they are."""
-    lines = (one if isinstance(one, bytes) else json.dumps(one).encode() for one in records)
+    lines = (
+        record if isinstance(record, bytes) else json.dumps(record).encode() for record in records
+    )
     path.write_bytes(b"".join(line + b"\n" for line in lines))
     return path
 
@@ -57,7 +59,9 @@ def write_tasks(path: Path, tasks: int = 8, instances: int = 2) -> Path:
 
 def write_predictions(path: Path, texts: Mapping[str, str]) -> Path:
     """Write predictions by instance id."""
-    return write_lines(path, ({"id": one, "prediction": text} for one, text in texts.items()))
+    return write_lines(
+        path, ({"id": instance, "prediction": text} for instance, text in texts.items())
+    )
 
 
 def right(tasks: int = 8, instances: int = 2) -> dict[str, str]:
@@ -73,9 +77,9 @@ def run_with_predictions(path: Path, tasks: Path) -> Path:
             system = begin_system(run, name, {"model": "baseline:copy-input"}, {})
             answers = [
                 Answer(place, "", failed="refused")
-                if name == "base" and one.startswith("t7")
-                else Answer(place, texts[one])
-                for place, one in enumerate(run.records.references())
+                if name == "base" and instance.startswith("t7")
+                else Answer(place, texts[instance])
+                for place, instance in enumerate(run.records.references())
             ]
             asyncio.run(run.records.record(system, answers))
     return path
@@ -84,8 +88,8 @@ def run_with_predictions(path: Path, tasks: Path) -> Path:
 def steps_run(folder: Path, tasks: Path, name: str = "steps") -> Path:
     """Take over the same instruction for each of those tasks."""
     lines = [
-        {"task": one["id"], "steps": ["Read the input.", "Write it in capitals."]}
-        for one in task_lines(8)
+        {"task": task["id"], "steps": ["Read the input.", "Write it in capitals."]}
+        for task in task_lines(8)
     ]
     written = write_lines(folder / f"{name}.jsonl", lines)
     done = seedstep("steps", "import", written, "--tasks", tasks, "--out", folder / name)

@@ -112,9 +112,9 @@ def growing(purpose: str, style: str, frame: str = "", instruction: str = "") ->
             )
             found: set[str] = set()
             async for made in bootstrap(chosen, seed_tasks(), engine):
-                assert not any(one.task for one in made.candidates)
+                assert not any(candidate.task for candidate in made.candidates)
                 found |= {"request_failed"} if made.failure else set()
-                found |= {one.reason for one in made.candidates}
+                found |= {candidate.reason for candidate in made.candidates}
             return found
 
         return await on_server(script, work)
@@ -230,7 +230,9 @@ def showing(request: str) -> Stage:
 
         async def work(engine: Engine) -> set[str]:
             chosen = ExamplesSettings.of(model=MODEL)
-            made = [one async for one in generate_examples(chosen, [(boat_task(1), STEPS)], engine)]
+            made = [
+                entry async for entry in generate_examples(chosen, [(boat_task(1), STEPS)], engine)
+            ]
             assert not made[0].ranked
             return {made[0].failure or made[0].ranking_failure}
 

@@ -70,8 +70,14 @@ class Outcome:
     @property
     def counts(self) -> tuple[object, ...]:
         """What two runs of the same data have in common in their status."""
-        one = self.status
-        return one.finished, one.classification, one.instances, one.rejected, one.bad_instances
+        status = self.status
+        return (
+            status.finished,
+            status.classification,
+            status.instances,
+            status.rejected,
+            status.bad_instances,
+        )
 
 
 def asked_of(server: ScriptedServer, **settings: Any) -> dict[str, Any]:
@@ -120,7 +126,7 @@ def text_of(body: dict[str, Any]) -> str:
     """The text of a request, turns joined."""
     if "input" in body:
         return "\n".join(body["input"])
-    turns = [str(one["content"]) for one in body.get("messages", ())]
+    turns = [str(message["content"]) for message in body.get("messages", ())]
     return "\n".join(turns) if turns else str(body["prompt"])
 
 

@@ -24,7 +24,7 @@ def opinion(rater: str, item: str) -> tuple[str, str]:
 def order_of(review: Path, rater: str) -> list[str]:
     """The items in the order in which a rater sees them."""
     with Review.open(review) as opened:
-        return [one.item for one in opened.assigned(rater)]
+        return [assigned.item for assigned in opened.assigned(rater)]
 
 
 def expect_item(page: Any, number: int) -> None:

@@ -94,8 +94,8 @@ def blocks_of(page: Path) -> list[Block]:
 def links_of(page: Path) -> list[str]:
     """What the links and images of a page name."""
     tokens = MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8"))
-    inner = [one for token in tokens for one in token.children or ()]
-    found = [one.attrGet("href") or one.attrGet("src") for one in inner]
+    inner = [child for token in tokens for child in token.children or ()]
+    found = [child.attrGet("href") or child.attrGet("src") for child in inner]
     return [str(target) for target in found if target]
 
 

@@ -18,7 +18,7 @@ STEPS = numbered(
 EXAMPLES = [f"Input: Report {n} is late.\nOutput: Late report {n}" for n in range(1, 6)]
 
 BEGINNINGS = {
-    "Give me": "\n\n".join(f"{one}\nExplanation: It says so." for one in EXAMPLES),
+    "Give me": "\n\n".join(f"{example}\nExplanation: It says so." for example in EXAMPLES),
     "Name 6 topics": json.dumps({"values": ["law", "food", "sport", "sea", "art", "work"]}),
     "Rank": "\n\n".join((EXAMPLES[3], EXAMPLES[0])),
     "You are given an instruction, an instance input": json.dumps({"rating": "B"}),

@@ -86,7 +86,7 @@ def predicted(path: Path, name: str = "openai:scripted") -> list[Prediction]:
 
 
 def texts(path: Path, name: str = "openai:scripted") -> list[str]:
-    return [one.text for one in predicted(path, name)]
+    return [prediction.text for prediction in predicted(path, name)]
 
 
 def forget_predictions(database: Path, count: int) -> None:

@@ -9,10 +9,10 @@ Pairs = list[tuple[str, str]]
 
 
 def as_pairs(found: tuple[RawInstance, ...]) -> Pairs:
-    return [(one.input, one.output) for one in found]
+    return [(raw.input, raw.output) for raw in found]
 
 
 def instructions(text: str, *, continues: bool, cut: bool = False) -> tuple[str, ...]:
     """The instructions that can be used."""
     found = read_instructions(text, first=9 if continues else 0, cut=cut)
-    return tuple(one.text for one in found if not one.fault)
+    return tuple(example.text for example in found if not example.fault)

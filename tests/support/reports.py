@@ -52,7 +52,7 @@ def report(*args: object) -> tuple[Outcome, Any]:
 
 
 def titles(page: Any) -> list[str]:
-    return [one.text for one in page.iter(f"{HTML}h3")]
+    return [heading.text for heading in page.iter(f"{HTML}h3")]
 
 
 def words(page: Any) -> str:
@@ -62,7 +62,7 @@ def words(page: Any) -> str:
 def rows(page: Any, caption: str) -> list[list[str]]:
     """The rows of the table with this caption."""
     (table,) = (
-        one for one in page.iter(f"{HTML}table") if one.find(f"{HTML}caption").text == caption
+        table for table in page.iter(f"{HTML}table") if table.find(f"{HTML}caption").text == caption
     )
     return [[cell.text or "" for cell in row] for row in table.iter(f"{HTML}tr")]
 

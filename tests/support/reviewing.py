@@ -50,8 +50,8 @@ def make(
     seed: int = 7,
 ) -> Path:
     """Write a review of these items, the shared ones for all, the others dealt out."""
-    shared = [one.id for one in items if one.shared]
-    assigned = deal([one.id for one in items], raters, shared)
+    shared = [item.id for item in items if item.shared]
+    assigned = deal([item.id for item in items], raters, shared)
     Review.create(path, {"form": form, "seed": seed}, FORMS[form], items, assigned, seed)
     return path
 
@@ -90,7 +90,7 @@ def rows_of(
     """Return labels by rater and item as rows, whose ids begin with a name."""
     rows = []
     for rater, own in said.items():
-        shown = {one.item: one.shown for one in review.assigned(rater)}
+        shown = {assigned.item: assigned.shown for assigned in review.assigned(rater)}
         rows += [
             LabelRow(f"{name}{rater}-{item}", rater, item, "label", answers, shown=shown[item])
             for item, answers in own.items()

@@ -26,9 +26,9 @@ from aiohttp import web
 
 VERBS = ("Describe", "Compare", "Explain", "Summarize", "Rewrite", "List", "Invent", "Classify")
 SUBJECTS = tuple(
-    f"{one} {two}"
-    for one in ("red", "old", "tiny", "loud", "calm", "odd", "wet")
-    for two in ("bridges", "rivers", "recipes", "letters", "songs", "gardens", "planets")
+    f"{adjective} {noun}"
+    for adjective in ("red", "old", "tiny", "loud", "calm", "odd", "wet")
+    for noun in ("bridges", "rivers", "recipes", "letters", "songs", "gardens", "planets")
 )
 AIMS = tuple(
     f"for {who} in {where}"
@@ -101,7 +101,9 @@ def completion_text(prompt: str) -> str:
     """What a base model might continue; also the text of a conversation in the turns style."""
     if prompt.startswith("Come up with a series of tasks:"):
         first, *others = made_up_instructions(prompt)
-        return f" {first}\n" + "".join(f"{n}. {one}\n" for n, one in enumerate(others, 10))
+        return f" {first}\n" + "".join(
+            f"{n}. {instruction}\n" for n, instruction in enumerate(others, 10)
+        )
     if prompt.startswith("<|im_start|>"):
         first, second, *_ = made_up_instructions(prompt)  # of one alone, few are novel
         return f"{first.removesuffix('.')}, and then {second}"
@@ -323,7 +325,7 @@ def payload_of(body: dict[str, Any]) -> dict[str, Any]:
         text = completion_text(body["prompt"])
         choice["text"] = text
     else:
-        turns = [one["content"] for one in body["messages"]]
+        turns = [message["content"] for message in body["messages"]]
         text = completion_text("\n".join(turns)) if len(turns) > 1 else chat_text(turns[0])
         choice["message"] = {"role": "assistant", "content": text}
     usage = {"prompt_tokens": prompt_tokens(body), "completion_tokens": len(text.split())}

@@ -74,7 +74,7 @@ def numbered(*steps: str) -> str:
 
 def strong_model(number: int, body: dict[str, Any]) -> Fault:
     """The reply to a conversation, or a refusal of the request."""
-    said = [one["content"] for one in body["messages"]]
+    said = [message["content"] for message in body["messages"]]
     found = re.search(r"boat (\d+)", said[0])
     assert found
     manner = manner_of(int(found[1]))

@@ -63,8 +63,8 @@ def write_split(root: Path, name: str, content: str, track: str = "default") -> 
 def shortened(found: Iterable[Task | Problem]) -> list[Task | Problem]:
     """What was found; of what is no JSON it does not matter where and why not."""
     return [
-        replace(one, message=NO_JSON)
-        if isinstance(one, Problem) and one.message.startswith(f"{NO_JSON}: ")
-        else one
-        for one in found
+        replace(entry, message=NO_JSON)
+        if isinstance(entry, Problem) and entry.message.startswith(f"{NO_JSON}: ")
+        else entry
+        for entry in found
     ]

@@ -110,7 +110,7 @@ class TuningServer:
         return self._list(self.jobs)
 
     async def _job(self, request: web.Request) -> web.Response:
-        found = [one for one in self.jobs if one["id"] == request.match_info["id"]]
+        found = [job for job in self.jobs if job["id"] == request.match_info["id"]]
         if not found:
             return refusal(404, "no such job")
         found[0].update({"status": self.statuses.pop(0)} if self.statuses else self.outcome)

@@ -55,7 +55,7 @@ def lines_of(tasks: int = 1, instances: int = 20, *, seed: int = 0) -> list[dict
 
 def write_lines(path: Path, records: Iterable[Any]) -> Path:
     """Write JSON lines."""
-    path.write_text("".join(json.dumps(one) + "\n" for one in records), encoding="utf-8")
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
     return path
 
 
@@ -111,13 +111,15 @@ def _tokenizer() -> Any:
         *COLOURS,
         *PLACES,
         *KINDS,
-        *(one for some in KINDS.values() for one in some),
+        *(character for some in KINDS.values() for character in some),
     )
     frame = "Definition: Now complete the following example - Input: Output: Task: ."
     words = sorted({word for text in (*texts, frame) for word in text.split()})
     pieces = {"<pad>": 0.0, "</s>": 0.0, "<unk>": 0.0}
     pieces |= {f"\u2581{word}": -1.0 for word in words}
-    pieces |= dict.fromkeys(sorted({one for word in words for one in word} | {"\u2581"}), -9.0)
+    pieces |= dict.fromkeys(
+        sorted({character for word in words for character in word} | {"\u2581"}), -9.0
+    )
     made = Tokenizer(models.Unigram(list(pieces.items()), unk_id=2))
     made.pre_tokenizer = pre_tokenizers.Metaspace()
     made.decoder = decoders.Metaspace()

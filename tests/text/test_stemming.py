@@ -26,7 +26,7 @@ STARTS = ("", "b", "a", "y", "ay", "by", "tr", "oat", "trouble", "hop", "hopp", 
 
 
 def test_all_ends_after_all_starts() -> None:
-    words = [start + one + other for start, one, other in product(STARTS, ENDS, ENDS)]
+    words = [start + first + second for start, first, second in product(STARTS, ENDS, ENDS)]
     assert len(words) > 20_000
     assert [word for word in words if stem(word) != NLTK.stem(word)] == []
 

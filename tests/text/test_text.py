@@ -33,9 +33,9 @@ class JsonTokenizer:
         return tokens
 
 
-def rouge_score(one: str, other: str, tokenizer: JsonTokenizer | None = None) -> float:
+def rouge_score(text: str, reference: str, tokenizer: JsonTokenizer | None = None) -> float:
     scorer = rouge_scorer.RougeScorer(["rougeL"], use_stemmer=False, tokenizer=tokenizer)
-    return float(scorer.score(one, other)["rougeL"].fmeasure)
+    return float(scorer.score(text, reference)["rougeL"].fmeasure)
 
 
 @many
@@ -47,45 +47,49 @@ def test_latin_tokens_are_those_of_rouge_score(text: str) -> None:
 @many
 @given(TOKEN_LISTS, TOKEN_LISTS)
 def test_rouge_l_of_token_lists_is_exactly_that_of_rouge_score(
-    one: list[str], other: list[str]
+    tokens: list[str], other_tokens: list[str]
 ) -> None:
-    assert rouge_l(one, other) == rouge_score(json.dumps(one), json.dumps(other), JsonTokenizer())
+    assert rouge_l(tokens, other_tokens) == rouge_score(
+        json.dumps(tokens), json.dumps(other_tokens), JsonTokenizer()
+    )
 
 
 @many
 @given(ODD_TOKEN_LISTS, ODD_TOKEN_LISTS)
-def test_rouge_l_takes_tokens_of_any_script(one: list[str], other: list[str]) -> None:
-    shared = [*one, *other]
-    expected = rouge_score(json.dumps(one), json.dumps(shared), JsonTokenizer())
-    assert rouge_l(one, shared) == expected
+def test_rouge_l_takes_tokens_of_any_script(tokens: list[str], other_tokens: list[str]) -> None:
+    shared = [*tokens, *other_tokens]
+    expected = rouge_score(json.dumps(tokens), json.dumps(shared), JsonTokenizer())
+    assert rouge_l(tokens, shared) == expected
 
 
 @many
 @given(MOSTLY_LATIN, MOSTLY_LATIN)
-def test_rouge_l_of_texts_is_exactly_that_of_rouge_score(one: str, other: str) -> None:
-    assert rouge_l(latin_tokens(one), latin_tokens(other)) == rouge_score(one, other)
+def test_rouge_l_of_texts_is_exactly_that_of_rouge_score(text: str, reference: str) -> None:
+    assert rouge_l(latin_tokens(text), latin_tokens(reference)) == rouge_score(text, reference)
 
 
-@pytest.mark.parametrize("one", range(1, 41))
-def test_f1_is_exactly_that_of_rouge_score_for_every_pair_of_lengths(one: int) -> None:
+@pytest.mark.parametrize("length", range(1, 41))
+def test_f1_is_exactly_that_of_rouge_score_for_every_pair_of_lengths(length: int) -> None:
     """Most of these lengths have a common subsequence that scores about 0.7."""
-    for other in range(one, 41):
-        for common in {round(0.35 * (one + other)), one // 2} - {0}:
-            shared = min(common, one)
-            left = [f"l{n}" for n in range(one - shared)] + ["same"] * shared
-            right = ["same"] * shared + [f"r{n}" for n in range(other - shared)]
+    for other_length in range(length, 41):
+        for common in {round(0.35 * (length + other_length)), length // 2} - {0}:
+            shared = min(common, length)
+            left = [f"l{n}" for n in range(length - shared)] + ["same"] * shared
+            right = ["same"] * shared + [f"r{n}" for n in range(other_length - shared)]
             expected = rouge_score(json.dumps(left), json.dumps(right), JsonTokenizer())
-            assert lcs_f1(shared, one, other) == expected
+            assert lcs_f1(shared, length, other_length) == expected
 
 
 @given(TOKEN_LISTS, TOKEN_LISTS)
-def test_rouge_l_is_symmetric_and_between_0_and_1(one: list[str], other: list[str]) -> None:
-    assert rouge_l(one, other) == rouge_l(other, one)
-    assert 0 <= rouge_l(one, other) <= 1
+def test_rouge_l_is_symmetric_and_between_0_and_1(
+    tokens: list[str], other_tokens: list[str]
+) -> None:
+    assert rouge_l(tokens, other_tokens) == rouge_l(other_tokens, tokens)
+    assert 0 <= rouge_l(tokens, other_tokens) <= 1
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "score"),
+    ("tokens", "other_tokens", "score"),
     [
         pytest.param([], [], 0.0, id="both-empty"),
         pytest.param(["a"], [], 0.0, id="one-empty"),
@@ -94,8 +98,8 @@ def test_rouge_l_is_symmetric_and_between_0_and_1(one: list[str], other: list[st
         pytest.param(["a", "b"], ["a", "b"], 1.0, id="equal"),
     ],
 )
-def test_rouge_l_of_plain_cases(one: list[str], other: list[str], score: float) -> None:
-    assert rouge_l(one, other) == score
+def test_rouge_l_of_plain_cases(tokens: list[str], other_tokens: list[str], score: float) -> None:
+    assert rouge_l(tokens, other_tokens) == score
 
 
 @pytest.mark.parametrize(
@@ -141,7 +145,7 @@ def test_unicode_tokens(text: str, tokens: list[str]) -> None:
 @given(st.text(ASSIGNED))
 def test_unicode_tokens_hold_a_letter_or_a_digit_each(text: str) -> None:
     for token in unicode_tokens(text):
-        assert any(unicodedata.category(one)[0] in "LN" for one in token), ascii(token)
+        assert any(unicodedata.category(character)[0] in "LN" for character in token), ascii(token)
 
 
 @many
@@ -166,13 +170,19 @@ def test_what_is_shown_can_be_written_and_hides_nothing(text: str) -> None:
     assert len(shown) == len(text)
     shown.encode()
     hidden = {"Cc", "Cs"}
-    assert not [one for one in shown if unicodedata.category(one) in hidden and one not in "\t\n"]
+    assert not [
+        character
+        for character in shown
+        if unicodedata.category(character) in hidden and character not in "\t\n"
+    ]
     assert visible(shown) == shown
 
 
 def test_marks_of_direction_are_not_shown() -> None:
     characters = map(chr, range(0x110000))
-    marks = [one for one in characters if unicodedata.bidirectional(one) in DIRECTION]
+    marks = [
+        character for character in characters if unicodedata.bidirectional(character) in DIRECTION
+    ]
     assert marks
     assert visible("".join(marks)) == "\ufffd" * len(marks)
     assert visible("אבג, é\tfine\n") == "אבג, é\tfine\n"

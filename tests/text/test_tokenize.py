@@ -32,7 +32,7 @@ ALL = {"bytes": byte_level(), "bytes-bos": byte_level(bos=True), "llama": llama_
 
 
 def names(tokenizer: HfTokenizer, ids: Sequence[int]) -> list[str]:
-    return [tokenizer.name(one) for one in ids]
+    return [tokenizer.name(token) for token in ids]
 
 
 def test_the_space_before_an_answer_belongs_to_the_answer() -> None:
@@ -141,12 +141,12 @@ def test_what_continues_a_text_has_no_space_added(text: str, kind: str) -> None:
 
 @pytest.mark.parametrize("name", ENCODINGS)
 @given(st.text(max_size=30), st.text(max_size=30))
-def test_a_prompt_does_not_depend_on_the_target(name: str, one: str, other: str) -> None:
+def test_a_prompt_does_not_depend_on_the_target(name: str, target: str, other_target: str) -> None:
     tokenizer = byte_level(bos=True)
     encoder = TaskEncoder(SORT, ENCODINGS[name], tokenizer)
     first, second = (
         tokenize(encoder.encode(Instance("3 1", (text,), "i")), tokenizer, decoder_only=True)
-        for text in (one, other)
+        for text in (target, other_target)
     )
     assert first.prompt == second.prompt
 
@@ -156,10 +156,10 @@ def test_a_prompt_does_not_depend_on_the_target(name: str, one: str, other: str)
 def test_the_prompts_of_a_task_share_all_tokens_of_its_text(name: str, kind: str) -> None:
     tokenizer = ALL[kind]
     encoder = TaskEncoder(SORT, ENCODINGS[name], tokenizer)
-    encoded = [encoder.encode(one) for one in SORT.instances]
-    pairs = [tokenize(one, tokenizer, decoder_only=True) for one in encoded]
-    columns = zip(*(one.prompt for one in pairs), strict=False)
-    shared = [column[0] for column in takewhile(lambda one: len(set(one)) == 1, columns)]
+    encoded = [encoder.encode(instance) for instance in SORT.instances]
+    pairs = [tokenize(pair, tokenizer, decoder_only=True) for pair in encoded]
+    columns = zip(*(pair.prompt for pair in pairs), strict=False)
+    shared = [column[0] for column in takewhile(lambda tokens: len(set(tokens)) == 1, columns)]
     text = encoded[0].prompt.partition("Now complete")[0]
     assert text.rstrip() in tokenizer.text(shared) or kind == "llama"
     assert len(shared) >= len(tokenizer.ids(text.rstrip()))
@@ -169,13 +169,13 @@ def test_totals_count_tokens_and_what_did_not_fit() -> None:
     encoding = make_encoding("steps", {"max_source": 190, "max_target": 5})
     totals = measure([SORT], encoding, byte_level(), decoder_only=True)
     encoder = TaskEncoder(SORT, encoding, byte_level())
-    encoded = [encoder.encode(one) for one in SORT.instances]
-    pairs = [tokenize(one, byte_level(), decoder_only=True) for one in encoded]
+    encoded = [encoder.encode(instance) for instance in SORT.instances]
+    pairs = [tokenize(pair, byte_level(), decoder_only=True) for pair in encoded]
     assert (totals.tasks, totals.examples, totals.without_steps) == (1, 3, 0)
-    lengths = [len(one.prompt) for one in pairs]
+    lengths = [len(pair.prompt) for pair in pairs]
     assert (totals.prompt.longest, totals.prompt.tokens) == (max(lengths), sum(lengths))
     assert totals.prompt.mean == pytest.approx(sum(lengths) / 3)
-    lost = [one.dropped.target_tokens for one in encoded]
+    lost = [pair.dropped.target_tokens for pair in encoded]
     assert totals.lost["target_tokens"] == sum(lost) > 0
     assert totals.examples_with["target_tokens"] == sum(map(bool, lost))
     bare = replace(SORT, steps=())

@@ -34,12 +34,12 @@ def test_two_processes_that_divide_the_weights_train_as_one_though_killed(
     source = ("--model", save(tmp_path / "base"), "--data", write_tasks(tmp_path / "tasks.jsonl"))
     often = ("--device", "cpu", "--save-every", 2)
     flags = ("--encoding", "definition", "--epochs", 2, "--lr", 1e-3, *often)
-    one, two = tmp_path / "one", tmp_path / "two"
-    assert seedstep("tune", *source, *flags, "--accumulate", 4, "--out", one).code == 0
+    alone, divided = tmp_path / "one", tmp_path / "two"
+    assert seedstep("tune", *source, *flags, "--accumulate", 4, "--out", alone).code == 0
     config = tmp_path / "fsdp.yaml"
     write_fsdp(config, 2)
     launch = ("--config_file", config, "--mixed_precision", "no", "--main_process_port", 0, SCRIPT)
-    command = (*LAUNCHER, *launch, "tune", *source, *flags, "--accumulate", 2, "--out", two)
+    command = (*LAUNCHER, *launch, "tune", *source, *flags, "--accumulate", 2, "--out", divided)
     for how in ({"KILLED": "1"}, {}):
         done = subprocess.run(
             forked_python(*command),
@@ -49,15 +49,15 @@ def test_two_processes_that_divide_the_weights_train_as_one_though_killed(
             check=False,
         )
         assert (done.returncode == 0) == (not how), done.stderr
-        assert (two / "checkpoints" / "checkpoint-2").exists() == bool(how)
+        assert (divided / "checkpoints" / "checkpoint-2").exists() == bool(how)
     assert "2 accumulated x 2 processes" in done.stdout
-    assert losses(two) == pytest.approx(losses(one), rel=1e-4)
-    files = [load_file(out / "model" / "model.safetensors") for out in (one, two)]
+    assert losses(divided) == pytest.approx(losses(alone), rel=1e-4)
+    files = [load_file(out / "model" / "model.safetensors") for out in (alone, divided)]
     assert files[0].keys() == files[1].keys()
-    weights = [load_model(f"hf:{out / 'model'}").state_dict() for out in (one, two)]
+    weights = [load_model(f"hf:{out / 'model'}").state_dict() for out in (alone, divided)]
     for name, weight in weights[0].items():
         torch.testing.assert_close(weight, weights[1][name], atol=1e-5, rtol=1e-3)
-    assert not (two / "checkpoints").exists()
+    assert not (divided / "checkpoints").exists()
 
 
 @pytest.mark.parametrize("save", [save_t5, save_llama])

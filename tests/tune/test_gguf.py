@@ -152,7 +152,7 @@ async def greatest_difference(checkpoint: Path, served: Served, text: str) -> fl
     )
     found = reply["completion_probabilities"][0]["top_logprobs"]
     assert len(found) == 10
-    return float(max(abs(one["logprob"] - logits[one["id"]].item()) for one in found))
+    return float(max(abs(token["logprob"] - logits[token["id"]].item()) for token in found))
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ async def test_weights_are_stored_as_asked(
 ) -> None:
     out = tmp_path / "small.gguf"
     write_gguf(checkpoint, out, weights=weights)
-    kinds = {one.name: one.tensor_type.name for one in GGUFReader(out).tensors}
+    kinds = {tensor.name: tensor.tensor_type.name for tensor in GGUFReader(out).tensors}
     assert kinds["blk.0.attn_q.weight"] == kinds["token_embd.weight"] == kind
     assert kinds["blk.0.attn_norm.weight"] == "F32"
     async with serve(out) as served:
@@ -299,7 +299,9 @@ def copied(checkpoint: Path, folder: Path) -> Path:
 def refused(checkpoint: Path, out: Path, reason: str) -> None:
     with pytest.raises(ModelError, match=reason):
         write_gguf(checkpoint, out)
-    assert [one for one in out.parent.iterdir() if one.is_file()] == [], "nothing is half written"
+    assert [path for path in out.parent.iterdir() if path.is_file()] == [], (
+        "nothing is half written"
+    )
 
 
 @pytest.mark.parametrize(
@@ -362,7 +364,7 @@ def test_weights_that_16_bits_can_not_hold_are_refused_and_the_old_file_stays(
     with pytest.raises(ModelError, match="up_proj"):
         write_gguf(tmp_path / "large", out)
     assert out.read_bytes() == b"an earlier one"
-    assert {one.name for one in tmp_path.iterdir()} == {"large", "large.gguf"}
+    assert {path.name for path in tmp_path.iterdir()} == {"large", "large.gguf"}
     write_gguf(tmp_path / "large", out, weights="f32")
     assert out.read_bytes()[:4] == b"GGUF"
 

@@ -66,6 +66,6 @@ def test_the_digest_depends_on_content_and_order() -> None:
     other = replace(EXAMPLE, target="c")
     rows = [EXAMPLE] * 10
     digests = {
-        check_chat(one, "any").digest for one in (rows, [*rows, other], [other, *rows], rows)
+        check_chat(lines, "any").digest for lines in (rows, [*rows, other], [other, *rows], rows)
     }
     assert len(digests) == 3

@@ -79,12 +79,12 @@ async def test_a_job_from_examples_to_a_model(tuning: Tuning) -> None:
         }
     ]
     assert watched.statuses == [
-        f"ftjob-1 {one}" for one in ("validating_files", "running", "succeeded")
+        f"ftjob-1 {state}" for state in ("validating_files", "running", "succeeded")
     ]
     assert watched.events == ["Created job"], "told once"
     assert watched.warnings == []
     assert server.keys == {f"Bearer {SECRET}"}
-    assert SECRET not in "".join(one.read_text() for one in tuning.out.iterdir())
+    assert SECRET not in "".join(path.read_text() for path in tuning.out.iterdir())
 
 
 async def test_settings_left_out_are_the_servers_choice(tuning: Tuning) -> None:
@@ -107,7 +107,7 @@ async def test_a_server_without_method_gets_the_older_form(tuning: Tuning) -> No
 async def test_a_setting_that_the_server_passes_over_is_told(tuning: Tuning) -> None:
     tuning.server.echoes = False
     await tuning.run(settings=JobSettings(epochs=3, prompt_loss_weight=0.0))
-    assert [one.rpartition("took ")[2] for one in tuning.watched.warnings] == [
+    assert [warning.rpartition("took ")[2] for warning in tuning.watched.warnings] == [
         "n_epochs = 3",
         "prompt_loss_weight = 0.0",
     ]

@@ -31,8 +31,8 @@ def test_every_example_is_seen_once_in_whole_batches(
 ) -> None:
     pairs = pairs_of(sizes)
     batches = batches_of(pairs, seed=1, epoch=0, batch=batch, share=share)
-    assert sorted(place for one in batches for place in one) == list(range(len(pairs)))
-    assert all(len(one) == batch for one in batches[:-1])
+    assert sorted(place for batch in batches for place in batch) == list(range(len(pairs)))
+    assert all(len(members) == batch for members in batches[:-1])
 
 
 def test_the_order_depends_on_seed_and_epoch_and_not_on_the_order_of_the_data() -> None:
@@ -40,7 +40,9 @@ def test_the_order_depends_on_seed_and_epoch_and_not_on_the_order_of_the_data() 
 
     def names(pairs: list[TokenPair], seed: int, epoch: int) -> list[list[tuple[str, str]]]:
         batches = batches_of(pairs, seed=seed, epoch=epoch, batch=6, share=3)
-        return [[(pairs[place].task, pairs[place].instance) for place in one] for one in batches]
+        return [
+            [(pairs[place].task, pairs[place].instance) for place in batch] for batch in batches
+        ]
 
     first = names(pairs, 1, 0)
     assert names(pairs[::-1], 1, 0) == first
@@ -50,14 +52,14 @@ def test_the_order_depends_on_seed_and_epoch_and_not_on_the_order_of_the_data() 
 def test_a_batch_holds_several_tasks_even_if_more_could_be_shared() -> None:
     pairs = pairs_of([16] * 8)
     batches = batches_of(pairs, seed=1, epoch=0, batch=8, share=100)
-    tasks = [{pairs[place].task for place in one} for one in batches]
+    tasks = [{pairs[place].task for place in batch} for batch in batches]
     assert sum(map(len, tasks)) / len(tasks) > 1.5
 
 
 def test_without_sharing_a_batch_is_drawn_from_all_tasks() -> None:
     pairs = pairs_of([16] * 8)
     batches = batches_of(pairs, seed=1, epoch=0, batch=16, share=1)
-    tasks = [len({pairs[place].task for place in one}) for one in batches]
+    tasks = [len({pairs[place].task for place in batch}) for batch in batches]
     assert sum(tasks) / len(tasks) > 5
 
 
@@ -66,14 +68,14 @@ def test_work_is_divided_among_all_parts(sizes: list[int], parts: int, share: in
     pairs = pairs_of(sizes)
     divided = divide(pairs, parts=parts, share=share, row_tokens=100)
     assert len(divided) == parts
-    assert sum(1 for one in divided if one) == min(parts, len(divided), len(pairs))
+    assert sum(1 for part in divided if part) == min(parts, len(divided), len(pairs))
     found = Counter(pair for part in divided for group in part for pair in group.pairs)
     assert found == Counter(pairs)
 
 
 def of_all_processes(work: StepWork) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """The rows that teach something, as tokens and labels."""
-    rows = [row for own in work.passes for one in own for row in one]
+    rows = [row for own in work.passes for part in own for row in part]
     taught = [row for row in rows if (row.labels != IGNORED).any()]
     return sorted((tuple(row.tokens.tolist()), tuple(row.labels.tolist())) for row in taught)
 
@@ -101,7 +103,7 @@ def test_every_process_has_as_many_passes(sizes: list[int], processes: int, shar
         work = steps.step(number)
         assert len(work.passes) == processes
         assert len(set(map(len, work.passes))) == 1
-        labels = [row.labels for own in work.passes for one in own for row in one]
+        labels = [row.labels for own in work.passes for part in own for row in part]
         targets += (taught := int((np.concatenate(labels) != IGNORED).sum()))
         assert taught == work.targets
         # what a process does last is real work, wherever there is any for it

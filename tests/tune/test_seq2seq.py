@@ -34,7 +34,7 @@ def short(pairs: Sequence[TokenPair], tokens: int) -> list[TokenPair]:
     """The pairs in a smaller vocabulary."""
 
     def smaller(ids: tuple[int, ...]) -> tuple[int, ...]:
-        return (*(one % (tokens - 3) + 3 for one in ids[:-1]), 1)
+        return (*(token % (tokens - 3) + 3 for token in ids[:-1]), 1)
 
     return [TokenPair(p.task, p.instance, smaller(p.prompt), smaller(p.target)) for p in pairs]
 
@@ -65,9 +65,11 @@ def test_order_follows_from_names_and_not_from_places() -> None:
 
 
 def test_examples_of_a_step_are_of_a_like_length() -> None:
-    lengths = [len(one.prompt) + len(one.target) for one in PAIRS]
+    lengths = [len(pair.prompt) + len(pair.target) for pair in PAIRS]
     steps = length_grouped(PAIRS, batch=4, seed=1, epoch=0)
-    padding = sum(len(step) * max(lengths[one] for one in step) for step in steps) - sum(lengths)
+    padding = sum(len(step) * max(lengths[place] for place in step) for step in steps) - sum(
+        lengths
+    )
     assert padding < 0.1 * sum(lengths)
 
 
@@ -80,8 +82,8 @@ def test_processes_and_passes_divide_a_step(processes: int) -> None:
         assert len(work.passes) == processes
         assert len({len(own) for own in work.passes}) == 1
         (whole,) = alone.step(number).passes
-        parts = Counter(pair for own in work.passes for one in own for pair in one)
-        assert parts == Counter(pair for one in whole for pair in one)
+        parts = Counter(pair for own in work.passes for part in own for pair in part)
+        assert parts == Counter(pair for step in whole for pair in step)
         assert (work.examples, work.targets) == (
             sum(parts.values()),
             sum(len(pair.target) for pair in parts),
@@ -92,7 +94,7 @@ def test_processes_and_passes_divide_a_step(processes: int) -> None:
 def test_losses_are_those_of_the_model_itself_whatever_pads(tmp_path: Path, pad: int) -> None:
     model, tokenizer = some_t5(tmp_path)
     pairs = short(PAIRS[:5], len(tokenizer))
-    found = pair_losses(model, pairs, pad=pad, start=0).split([len(one.target) for one in pairs])
+    found = pair_losses(model, pairs, pad=pad, start=0).split([len(pair.target) for pair in pairs])
     for pair, losses in zip(pairs, found, strict=True):
         alone = model(
             input_ids=torch.tensor([pair.prompt]), labels=torch.tensor([pair.target])
@@ -105,7 +107,9 @@ def test_a_pass_of_no_examples_teaches_nothing(tmp_path: Path) -> None:
     loss = pair_losses(model, [], pad=0, start=0).sum()
     loss.backward()
     assert loss.item() == 0
-    assert all(not one.grad.any() for one in model.parameters() if one.grad is not None)
+    assert all(
+        not parameter.grad.any() for parameter in model.parameters() if parameter.grad is not None
+    )
 
 
 class Told:
@@ -132,12 +136,12 @@ def trajectory(folder: Path, training: Training) -> Told:
 
 def test_accumulation_does_not_change_the_losses(tmp_path: Path) -> None:
     fast: dict[str, Any] = {"batch": 8, "learning_rate": 1e-3, "evaluate_every": 2, "epochs": 2}
-    one = trajectory(tmp_path / "1", Training(**fast))
+    whole = trajectory(tmp_path / "1", Training(**fast))
     four = trajectory(tmp_path / "4", Training(accumulate=4, **fast))
-    assert one.losses == pytest.approx(four.losses, rel=1e-4)
-    assert len(one.losses) == 6
-    assert [step for step, _ in one.held_out] == [0, 2, 4, 6]
-    assert one.held_out[-1][1] < one.held_out[0][1]
-    assert [loss for _, loss in one.held_out] == pytest.approx(
+    assert whole.losses == pytest.approx(four.losses, rel=1e-4)
+    assert len(whole.losses) == 6
+    assert [step for step, _ in whole.held_out] == [0, 2, 4, 6]
+    assert whole.held_out[-1][1] < whole.held_out[0][1]
+    assert [loss for _, loss in whole.held_out] == pytest.approx(
         [loss for _, loss in four.held_out], rel=1e-4
     )

@@ -66,8 +66,8 @@ def test_rows_of_one_example_each_are_exact(shape: str) -> None:
     model = tiny_model(shape)
     rows = [make_row([PackedGroup((pair,), 0)]) for pair in pairs]
     losses = token_losses(model, rows, "causal").split([len(pair.target) for pair in pairs])
-    for one, pair in zip(losses, pairs, strict=True):
-        assert abs((one.sum() - plain_losses(model, pair)).item()) < 1e-4
+    for loss, pair in zip(losses, pairs, strict=True):
+        assert abs((loss.sum() - plain_losses(model, pair)).item()) < 1e-4
 
 
 def test_rows_of_different_lengths_go_through_together() -> None:
@@ -253,7 +253,7 @@ def test_the_embedded_model_shares_exactly() -> None:
 
     model = load_model("local", dtype="float32")
     pairs = [
-        TokenPair(pair.task, pair.instance, tuple(10 * one for one in pair.prompt), pair.target)
+        TokenPair(pair.task, pair.instance, tuple(10 * token for token in pair.prompt), pair.target)
         for pair in made_pairs(2, 2)
     ]
     rows = shared_rows(pairs)
@@ -262,9 +262,9 @@ def test_the_embedded_model_shares_exactly() -> None:
     packed = gradient_of(model)
     members = [pair for row in rows for group in row for pair in group.pairs]
     by_example = losses.split([len(pair.target) for pair in members])
-    for one, pair in zip(by_example, members, strict=True):
+    for loss, pair in zip(by_example, members, strict=True):
         plain = plain_losses(model, pair)
-        assert abs((one.sum() - plain).item()) < 1e-4
+        assert abs((loss.sum() - plain).item()) < 1e-4
         plain.backward()
     alone = gradient_of(model)
     assert float((packed - alone).norm() / alone.norm()) < 1e-5

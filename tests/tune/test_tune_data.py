@@ -51,14 +51,14 @@ def test_examples_are_those_of_the_encoder(encoding: Encoding, decoder_only: boo
     tokenizer = byte_level() if decoder_only else t5_like()
     encoder = TaskEncoder(task, encoding, tokenizer)
     expected = [
-        tokenize(encoder.encode(one, seed=42, epoch=3), tokenizer, decoder_only=decoder_only)
-        for one in task.instances
+        tokenize(encoder.encode(instance, seed=42, epoch=3), tokenizer, decoder_only=decoder_only)
+        for instance in task.instances
     ]
     assert list(pairs) == expected
     assert pairs[-1] == expected[-1]
     assert pairs[1:4] == expected[1:4]
     assert [pairs.lengths(n) for n in range(len(pairs))] == [
-        (len(one.prompt), len(one.target)) for one in expected
+        (len(pair.prompt), len(pair.target)) for pair in expected
     ]
     with pytest.raises(IndexError):
         pairs[len(pairs)]
@@ -68,27 +68,31 @@ def test_an_epoch_has_the_same_instances_in_the_same_places() -> None:
     data = data_of(made(40), encoding=SELF_INSTRUCT)
     first, again, second = data.training(0), data.training(0), data.training(1)
     assert first is again
-    assert [one.instance for one in first] == [one.instance for one in second]
-    assert [one.prompt for one in first] != [one.prompt for one in second]
-    assert [one.target for one in first] != [one.target for one in second]
+    assert [pair.instance for pair in first] == [pair.instance for pair in second]
+    assert [pair.prompt for pair in first] != [pair.prompt for pair in second]
+    assert [pair.target for pair in first] != [pair.target for pair in second]
 
 
 def test_what_there_is_is_counted() -> None:
     data = data_of(made(), replace(made(), id="others"), held_out=1)
-    one = survey(data, Training(batch=4, accumulate=2, epochs=3), 1)
-    assert (one.tasks, one.examples) == (1, 6)
-    assert (one.held_out_tasks, one.held_out_examples) == (1, 6)
-    assert one.steps == 6  # ceil(6 / 4) in each of 3 epochs
-    assert (one.batch.per_device, one.batch.accumulate, one.batch.processes) == (2, 2, 1)
-    assert one.batch.examples == 4
+    counted = survey(data, Training(batch=4, accumulate=2, epochs=3), 1)
+    assert (counted.tasks, counted.examples) == (1, 6)
+    assert (counted.held_out_tasks, counted.held_out_examples) == (1, 6)
+    assert counted.steps == 6  # ceil(6 / 4) in each of 3 epochs
+    assert (counted.batch.per_device, counted.batch.accumulate, counted.batch.processes) == (
+        2,
+        2,
+        1,
+    )
+    assert counted.batch.examples == 4
     lengths = [len(pair.prompt) + len(pair.target) for pair in data.training(0)]
-    assert one.prompt_tokens + one.target_tokens == sum(lengths)
-    assert [tokens for _, _, tokens in one.longest] == sorted(lengths, reverse=True)[:3]
+    assert counted.prompt_tokens + counted.target_tokens == sum(lengths)
+    assert [tokens for _, _, tokens in counted.longest] == sorted(lengths, reverse=True)[:3]
 
 
 def test_the_effective_batch_is_that_of_all_processes() -> None:
-    one = survey(data_of(made()), Training(batch=8, accumulate=2, max_steps=5, epochs=9), 2)
-    assert (one.batch.per_device, one.batch.examples, one.steps) == (2, 8, 5)
+    counted = survey(data_of(made()), Training(batch=8, accumulate=2, max_steps=5, epochs=9), 2)
+    assert (counted.batch.per_device, counted.batch.examples, counted.steps) == (2, 8, 5)
     with pytest.raises(InputError, match="a batch of 8 can't be divided into 3 passes of 2"):
         survey(data_of(made()), Training(batch=8, accumulate=3), 2)
 
@@ -109,7 +113,7 @@ def test_tasks_without_the_steps_they_need_are_counted() -> None:
 def test_an_example_longer_than_the_context_is_named() -> None:
     data = data_of(made())
     SizedData(data, ModelSizes())
-    longest = max(len(one.prompt) + len(one.target) for one in data.training(0))
+    longest = max(len(pair.prompt) + len(pair.target) for pair in data.training(0))
     assert SizedData(data, ModelSizes(longest)).training(0) == data.training(0)
     with pytest.raises(InputError, match=r"task numbers, instance i5.*Lower --max-source"):
         SizedData(data, ModelSizes(longest - 1))
@@ -133,7 +137,7 @@ def test_examples_of_held_out_tasks_are_checked() -> None:
     held = SourcePart(TuneSource("h"), (long,), DEFINITION)
     mixture = mix([SourcePart(TuneSource("s"), (made(),), DEFINITION)], [held], seed=42)
     data = EncodedData(mixture, byte_level(), decoder_only=True, seed=42)
-    longest = max(len(one.prompt) + len(one.target) for one in data.training(0))
+    longest = max(len(pair.prompt) + len(pair.target) for pair in data.training(0))
     with pytest.raises(InputError, match="task long, instance long"):
         SizedData(data, ModelSizes(longest))
 
@@ -161,7 +165,7 @@ def step(number: int, loss: float = 1.0) -> OptimizerStep:
 
 def lines(path: Path) -> list[tuple[int, float]]:
     found = [json.loads(line) for line in path.read_text().splitlines()]
-    return [(one["step"], one.get("loss", one.get("held_out_loss"))) for one in found]
+    return [(line["step"], line.get("loss", line.get("held_out_loss"))) for line in found]
 
 
 def test_a_tuning_that_goes_on_leaves_no_step_twice(tmp_path: Path) -> None:

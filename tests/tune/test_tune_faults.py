@@ -101,7 +101,9 @@ def changed_tokenizer(models: Path, folder: Path, **changes: Any) -> None:
     save_llama(folder)
     path = folder / "tokenizer_config.json"
     config = {**json.loads(path.read_bytes()), **changes}
-    path.write_text(json.dumps({name: one for name, one in config.items() if one is not None}))
+    path.write_text(
+        json.dumps({name: value for name, value in config.items() if value is not None})
+    )
 
 
 def test_a_tokenizer_without_end_of_sequence(models: Path, tmp_path: Path) -> None:

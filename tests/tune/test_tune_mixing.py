@@ -38,7 +38,7 @@ def test_all_is_used_once_unless_told_otherwise() -> None:
 
 def test_a_count_takes_so_many_the_same_ones_each_time() -> None:
     some = [mix([part(TuneSource("a", count=5))], seed=seed) for seed in (1, 1, 2)]
-    assert [len(one.training) for one in some] == [5, 5, 5]
+    assert [len(part.training) for part in some] == [5, 5, 5]
     assert names(some[0]) == names(some[1]) != names(some[2])
     with pytest.raises(InputError, match="has 12 of the 13 examples"):
         mix([part(TuneSource("a", count=13))], seed=1)
@@ -119,10 +119,10 @@ def test_self_instruct_data_have_each_content_once() -> None:
 
 def test_tasks_and_instances_that_teach_nothing_are_named() -> None:
     bad = Task("b", "Do.", (Instance("x", ("",), "b-0"), Instance("y", ("y",), "b-1")))
-    one = SourcePart(TuneSource("s"), (made("a", 0), bad), DEFINITION)
+    part = SourcePart(TuneSource("s"), (made("a", 0), bad), DEFINITION)
     with pytest.raises(InputError, match=r"s, task a: has no instances \(and 1 more\).*--skip-bad"):
-        usable(one, skip_bad=False)
-    left, faults = usable(one, skip_bad=True)
+        usable(part, skip_bad=False)
+    left, faults = usable(part, skip_bad=True)
     assert [task.id for task in left.tasks] == ["b"]
     assert [instance.id for instance in left.tasks[0].instances] == ["b-1"]
     assert faults[1] == "s, task b, instance b-0: has no target"

@@ -122,10 +122,10 @@ def test_the_first_held_out_loss_is_the_mean_over_target_tokens(tmp_path: Path) 
     "changes", [{"accumulate": 4}, {"row_tokens": 40}, {"gradient_checkpointing": True}]
 )
 def test_how_the_work_is_divided_changes_nothing(tmp_path: Path, changes: dict[str, Any]) -> None:
-    one, other = Losses(), Losses()
-    tune(tmp_path / "one", watch=one)
-    tune(tmp_path / "other", replace(TRAINING, **changes), watch=other)
-    assert one.losses == pytest.approx(other.losses, rel=1e-3)
+    whole, divided = Losses(), Losses()
+    tune(tmp_path / "one", watch=whole)
+    tune(tmp_path / "other", replace(TRAINING, **changes), watch=divided)
+    assert whole.losses == pytest.approx(divided.losses, rel=1e-3)
 
 
 def test_a_batch_of_one_task_shared_or_not_takes_the_same_steps(tmp_path: Path) -> None:
@@ -139,13 +139,13 @@ def test_a_batch_of_one_task_shared_or_not_takes_the_same_steps(tmp_path: Path) 
 
 
 def test_two_processes_take_the_trajectory_of_one(tmp_path: Path) -> None:
-    one = Losses()
-    tune(tmp_path / "one", replace(TRAINING, accumulate=4), held_out=HELD_OUT, watch=one)
+    alone = Losses()
+    tune(tmp_path / "one", replace(TRAINING, accumulate=4), held_out=HELD_OUT, watch=alone)
     status, two, also = in_process(tmp_path / "two", {"accumulate": 2}, processes=2)
     assert status == 0
-    assert len(one.losses) == 8
-    assert two == pytest.approx(one.losses, rel=1e-4)
-    said = [evaluated.loss for evaluated in one.held_out]
+    assert len(alone.losses) == 8
+    assert two == pytest.approx(alone.losses, rel=1e-4)
+    said = [evaluated.loss for evaluated in alone.held_out]
     assert [line[2] for line in also] == pytest.approx(said, rel=1e-4)
 
 
@@ -167,8 +167,8 @@ def test_a_finished_tuning_is_loaded_and_not_trained_further(tmp_path: Path) -> 
     watch = Losses()
     again = tune(tmp_path, replace(TRAINING, max_steps=3), watch=watch)
     assert not watch.steps
-    for one, other in zip(first.model.parameters(), again.model.parameters(), strict=True):
-        assert torch.equal(one, other)
+    for parameter, loaded in zip(first.model.parameters(), again.model.parameters(), strict=True):
+        assert torch.equal(parameter, loaded)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_from_which_it_goes_on(tmp_path: 
             tune(out, callbacks=[disk])
     finally:
         disk.free()
-    assert [one.name for one in (out / "checkpoints").iterdir()] == ["checkpoint-2"]
+    assert [path.name for path in (out / "checkpoints").iterdir()] == ["checkpoint-2"]
     tune(out, watch=watch)
     assert sorted(watch.losses) == [3, 4, 5, 6, 7, 8]
     assert watch.losses.items() <= whole.losses.items()
