@@ -297,8 +297,8 @@ def quick_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def short_time_outs(monkeypatch: pytest.MonkeyPatch) -> None:
     """No request takes longer than three seconds, and a server may fail for five."""
-    monkeypatch.setattr("seedstep.llm.engine.REPLY_SECONDS", 3.0)
-    monkeypatch.setattr("seedstep.llm.engine.CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr("seedstep.llm.exchange.REPLY_SECONDS", 3.0)
+    monkeypatch.setattr("seedstep.llm.exchange.CONNECT_SECONDS", 1.0)
     monkeypatch.setattr("seedstep.llm.pacing.OUTAGE_SECONDS", 5.0)
 
 

@@ -268,7 +268,7 @@ def in_haste() -> Iterator[None]:
         patch("seedstep.llm.engine.backoff", lambda attempts: 0.001),
         patch("seedstep.llm.pacing.OVERLOAD_SECONDS", 1.0),
         patch("seedstep.llm.pacing.OUTAGE_SECONDS", 1.0),
-        patch("seedstep.llm.engine.REPLY_SECONDS", 10.0),
+        patch("seedstep.llm.exchange.REPLY_SECONDS", 10.0),
         patch("seedstep.llm.wire.retry_after", lambda headers: 0.001),
         patch.dict(os.environ, {"OPENAI_API_KEY": KEY}),
     ):

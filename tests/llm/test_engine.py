@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from seedstep.llm import Answer, Engine, MemoryLedger, Reply, Request
+from seedstep.llm.exchange import REPLY_SECONDS
 from seedstep.llm.pacing import Slots
 from seedstep.llm.wire import Wire
 from support.asking import ask_all, asked, endpoint_of, engine_on, for_named, name_of, reply, until
@@ -214,29 +215,45 @@ async def test_overload_halves_the_requests_in_flight_and_successes_bring_them_b
 async def test_late_replies_lower_the_requests_in_flight_and_prompt_ones_bring_them_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("seedstep.llm.engine.SLOW_SECONDS", -1.0)
+    monkeypatch.setattr("seedstep.llm.pacing.SLOW_SECONDS", -1.0)
 
     def script(number: int, body: dict[str, Any]) -> Fault:
-        return Fault(delay=0.05 if "prompt " in str(body) else 0.005)  # so that they meet
+        """Answer when as many are there as may be in flight, or no more will come."""
+        last = 60 if number < 60 else 120
+        return Fault(
+            until=lambda: server.in_flight >= engine._slots.limit or server.requests == last
+        )
 
     with ScriptedServer(script) as server:
-        async with engine_on(server, in_flight=6) as engine:
+        async with Engine(endpoint_of(server), MemoryLedger(), 6) as engine:
             await ask_all(engine, *(f"late {number}" for number in range(60)))
             assert server.crowd[0] <= 6 == max(server.crowd)
             assert server.crowd[-10:] == [1] * 10
-            monkeypatch.setattr("seedstep.llm.engine.SLOW_SECONDS", 60.0)
+            monkeypatch.setattr("seedstep.llm.pacing.SLOW_SECONDS", 60.0)
             await ask_all(engine, *(f"prompt {number}" for number in range(60)))
         assert max(server.crowd[-10:]) == 6
 
 
 async def test_time_outs_lower_the_requests_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seedstep.llm.engine.REPLY_SECONDS", 0.2)
-    late = in_turn(*[Fault(delay=0.25)] * 8)
-    with ScriptedServer(lambda n, body: late(n, body) or Fault(delay=0.1)) as server:
-        async with engine_on(server, in_flight=8) as engine:
-            for answer in await ask_all(engine, *map(str, range(8))):
-                reply(answer)
+    timed_out = threading.Event()
+
+    def script(number: int, body: dict[str, Any]) -> Fault:
+        """Answer the first ones too late, and each later one when these have gone."""
+        return Fault(until=timed_out.is_set, delay=0.0 if number < 8 else 0.1)
+
+    loop = asyncio.get_running_loop()
+    clock = loop.time
+    with ScriptedServer(script) as server:
+        async with Engine(endpoint_of(server), MemoryLedger(), 8) as engine:
+            asking = asyncio.create_task(ask_all(engine, *map(str, range(8))))
+            await until(lambda: server.requests == 8)
+            monkeypatch.setattr(loop, "time", lambda: clock() + REPLY_SECONDS + 1)
+            await until(lambda: engine.stats.retried == 8)
+            timed_out.set()
+            for answer in await asking:
+                assert reply(answer).attempts == 2
         assert max(server.crowd[:8]) == 8
+        assert server.requests == 16
         assert max(server.crowd[-4:]) <= 4
 
 

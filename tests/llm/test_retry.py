@@ -14,7 +14,7 @@ import pytest
 from seedstep.errors import ModelError, UnreachableError
 from seedstep.llm import Endpoint, Engine, MemoryLedger, Reply
 from seedstep.llm.budget import Spent
-from seedstep.llm.engine import REPLY_SECONDS
+from seedstep.llm.exchange import REPLY_SECONDS
 from seedstep.llm.faults import REFUSALS_IN_A_ROW, Retryable
 from seedstep.llm.pacing import ATTEMPTS, FaultAction, Patience
 from seedstep.llm.wire import Wire
@@ -64,7 +64,7 @@ async def test_a_passing_fault_is_asked_again(fault: Fault) -> None:
 async def test_a_reply_that_is_not_whole_in_time_is_asked_again(
     slow: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seedstep.llm.engine.REPLY_SECONDS", 0.5)
+    monkeypatch.setattr("seedstep.llm.exchange.REPLY_SECONDS", 0.5)
     with ScriptedServer(in_turn(slow)) as server:
         async with engine_on(server) as engine:
             assert reply(await engine.ask(asked("a"))).attempts == 2
@@ -120,7 +120,7 @@ async def test_a_prompt_that_is_never_answered_is_given_up_while_others_are(
     in_flight: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the real times: after two time-outs, not after eight."""
-    monkeypatch.setattr("seedstep.llm.engine.REPLY_SECONDS", 0.4)
+    monkeypatch.setattr("seedstep.llm.exchange.REPLY_SECONDS", 0.4)
     monkeypatch.setattr("seedstep.llm.pacing.LOST_SECONDS", 0.3)
     never = Fault(delay=60)
     with ScriptedServer(for_named("never", never)) as server:
@@ -195,7 +195,7 @@ async def test_a_last_request_is_not_asked_for_longer_where_only_pages_answer_it
 async def test_a_request_that_always_times_out_becomes_a_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("seedstep.llm.engine.REPLY_SECONDS", 0.2)
+    monkeypatch.setattr("seedstep.llm.exchange.REPLY_SECONDS", 0.2)
     with ScriptedServer(for_named("bad", Fault(delay=30.0))) as server:
         async with engine_on(server) as engine:
             failed = failure(await engine.ask(asked("bad")))

@@ -188,7 +188,7 @@ def test_a_fault_that_stays_is_that_requests_failure_and_the_run_has_its_tasks(
 def test_a_reply_that_never_ends_is_cut_off_and_the_run_has_its_tasks(
     fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seedstep.llm.engine.REPLY_SECONDS", 0.3)
+    monkeypatch.setattr("seedstep.llm.exchange.REPLY_SECONDS", 0.3)
     monkeypatch.setattr("seedstep.llm.pacing.OUTAGE_SECONDS", 1.2)
     monkeypatch.setattr("seedstep.llm.pacing.ATTEMPTS", 2)
     with ScriptedServer(for_some(fault, one_in=12)) as server:
@@ -205,7 +205,7 @@ def test_a_reply_that_once_never_ends_leaves_no_trace(
     fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calm("chat")
-    monkeypatch.setattr("seedstep.llm.engine.REPLY_SECONDS", 0.3)
+    monkeypatch.setattr("seedstep.llm.exchange.REPLY_SECONDS", 0.3)
     script: Script = lambda number, body: fault if number in (0, 17, 18) else None  # noqa: E731
     with ScriptedServer(script) as server:
         assert bootstrap(server, "chat").code == 0

@@ -75,10 +75,10 @@ def fingerprint_of(model: str | ModelRef) -> str:
 def gguf_fingerprint(model: str) -> str:
     """Return the fingerprint of the file of a `gguf:PATH`; empty for other models, or without it.
 
-    The embedded model is always the same.
+    The embedded model, which is not named by a path, is always the same.
     """
     ref = ModelRef.parse(model)
-    path = ref.path if ref.provider.prefix == "gguf" else None
+    path = ref.path if ref.provider.is_gguf and ref.provider.named_by_path else None
     return file_fingerprint(path) if path and path.is_file() else ""
 
 

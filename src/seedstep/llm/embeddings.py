@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
-import aiohttp
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +24,8 @@ from seedstep.errors import InputError, ModelError
 from seedstep.llm.budget import NO_LIMITS, UNPRICED, Budget, Pricing, Spent
 from seedstep.llm.checkpoints import fingerprint_of
 from seedstep.llm.encoders import PURPOSE, SentenceModel, encoder_checkpoint, is_served_encoder
-from seedstep.llm.endpoints import Endpoint, Opening, open_server
-from seedstep.llm.engine import CONNECT_SECONDS, FIRST_BYTE_SECONDS, REPLY_SECONDS, Engine
+from seedstep.llm.endpoints import Endpoint, Opening
+from seedstep.llm.engine import Engine
 from seedstep.llm.exchange import open_session
 from seedstep.llm.faults import Retryable, ServerError
 from seedstep.llm.models import ModelRef
@@ -148,11 +147,10 @@ async def _endpoint(
         yield Endpoint(identity, "", name, sender=sender, gives_texts=False)
         return
     opening = Opening(base_url, identity_url or base_url, in_flight)
-    timeout = aiohttp.ClientTimeout(
-        total=REPLY_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=FIRST_BYTE_SECONDS
-    )
-    async with open_server(ModelRef.parse(name).name, opening) as endpoint:
-        wire = _EmbeddingWire(open_session(endpoint, timeout), endpoint, width=width)
+    ref = ModelRef.parse(name)
+    assert ref.provider.opens
+    async with ref.provider.opens(ref.name, opening) as endpoint:
+        wire = _EmbeddingWire(open_session(endpoint), endpoint, width=width)
         yield replace(endpoint, sender=wire, gives_texts=False)
 
 

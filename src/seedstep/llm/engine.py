@@ -20,8 +20,6 @@ from types import TracebackType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import aiohttp
-
 from seedstep.errors import (
     BudgetReached,
     InputError,
@@ -70,17 +68,6 @@ from seedstep.llm.servers import ELSEWHERE, open_sender
 from seedstep.llm.wire import PARAMETER
 
 __all__ = ["Engine"]
-
-CONNECT_SECONDS = 10.0
-FIRST_BYTE_SECONDS = 600.0
-"""The longest wait for the first byte, and between two; without streaming, for all of them."""
-
-REPLY_SECONDS = 900.0
-"""The longest wait for a whole reply."""
-
-SLOW_SECONDS = 300.0
-"""A reply that takes longer counts as late: with more load, requests would time out."""
-
 
 _UNDER_WAY: WeakKeyDictionary[Ledger, dict[str, asyncio.Task[Answer]]] = WeakKeyDictionary()
 """The requests that the engines of each ledger ask, by key, so that no two of them ask the same."""
@@ -135,14 +122,10 @@ class Engine:
         self._batches: BatchSender | None = None
 
     async def __aenter__(self) -> "Engine":
-        timeout = aiohttp.ClientTimeout(
-            total=REPLY_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=FIRST_BYTE_SECONDS
-        )
-        most = self._slots.most
         by_batch = self._sending_by.mode != "live"  # which is at one server
         endpoint = replace(self._endpoint, others=()) if by_batch else self._endpoint
         self._has_several = bool(endpoint.others)
-        self._wire = open_sender(endpoint, timeout, most, self.stats, SLOW_SECONDS)
+        self._wire = open_sender(endpoint, self._slots.most, self.stats)
         self._health = Health(self._endpoint, self._wire, self.stats.tell)
         try:
             self._batches = begin_batches(
@@ -347,10 +330,7 @@ class Engine:
     def _succeeded(self, request: Request, reply: Reply) -> None:
         self._health.succeeded()
         self._spent.add(request.purpose, reply.prompt_tokens, reply.completion_tokens)
-        if reply.seconds > SLOW_SECONDS and not self._has_several:
-            self._slots.succeeded_late()
-        else:
-            self._slots.succeeded()
+        self._slots.answered(0.0 if self._has_several else reply.seconds)
 
     def _paid_in_vain(self, request: Request, lost: Spent, tokens: tuple[int, int]) -> None:
         """Count the tokens of a reply that can't be used, as they are paid for, too."""

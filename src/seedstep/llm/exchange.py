@@ -40,8 +40,18 @@ LONGEST_REPLY = 1 << 20
 """The most characters of a reply's text. A bound of size, so that all runs decide alike."""
 
 
-def open_session(endpoint: Endpoint, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
+CONNECT_SECONDS = 10.0
+FIRST_BYTE_SECONDS = 600.0
+"""The longest wait for the first byte, and between two; without streaming, for all of them."""
+
+REPLY_SECONDS = 900.0
+"""The longest wait for a whole reply."""
+
+
+def open_session(endpoint: Endpoint, *, sends_files: bool = False) -> aiohttp.ClientSession:
     """Open a session for requests to an endpoint, without a limit of connections.
+
+    One that `sends_files` has no limit for a whole answer, as an upload may take long.
 
     It goes through the proxy that the environment names, except to this machine. Nothing else is
     taken from the environment: aiohttp's `trust_env` would read passwords from `~/.netrc`, too.
@@ -49,6 +59,11 @@ def open_session(endpoint: Endpoint, timeout: aiohttp.ClientTimeout) -> aiohttp.
     Raises:
         InputError: the environment names a proxy that can't be used.
     """
+    timeout = aiohttp.ClientTimeout(
+        total=None if sends_files else REPLY_SECONDS,
+        sock_connect=CONNECT_SECONDS,
+        sock_read=FIRST_BYTE_SECONDS,
+    )
     return aiohttp.ClientSession(
         connector=_Connector(), timeout=timeout, proxy=_proxy_for(endpoint)
     )

@@ -44,10 +44,6 @@ __all__ = [
     "state_of",
 ]
 
-CONNECT_SECONDS = 10.0
-SILENCE_SECONDS = 600.0
-"""The longest pause between two parts of an answer. A whole upload has no time limit."""
-
 ATTEMPTS = 8
 """How often a request that only reads is sent."""
 
@@ -187,10 +183,7 @@ class JobApi:
     @asynccontextmanager
     async def opened(cls, endpoint: Endpoint) -> AsyncIterator[Self]:
         """Open a client for an endpoint of `open_model`."""
-        timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS
-        )
-        async with open_session(endpoint, timeout) as session:
+        async with open_session(endpoint, sends_files=True) as session:
             yield cls(session, endpoint)
 
     async def upload(self, path: Path, name: str) -> str:

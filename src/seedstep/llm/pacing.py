@@ -222,6 +222,10 @@ Priority = tuple[int, ...]
 """The priority of a request; a smaller one is more urgent."""
 
 
+SLOW_SECONDS = 300.0
+"""A reply that takes longer counts as late: with more load, requests would time out."""
+
+
 class Slots:
     """A semaphore of at most `limit` places, with priorities, whose limit adapts to the server."""
 
@@ -263,37 +267,35 @@ class Slots:
         """Whether a server asked for a pause that is not over."""
         return time.monotonic() < self._closed_until
 
-    def failed(self, reason: str, pause: float) -> None:
-        """Send fewer requests after a fault of a server that has too much to do."""
-        if reason == OVERLOADED:
-            self.overloaded(pause)
-        elif reason == "timeout":
-            self.overloaded(0.0)
+    def failed(self, reason: str, pause: float = 0.0) -> None:
+        """Halve the number of places after a fault of a server that has too much to do.
 
-    def overloaded(self, pause: float) -> None:
-        """Halve the number of places, and let no request be sent for `pause` seconds."""
+        If it says so, no request is sent for `pause` seconds.
+        """
+        if reason not in (OVERLOADED, "timeout"):
+            return
         now = time.monotonic()
         if now >= self._closed_until:
             self.limit = max(1, self.limit // 2)
         self._successes = 0
-        self._closed_until = max(self._closed_until, now + pause)
+        if reason == OVERLOADED:
+            self._closed_until = max(self._closed_until, now + pause)
 
-    def succeeded(self) -> None:
-        """Count a success; after enough of them there is another place."""
+    def answered(self, seconds: float) -> None:
+        """Count a reply. After enough prompt ones there is another place; after late ones less."""
+        if seconds > SLOW_SECONDS:
+            self._successes = 0
+            self._late += 1
+            if self._late >= self.limit > 1:
+                self._late = 0
+                self.limit -= 1
+            return
         self._late = 0
         self._successes += 1
         if self._successes >= self.limit < self.most:
             self._successes = 0
             self.limit += 1
             self._admit()
-
-    def succeeded_late(self) -> None:
-        """Count a success that took long; after enough of them there is a place less."""
-        self._successes = 0
-        self._late += 1
-        if self._late >= self.limit > 1:
-            self._late = 0
-            self.limit -= 1
 
     def _leave(self) -> None:
         self.taken -= 1

@@ -132,6 +132,9 @@ class Provider:
     likelihoods: bool = False
     """Whether its models can compute the likelihood of a given text."""
 
+    encodes: Literal["here", "server"] | None = None
+    """How its models encode sentences: in this process, at a server, or not."""
+
     reasons: bool = False
     """Whether its models may reason before they answer, using tokens of the reply."""
 
@@ -213,6 +216,7 @@ _OPENAI = Provider(
     known=known_server,
     address=server_address,
     tuning="job",
+    encodes="server",
     reasons=True,
     takes_batches=True,
     style=lambda _: "chat",  # few servers still have completions
@@ -237,6 +241,7 @@ _HF = Provider(
     named_by_path=True,
     tuning="here",
     likelihoods=True,
+    encodes="here",
     public_name=_hub_id_or_last_part,
 )
 _BASELINE = Provider(

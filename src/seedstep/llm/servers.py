@@ -13,13 +13,10 @@ Example::
 
 import asyncio
 import hashlib
-import math
 import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-import aiohttp
 
 from seedstep.errors import DeniedError
 from seedstep.llm.endpoints import Endpoint
@@ -87,16 +84,13 @@ class _Server:
         """Whether requests are sent there: it is not left out, or it is time for a trial."""
         return not self.stats.left_out or now >= self.out_until
 
-    def answered(self, seconds: float, *, late: bool) -> None:
+    def answered(self, seconds: float) -> None:
         self.failing.clear()
         self.overloads = 0
         self.stats.left_out = False
         self.out_seconds = OUT_SECONDS
         self.seconds = seconds if not self.seconds else self.mean_with(seconds)
-        if late:
-            self.slots.succeeded_late()
-        else:
-            self.slots.succeeded()
+        self.slots.answered(seconds)
 
     def mean_with(self, seconds: float) -> float:
         return (1 - NEWEST) * self.seconds + NEWEST * max(seconds, 0.001)
@@ -121,47 +115,29 @@ class _Tried:
     servers: list[_Server] = field(default_factory=list)
 
 
-def open_sender(
-    endpoint: Endpoint,
-    timeout: aiohttp.ClientTimeout,
-    in_flight: int,
-    stats: EngineStats,
-    slow_seconds: float,
-) -> Sender:
-    """Return what sends requests to an endpoint, at most `in_flight` at a time to each server.
-
-    A server whose replies take more than `slow_seconds` gets fewer requests, if there are several.
-    """
+def open_sender(endpoint: Endpoint, in_flight: int, stats: EngineStats) -> Sender:
+    """Return what sends requests to an endpoint, at most `in_flight` at a time to each server."""
     if endpoint.sender:
         return endpoint.sender
     first, *others = (
-        Wire(open_session(each, timeout), each, stats.writing)
-        for each in (endpoint, *endpoint.others)
+        Wire(open_session(each), each, stats.writing) for each in (endpoint, *endpoint.others)
     )
     if not others:
         return first
-    return Servers([first, *others], in_flight, stats, slow_seconds)
+    return Servers([first, *others], in_flight, stats)
 
 
 class Servers:
     """Sends requests to several servers of one model. It is used like a `Wire`."""
 
-    def __init__(
-        self,
-        wires: Sequence[Wire],
-        in_flight: int,
-        stats: EngineStats,
-        slow_seconds: float = math.inf,
-    ) -> None:
+    def __init__(self, wires: Sequence[Wire], in_flight: int, stats: EngineStats) -> None:
         """Each server takes up to `in_flight` requests at a time.
 
-        `stats` gets the counts of each, and a note when one is left out. A server whose replies
-        take more than `slow_seconds` gets fewer requests.
+        `stats` gets the counts of each, and a note when one is left out.
         """
         self._servers = [_Server(wire, Slots(in_flight), ServerStats()) for wire in wires]
         self._stats = stats
         stats.servers.update((server.url, server.stats) for server in self._servers)
-        self._slow_seconds = slow_seconds
         self._frames: dict[str, str] = {}
         self._tried: dict[int, _Tried] = {}
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -192,7 +168,7 @@ class Servers:
         finally:
             self._wake()
         self._tried.pop(id(request), None)
-        server.answered(reply.seconds, late=reply.seconds > self._slow_seconds)
+        server.answered(reply.seconds)
         return reply
 
     async def check(self) -> int:
@@ -232,11 +208,10 @@ class Servers:
         if isinstance(error, Retryable) and reason == OVERLOADED:
             server.overloads += 1
             server.stats.overloads += 1
-            server.slots.overloaded(max(error.after or 0.0, backoff(server.overloads)))
+            server.slots.failed(reason, max(error.after or 0.0, backoff(server.overloads)))
         else:
             self._count_fault(server, request, error)
-            if reason == "timeout":
-                server.slots.overloaded(0.0)
+            server.slots.failed(reason)
         tried = self._tried.setdefault(id(request), _Tried(request)).servers
         tried.append(server)
         now = time.monotonic()
