@@ -148,9 +148,10 @@ async def test_another_draw_is_asked_anew_with_its_number_as_seed() -> None:
 
 async def test_as_many_are_in_flight_as_allowed_and_never_more() -> None:
     with ScriptedServer() as server:
-        # Nobody is answered before four are there; the pause gives a fifth time to come.
-        full = Fault(until=lambda: server.in_flight >= 4, delay=0.02)
-        server.script = lambda number, body: full if number < 12 else None
+        # Nobody is answered before four are there, or all; the pause gives a fifth time to come.
+        server.script = lambda number, body: Fault(
+            until=lambda: server.in_flight >= 4 or server.requests == 12, delay=0.02
+        )
         async with engine_on(server, in_flight=4) as engine:
             await ask_all(engine, *map(str, range(12)))
             assert engine.stats.in_flight == 0
