@@ -37,14 +37,8 @@ from seedstep.encode import (
 from seedstep.errors import InputError, RunMismatchError
 from seedstep.evaluate import METRICS, Metric, Prediction, Reference, ScoredPair, score
 from seedstep.evaluate.compare import compare_with_first, evaluated
-from seedstep.evaluate.tables import (
-    comparison_table,
-    comparisons_json,
-    group_table,
-    overall_table,
-    scores_csv,
-    scores_json,
-)
+from seedstep.evaluate.systems import comparison_table, group_table, overall_table
+from seedstep.evaluate.tables import comparisons_json, scores_csv, scores_json
 from seedstep.exports import ExportFormat, ExportSource, write_lines
 from seedstep.infer.settings import SystemSettings
 from seedstep.recipes import evaluate_systems

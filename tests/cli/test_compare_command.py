@@ -11,7 +11,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from seedstep.data import TaskChoice
-from seedstep.evaluate.compare import EvaluatedSystem, compare_with_first
+from seedstep.evaluate.compare import compare_with_first
+from seedstep.evaluate.systems import EvaluatedSystem
 from seedstep.recipes import evaluate_systems, predict
 from seedstep.report.figures import category_figure, drawn, overall_figure, save_figures
 from support.answer_files import (

@@ -13,9 +13,10 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
 from seedstep.errors import InputError
 from seedstep.evaluate import InstanceResult, Prediction, Reference, score
-from seedstep.evaluate.compare import Pairing, compare, evaluated, mcnemar
-from seedstep.evaluate.intervals import MIN_UNITS, Value, resample
+from seedstep.evaluate.compare import compare, evaluated
+from seedstep.evaluate.intervals import MIN_UNITS, Value, mcnemar, resample
 from seedstep.evaluate.scores import Scores, means
+from seedstep.evaluate.systems import Pairing
 from support.values import numbers
 
 CATEGORIES = ("Title Generation", "Word Analogy")

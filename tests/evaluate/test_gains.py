@@ -9,13 +9,13 @@ import pytest
 from seedstep.errors import InputError
 from seedstep.evaluate.gains import (
     changes_since,
-    difference_table,
     finds_right,
     gain_rows,
+    read_measured,
     version_differences,
 )
 from seedstep.evaluate.intervals import mean_over_tasks
-from seedstep.evaluate.measured import read_measured
+from seedstep.evaluate.tables import difference_table
 from seedstep.report.figures import gain_figure
 from support.measuring import written_measures
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from seedstep.evaluate import InstanceResult, Marks
 from seedstep.evaluate.compare import compare, measured, measured_by
 from seedstep.evaluate.intervals import Value, shown
-from seedstep.evaluate.tables import CellTable, markdown
+from seedstep.evaluate.systems import CellTable
+from seedstep.evaluate.tables import markdown
 from support.command_line import UNSAFE
 
 

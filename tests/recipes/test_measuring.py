@@ -13,8 +13,7 @@ import pytest
 from seedstep.data import Instance, Task, TaskChoice
 from seedstep.encode import ENCODINGS, HfTokenizer, encode_task, tokenize
 from seedstep.errors import InputError, RunError
-from seedstep.evaluate.gains import gain_rows, version_differences
-from seedstep.evaluate.measured import read_measured
+from seedstep.evaluate.gains import gain_rows, read_measured, version_differences
 from seedstep.infer.likelihood import ScoringModel, open_scoring
 from seedstep.llm import Failure, Reply, Request, Sampling
 from seedstep.recipes.measuring import MeasureProgress, measure_steps

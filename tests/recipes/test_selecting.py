@@ -8,8 +8,7 @@ import pytest
 
 from seedstep.data import TaskChoice
 from seedstep.errors import InputError
-from seedstep.evaluate.gains import changes_since
-from seedstep.evaluate.measured import read_measured
+from seedstep.evaluate.gains import changes_since, read_measured
 from seedstep.recipes.measuring import measure_steps
 from seedstep.recipes.selecting import select_steps
 from seedstep.recipes.steps import write_instructions

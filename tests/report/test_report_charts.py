@@ -9,8 +9,8 @@ from itertools import combinations
 import pytest
 
 from seedstep.evaluate import METRICS
-from seedstep.evaluate.compare import Difference
 from seedstep.evaluate.intervals import Value
+from seedstep.evaluate.systems import Difference
 from seedstep.report.charts import (
     DARK,
     LIGHT,

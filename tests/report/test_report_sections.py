@@ -9,9 +9,10 @@ import pytest
 
 from seedstep.data import Example, Instance, Prediction, Task
 from seedstep.evaluate import score
-from seedstep.evaluate.compare import EvaluatedSystem, evaluated
+from seedstep.evaluate.compare import evaluated
 from seedstep.evaluate.judge import FIRST, SAME, SECOND, Judged, JudgeVerdict
 from seedstep.evaluate.scores import references_of
+from seedstep.evaluate.systems import EvaluatedSystem
 from seedstep.inputs import SystemPredictions
 from seedstep.llm import Price, Pricing
 from seedstep.llm.budget import UNPRICED

@@ -33,7 +33,7 @@ from seedstep.data import (
 )
 from seedstep.data.files import EXPORT_MARKER
 from seedstep.errors import SeedstepError
-from seedstep.evaluate.measured import read_measured
+from seedstep.evaluate.gains import read_measured
 from seedstep.inputs.labels import read_raters
 from seedstep.llm.checkpoints import GENERATION, require_generation_settings
 from seedstep.llm.gguf_file import require_whole

@@ -7,8 +7,8 @@ from typing import Any
 import html5lib
 
 from seedstep.evaluate import METRICS
-from seedstep.evaluate.compare import Difference
 from seedstep.evaluate.intervals import Value
+from seedstep.evaluate.systems import Difference
 from seedstep.report.charts import (
     ChartLine,
     bar_chart,

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from seedstep.cli.terminal import plain
 from seedstep.data.records import as_html
-from seedstep.evaluate.tables import CellTable, markdown
+from seedstep.evaluate.systems import CellTable
+from seedstep.evaluate.tables import markdown
 from seedstep.report.charts.style import label
 from seedstep.report.page import shown
 from seedstep.text import (

@@ -16,17 +16,17 @@ from seedstep.cli.terminal import console, plain
 from seedstep.data import TaskChoice
 from seedstep.evaluate.gains import (
     Grouping,
+    MeasuredTask,
     changes_since,
-    difference_table,
     finds_right,
     gain_rows,
-    gain_table,
     instructions_in,
+    read_measured,
     shortened_in,
     version_differences,
 )
 from seedstep.evaluate.intervals import Value, shown
-from seedstep.evaluate.measured import MeasuredTask, read_measured
+from seedstep.evaluate.tables import difference_table, gain_table
 from seedstep.infer.likelihood import MeasureSettings
 from seedstep.recipes.measuring import measure_steps
 from seedstep.recipes.selecting import EVALUATED, select_steps

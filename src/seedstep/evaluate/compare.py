@@ -39,19 +39,11 @@ from seedstep.evaluate.systems import (
 from seedstep.text import counted
 
 __all__ = [
-    "Comparison",
-    "Difference",
-    "EvaluatedSystem",
-    "Grouping",
-    "McNemar",
-    "MeanScores",
-    "Pairing",
     "compare",
     "compare_scores",
     "compare_systems",
     "compare_with_first",
     "evaluated",
-    "mcnemar",
     "measured",
     "measured_by",
     "names_with",

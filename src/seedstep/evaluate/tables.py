@@ -1,7 +1,7 @@
 """Write tables of scores, comparisons and verdicts as Markdown, CSV or JSON.
 
-The tables of systems are those of `seedstep.evaluate.systems`; here are those of kept scores and of
-verdicts. CSV, for programs, has a row for each score.
+The tables of systems are those of `seedstep.evaluate.systems`; here are those of kept scores, of
+verdicts, and of what instructions gain. CSV, for programs, has a row for each score.
 
 Example::
 
@@ -17,41 +17,29 @@ from itertools import groupby
 from typing import Any, Literal
 
 from seedstep.evaluate.agreement import LEVELS, preferences, ratings
+from seedstep.evaluate.gains import NONE, GainRow, VersionDifference
 from seedstep.evaluate.intervals import NOTHING, Value, shown
 from seedstep.evaluate.judge import Judged
 from seedstep.evaluate.metrics import METRICS
 from seedstep.evaluate.scores import ALONE, NO_TOKENS
 from seedstep.evaluate.systems import (
-    NO_CATEGORY,
     CellTable,
     Difference,
     EvaluatedSystem,
     MeanScores,
     Pairing,
-    about_shown,
-    comparison_table,
-    comparison_title,
-    group_table,
-    overall_table,
-    systems_html,
 )
 from seedstep.text import markdown_table, one_line
 
 __all__ = [
-    "NO_CATEGORY",
-    "CellTable",
-    "about_shown",
-    "comparison_table",
-    "comparison_title",
     "comparisons_json",
-    "group_table",
+    "difference_table",
+    "gain_table",
     "kept_remarks",
     "kept_table",
     "markdown",
-    "overall_table",
     "scores_csv",
     "scores_json",
-    "systems_html",
     "verdict_table",
 ]
 
@@ -150,6 +138,38 @@ def verdict_table(mode: Literal["rating", "pairwise"], judged: Sequence[Judged])
             for preference in preferences(judged)
         ),
     )
+
+
+def gain_table(rows: Sequence[GainRow], title: str) -> CellTable:
+    """Return a table of rows: the loss with each version, and the gain."""
+    grouped = any(row.group for row in rows)
+    head = ((title,) if grouped else ()) + (
+        "in the prompt",
+        "nats/token",
+        "likelier by",
+        "better on",
+        "tasks",
+    )
+    cells = []
+    for row in rows:
+        better = "" if row.version == NONE else f"{row.better:,}"
+        gain = "" if row.version == NONE else shown(row.gain, 4, "+")
+        named = (row.group,) if grouped else ()
+        cells.append((*named, row.version, f"{row.nats:.4f}", gain, better, f"{row.tasks:,}"))
+    return CellTable(head, tuple(cells))
+
+
+def difference_table(rows: Sequence[VersionDifference], *, is_change: bool = False) -> CellTable:
+    """Return a table of differences; the right instruction has a column if there are several."""
+    names = {row.right for row in rows}
+    columns = ("change", "larger on") if is_change else ("likelier by", "better on")
+    head = ("with", "against") if len(names) > 1 else (f"{rows[0].right}, against",)
+    cells = []
+    for row in rows:
+        named = (row.right, row.other) if len(names) > 1 else (row.other,)
+        difference = shown(row.difference, 4, "+")
+        cells.append((*named, difference, f"{row.likelier:,}", f"{row.tasks:,}"))
+    return CellTable((*head, *columns, "tasks"), tuple(cells))
 
 
 def markdown(table: CellTable) -> str:

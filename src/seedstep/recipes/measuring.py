@@ -21,7 +21,7 @@ from seedstep.data import Task
 from seedstep.data.choice import order_key
 from seedstep.encode import ENCODINGS, StepsKind
 from seedstep.errors import InputError
-from seedstep.evaluate.measured import (
+from seedstep.evaluate.gains import (
     NONE,
     OTHER,
     REFINED,

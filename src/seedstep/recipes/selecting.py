@@ -20,7 +20,7 @@ import msgspec
 from seedstep.data import Task, TaskChoice, write_in_parts
 from seedstep.encode import StepsKind
 from seedstep.errors import InputError
-from seedstep.evaluate.measured import OTHER, REFINED, SHUFFLED, read_measured
+from seedstep.evaluate.gains import OTHER, REFINED, SHUFFLED, read_measured
 from seedstep.inputs.tasks import judgements_of
 from seedstep.recipes.measuring import (
     Version,

@@ -20,12 +20,10 @@ from typing import Any, Literal
 from seedstep.data import folder_with, write_atomically
 from seedstep.errors import InputError
 from seedstep.evaluate import InstanceResult, Metric, Scores, category_metric
-from seedstep.evaluate.compare import EvaluatedSystem
-from seedstep.evaluate.gains import GainRow, gain_rows
+from seedstep.evaluate.gains import NONE, GainRow, MeasuredTask, gain_rows
 from seedstep.evaluate.intervals import Value, about_intervals
-from seedstep.evaluate.measured import NONE, MeasuredTask
 from seedstep.evaluate.metrics import compared_metrics
-from seedstep.evaluate.tables import NO_CATEGORY
+from seedstep.evaluate.systems import NO_CATEGORY, EvaluatedSystem
 from seedstep.report.charts import ChartLine, line_chart, render
 from seedstep.report.charts.style import LIGHT, SERIES, drawing
 from seedstep.report.records import Chart

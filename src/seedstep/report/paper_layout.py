@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any
 
 from seedstep.evaluate.intervals import NOTHING, shown
-from seedstep.evaluate.tables import CellTable
+from seedstep.evaluate.systems import CellTable
 from seedstep.report.charts import interval_chart, size_chart
 from seedstep.report.paper_tables import Agreement, PaperDifference, PaperTable, sign_of
 from seedstep.report.records import Block, Chart, Headline, Paragraph, ReportPart, Section, Table

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from textwrap import fill
 from typing import Any
 
-from seedstep.evaluate.compare import Difference
 from seedstep.evaluate.intervals import Value, shown
+from seedstep.evaluate.systems import Difference
 from seedstep.report.charts.style import LIGHT, NARROW_ROW, SERIES, is_narrow, label, name_rows
 from seedstep.report.records import Chart, Table, number
 from seedstep.report.statistics import Histogram

@@ -14,18 +14,20 @@ from typing import Literal
 
 from seedstep.data import Instance, Task, instances_of
 from seedstep.evaluate.agreement import OUTCOMES, missing_verdicts, preferences, ratings
-from seedstep.evaluate.compare import (
+from seedstep.evaluate.compare import compare_systems
+from seedstep.evaluate.intervals import McNemar, Value, shown
+from seedstep.evaluate.judge import Judged
+from seedstep.evaluate.scores import remarks_beside
+from seedstep.evaluate.systems import (
     Comparison,
     Difference,
     EvaluatedSystem,
-    McNemar,
     Pairing,
-    compare_systems,
+    about_shown,
+    group_table,
+    overall_table,
 )
-from seedstep.evaluate.intervals import Value, shown
-from seedstep.evaluate.judge import Judged
-from seedstep.evaluate.scores import remarks_beside
-from seedstep.evaluate.tables import about_shown, group_table, overall_table, verdict_table
+from seedstep.evaluate.tables import verdict_table
 from seedstep.inputs import SystemPredictions
 from seedstep.report.charts import bar_chart, difference_chart, interval_chart, share_chart
 from seedstep.report.figures import TaskChange, task_changes
