@@ -20,6 +20,7 @@ from seedstep.text import (
     one_line,
     plain_text,
     shortened,
+    single_spaced,
     visible,
 )
 
@@ -83,6 +84,14 @@ def test_a_table_has_its_rows_whatever_a_cell_says(text: str, tight: bool) -> No
     assert len(lines) == 5
     for line in (lines[0], *lines[2:4]):
         assert regex.sub(r"\\.", "", line).count("|") == 3
+
+
+@given(st.text())
+def test_white_space_is_single_spaces(text: str) -> None:
+    line = single_spaced(text)
+    assert line.split() == text.split()
+    assert len(line.split(" ")) == max(1, len(text.split()))
+    assert single_spaced(line) == line
 
 
 def test_a_cut_text_says_so() -> None:

@@ -25,6 +25,7 @@ from seedstep.errors import InputError, unknown_name
 from seedstep.llm import Failure, Reply, Request
 from seedstep.prompts import axis_wording
 from seedstep.settings import is_finite
+from seedstep.text import single_spaced
 
 if TYPE_CHECKING:
     from seedstep.llm import Engine
@@ -130,7 +131,7 @@ def parse_axes(written: Mapping[str, Any], source: str = "axes") -> tuple[Axis, 
 
 
 def _named(name: object, where: str) -> str:
-    text = " ".join(name.split()) if isinstance(name, str) else ""
+    text = single_spaced(name) if isinstance(name, str) else ""
     if not 0 < len(text) <= LONGEST:
         what = f"{where}: {str(name)[:50]!r} is no name or value"
         raise InputError(what, f"write a text of 1 to {LONGEST} characters")
@@ -214,7 +215,7 @@ async def draw_values(
             raise _not_named(axis, answer.detail)
         drawn[axis.name] = named_in(answer, axis)
         if len(drawn[axis.name].shares) < 2:
-            raise _not_named(axis, f"the reply: {' '.join(answer.text.split())[:100]}")
+            raise _not_named(axis, f"the reply: {single_spaced(answer.text)[:100]}")
     return tuple(drawn.get(axis.name, axis) for axis in axes)
 
 

@@ -25,6 +25,7 @@ from seedstep.prompts import (
     heading,
     render,
 )
+from seedstep.text import single_spaced
 
 if TYPE_CHECKING:
     from seedstep.bootstrap.settings import BootstrapSettings
@@ -34,8 +35,8 @@ __all__ = [
     "CompletionPrompts",
     "DialoguePrompts",
     "TurnsPrompts",
+    "as_shown",
     "few_tasks",
-    "one_line",
 ]
 
 
@@ -57,9 +58,9 @@ WITHOUT_INPUT = (
 """Classification tasks without an input, for the output-first prompt of the released code."""
 
 
-def one_line(instruction: str) -> str:
+def as_shown(instruction: str) -> str:
     """Return an instruction as a demonstration shows it: on one line, with no colon at its end."""
-    return " ".join(instruction.split()).rstrip(":")
+    return single_spaced(instruction).rstrip(":")
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class AxisPrompts:
         text = text.replace("{names}", wording.names.get(axis.name, own))
         if not self.settings.topic:
             return text
-        return f"{text} {wording.within.replace('{topic}', one_line(self.settings.topic))}"
+        return f"{text} {wording.within.replace('{topic}', as_shown(self.settings.topic))}"
 
     def _values(self, axis: Axis, request: Request) -> Request:
         """Return a request for instructions as one for the values of an axis."""
@@ -107,7 +108,7 @@ class CompletionPrompts(AxisPrompts):
         """Return the request of step 1: continue a list of tasks, which are those of a cell."""
         as_tasks = self.settings.numbering == "task"
         item = "Task {}: {}" if as_tasks else "{}. {}"
-        numbered = [item.format(n, one_line(task.definition)) for n, task in enumerate(shown, 1)]
+        numbered = [item.format(n, as_shown(task.definition)) for n, task in enumerate(shown, 1)]
         if cell:
             from_here = axis_wording(self.settings.language).from_here
             numbered += [from_here, *(f"- {line}" for line in self._lines(cell))]
@@ -139,7 +140,7 @@ class CompletionPrompts(AxisPrompts):
         text = render(
             f"completion/{approach}",
             demonstrations="\n\n".join(blocks),
-            instruction=one_line(instruction),
+            instruction=as_shown(instruction),
         )
         return Request(purpose, text, self.settings.sampling_of(approach))
 
@@ -186,7 +187,7 @@ def _exchanges(approach: str, *, released: bool = False) -> Iterator[tuple[str, 
 
 def _question(approach: str, instruction: str) -> str:
     question = "\nIs it classification?" if approach == "classification" else ""
-    return f"Task: {one_line(instruction)}{question}"
+    return f"Task: {as_shown(instruction)}{question}"
 
 
 def _is_it(shown: Demonstration) -> str:
@@ -248,7 +249,7 @@ class DialoguePrompts(CompletionPrompts):
             lines = (from_here, *(f"- {line}" for line in self._lines(cell)))
             turns.append(_turn("system", "\n".join(lines)))
         for task in shown:
-            turns += [_turn("user", one_line(task.definition)), _turn("assistant", "Done.")]
+            turns += [_turn("user", as_shown(task.definition)), _turn("assistant", "Done.")]
         text = "".join((*turns, "<|im_start|>user\n"))
         return Request("generation", text, self.settings.sampling_of("generation"), draw=draw)
 
@@ -262,7 +263,7 @@ class DialoguePrompts(CompletionPrompts):
 
     def instances(self, instruction: str, *, is_classification: bool, cell: Cell = ()) -> Request:
         """Return the request of step 3: the task itself, as a user writes it."""
-        asked = one_line(instruction)
+        asked = as_shown(instruction)
         return self._conversation("instances", "input_first", BRIEFLY, exchanges(), asked)
 
     def _conversation(

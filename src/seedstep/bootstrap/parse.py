@@ -33,6 +33,7 @@ from seedstep.text import (
     answer,
     is_refusal,
     plain_text,
+    single_spaced,
 )
 from seedstep.text.closings import closing_sentence, ends_list, is_closing, is_note, talk_begins
 from seedstep.text.numbering import (
@@ -264,7 +265,7 @@ def _labelled_alike(found: Sequence[ListedInstruction]) -> list[ListedInstructio
 
 
 def _one_line(text: str) -> str:
-    return " ".join(plain_text(text).split()).strip("\u200b\ufeff ")
+    return single_spaced(plain_text(text)).strip("\u200b\ufeff ")
 
 
 def json_list(text: str, field: str, item: str) -> tuple[list[Any], str] | None:

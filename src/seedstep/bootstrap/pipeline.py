@@ -47,7 +47,7 @@ from seedstep.llm.embeddings import Encoder
 from seedstep.llm.pacing import in_order
 from seedstep.novelty import Contamination, Vector
 from seedstep.text import answer as text_of
-from seedstep.text import is_refusal
+from seedstep.text import is_refusal, single_spaced
 
 __all__ = ["bootstrap"]
 
@@ -382,7 +382,7 @@ def _ended(answer: Reply) -> str:
 
 def _unread(answer: Reply) -> str:
     """Return a detail about a reply that does not have the requested content."""
-    text = " ".join(answer.text.split())
+    text = single_spaced(answer.text)
     if not text:
         what = "the reply is empty"
     elif is_refusal(text):

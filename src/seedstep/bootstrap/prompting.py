@@ -31,8 +31,8 @@ from seedstep.bootstrap.few_shot import (
     CompletionPrompts,
     DialoguePrompts,
     TurnsPrompts,
+    as_shown,
     few_tasks,
-    one_line,
 )
 from seedstep.data import Task
 from seedstep.llm import Message, Request, Sampling, Schema
@@ -60,8 +60,8 @@ __all__ = [
     "PromptStyle",
     "Prompts",
     "TurnsPrompts",
+    "as_shown",
     "make_prompts",
-    "one_line",
 ]
 
 PAPER_SAMPLING: Mapping[str, Sampling] = MappingProxyType(
@@ -216,7 +216,7 @@ class ChatPrompts(AxisPrompts):
 
     def generation(self, shown: Sequence[Task], draw: int, cell: Cell = ()) -> Request:
         """Return the request of step 1: new tasks unlike those shown, which are of a cell."""
-        numbered = [f"{n}. {one_line(task.definition)}" for n, task in enumerate(shown, start=1)]
+        numbered = [f"{n}. {as_shown(task.definition)}" for n, task in enumerate(shown, start=1)]
         values = {
             "demonstrations": "\n".join(numbered),
             "count": str(len(shown)),
@@ -234,7 +234,7 @@ class ChatPrompts(AxisPrompts):
         parts = {
             part: "" if axis in steered else getattr(frames, part) for axis, part in kept.items()
         }
-        about = frames.topic.replace("{topic}", one_line(topic)) if topic else ""
+        about = frames.topic.replace("{topic}", as_shown(topic)) if topic else ""
         lines = "".join(f"\n- {line}" for line in self._lines(cell))
         return fill(frames.generation, **values, **parts, topic=about, cell=lines)
 
@@ -242,10 +242,10 @@ class ChatPrompts(AxisPrompts):
         """Return the prompt for new tasks in English, which may ask for another language."""
         text = render("chat/generation", **values)
         if self.settings.topic:
-            about = f" about {one_line(self.settings.topic)}{DIFFERENT}"
+            about = f" about {as_shown(self.settings.topic)}{DIFFERENT}"
             text = about.join(text.rsplit(ALIKE, 1))
         if self.settings.language:
-            line = f"\n- Every task is written in {one_line(self.settings.language)}."
+            line = f"\n- Every task is written in {as_shown(self.settings.language)}."
             text = f"{LAST_RULE}{line}".join(text.rsplit(LAST_RULE, 1))
         return self._steered(text, cell) if cell else text
 
@@ -268,7 +268,7 @@ class ChatPrompts(AxisPrompts):
         text = self._framed(
             "classification",
             demonstrations="\n\n".join(_questions()),
-            instruction=one_line(instruction),
+            instruction=as_shown(instruction),
         )
         answer = {"is_classification": {"type": "boolean"}}
         return self._request("classification", "classification", text, answer)
@@ -285,11 +285,11 @@ class ChatPrompts(AxisPrompts):
         text = self._framed(
             approach,
             demonstrations="\n\n".join(_example(each, fields) for each in shown),
-            instruction=one_line(instruction),
+            instruction=as_shown(instruction),
             wanted=str(MAX_INSTANCES),
         )
         if language := dict(cell).get("language", self.settings.language):
-            line = f"\n- All texts are in {one_line(language)}, except where the task"
+            line = f"\n- All texts are in {as_shown(language)}, except where the task"
             text = text.replace(SHOWN_NEXT, f"{line} asks for another language.{SHOWN_NEXT}", 1)
         answer = {"examples": _list(_object(dict.fromkeys(fields, _TEXT)))}
         return self._request("instances", approach, text, answer)
@@ -305,7 +305,7 @@ class ChatPrompts(AxisPrompts):
 def _questions() -> list[str]:
     """Return classification tasks and other tasks in turn, each with its answer."""
     return [
-        f"Task: {one_line(task.definition)}\n{_json({'is_classification': task.is_classification})}"
+        f"Task: {as_shown(task.definition)}\n{_json({'is_classification': task.is_classification})}"
         for task in few_tasks()
     ]
 
@@ -315,7 +315,7 @@ def _example(shown: Demonstration, fields: tuple[str, str]) -> str:
     for instance in shown.examples:
         values = {"input": instance.input, "output": instance.output, "label": instance.output}
         examples.append({name: values[name] for name in fields})
-    return f"Task: {one_line(shown.task.definition)}\n{_json({'examples': examples})}"
+    return f"Task: {as_shown(shown.task.definition)}\n{_json({'examples': examples})}"
 
 
 def _json(value: object) -> str:

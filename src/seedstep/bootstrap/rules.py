@@ -20,7 +20,7 @@ from functools import cache, lru_cache
 
 from seedstep.bootstrap.instances import RawInstance
 from seedstep.prompts import demonstrations
-from seedstep.text import counted, talk_around, unicode_tokens
+from seedstep.text import counted, single_spaced, talk_around, unicode_tokens
 
 __all__ = [
     "CandidateReply",
@@ -192,7 +192,7 @@ def copies_demonstration(reply: CandidateReply, place: int) -> Found:
 
 def _plain(text: str) -> str:
     """Return a text without case, line breaks, and a full stop or quotation marks around it."""
-    return " ".join(text.casefold().split()).strip(" .\"'\u201c\u201d")
+    return single_spaced(text.casefold()).strip(" .\"'\u201c\u201d")
 
 
 @cache

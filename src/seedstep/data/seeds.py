@@ -24,6 +24,7 @@ import msgspec
 from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_jsonl
 from seedstep.data.records import Example, Instance, Problem, Task, instance_id, placed, raise_first
 from seedstep.data.rows import items_of
+from seedstep.text import single_spaced
 
 __all__ = [
     "SeedFile",
@@ -175,7 +176,7 @@ def _faults(seed: _Seed, line: int, seen: dict[str, int]) -> Sequence[BadLine]:
         if not _first(pair.output).strip():
             field = "output" if seed.is_row else f"instances[{index}].output"
             faults.append(BadLine(field, "empty", "write the output"))
-    keys = [("instruction", " ".join(seed.text.split()).casefold()), ("id", _id(seed, line))]
+    keys = [("instruction", single_spaced(seed.text).casefold()), ("id", _id(seed, line))]
     for field, value in keys:
         first = seen.setdefault(f"{field} {value}", line) if value else line
         if first != line:

@@ -27,6 +27,7 @@ from seedstep.data import Example, Instance, Task
 from seedstep.data.choice import generator
 from seedstep.errors import InputError, unknown_name
 from seedstep.steps import canonical, shuffled
+from seedstep.text import single_spaced
 
 if TYPE_CHECKING:
     from seedstep.encode.settings import Encoding
@@ -223,7 +224,7 @@ def _tk_instruct_tail(text: str) -> str:
 def _steps_text(steps: Sequence[str]) -> str:
     if not steps:
         return ""
-    lines = (f"{number}. {' '.join(step.split())}" for number, step in enumerate(steps, start=1))
+    lines = (f"{number}. {single_spaced(step)}" for number, step in enumerate(steps, start=1))
     return _closed(f"Step by Step Instruction: {' '.join(lines)}") + "\n\n"
 
 

@@ -23,7 +23,14 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from seedstep.errors import InputError, MissingExtraError
-from seedstep.text import TOKENIZERS, Tokenizer, latin_tokens, normal_answer, rouge_l_and_1
+from seedstep.text import (
+    TOKENIZERS,
+    Tokenizer,
+    latin_tokens,
+    normal_answer,
+    rouge_l_and_1,
+    single_spaced,
+)
 from seedstep.text.tokens import stem
 
 __all__ = [
@@ -266,7 +273,7 @@ def load_tokenizer(name: str) -> Tokenizer:
     try:
         loaded = _load(tokenizers.Tokenizer, Path(name))
     except Exception as error:  # tokenizers raises nothing more special
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = single_spaced(str(error))[:200] or type(error).__name__
         remedy = (
             f"name unicode, a directory that holds its {FILE}, or an id on the hub such as gpt2"
         )

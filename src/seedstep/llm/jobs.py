@@ -31,6 +31,7 @@ from seedstep.llm.faults import (
     storable,
     without_key,
 )
+from seedstep.text import single_spaced
 
 __all__ = [
     "ApiError",
@@ -364,7 +365,8 @@ def _new_file(path: Path) -> BinaryIO:
 def shown(text: str, key: str) -> str:
     """Return a text of a server on one line, without the key, and not too long."""
     text = storable(without_key(text, key))[: 4 * LONGEST]
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:LONGEST]
+    printable = "".join(each if each.isprintable() else " " for each in text)
+    return single_spaced(printable)[:LONGEST]
 
 
 def checked_id(text: str) -> str:

@@ -36,7 +36,7 @@ from seedstep.steps.unfit import (
     iteration,
     sentences,
 )
-from seedstep.text import loops, rouge_l, unicode_tokens
+from seedstep.text import loops, rouge_l, single_spaced, unicode_tokens
 
 __all__ = ["CHECKS", "Check", "Finding", "TaskText", "check", "repair_request"]
 
@@ -253,7 +253,7 @@ def _quoted(parts: Iterable[str]) -> Iterator[str]:
     """Yield sentences of a definition in quotation marks, as far as there is room."""
     room = MAX_QUOTED
     for part in parts:
-        text = " ".join(part.split())
+        text = single_spaced(part)
         if room < MAX_QUOTED and len(text) > room:
             return
         yield f'"{text}"'  # whole, as an exception may stand at its end

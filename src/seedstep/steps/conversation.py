@@ -30,7 +30,7 @@ from seedstep.prompts import render, steps_wording
 from seedstep.steps.parsing import ParsedSteps, parse
 from seedstep.steps.records import Turn
 from seedstep.steps.settings import StepsSettings
-from seedstep.text import is_refusal, script_of, split_thoughts
+from seedstep.text import is_refusal, script_of, single_spaced, split_thoughts
 
 if TYPE_CHECKING:
     from seedstep.llm import Engine
@@ -87,12 +87,8 @@ def language_of(task: Task, language: str | None) -> str:
     """
     script = script_of([task.definition])
     if language is not None or script.is_latin:
-        return _one_line(language or "")
+        return single_spaced(language or "")
     return THAT_OF_TASK if script.language == "unknown" else script.language
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def paper_script(task: Task, refine: str, language: str | None = None) -> tuple[ScriptTurn, ...]:
@@ -150,19 +146,19 @@ def _with_examples(task: Task) -> str:
 
 def repair_prompt(faults: Sequence[str], language: str = "") -> str:
     """Return the prompt that names the faults of the last version and asks to correct them."""
-    listed = "\n".join(f"- {_one_line(fault)}" for fault in faults)
+    listed = "\n".join(f"- {single_spaced(fault)}" for fault in faults)
     wording = steps_wording(language)
     return render("steps/repair", faults=listed) + (f" {wording.turn}" if wording else "")
 
 
 def completion_prompt(task: Task, language: str | None = None) -> str:
     """Return the few-shot frame with a task, its white space collapsed. It ends in `1.`."""
-    category = _one_line(task.category)
+    category = single_spaced(task.category)
     asked = language_of(task, language)
     prompt = render(
         "steps/completion",
         category_line=f"Category: {category}\n" if category else "",
-        task_definition=_one_line(task.definition),
+        task_definition=single_spaced(task.definition),
     )
     if not steps_wording(asked):
         return prompt

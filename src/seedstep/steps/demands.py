@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from seedstep.lazy import late_pattern
 from seedstep.steps.definitions import passages
 from seedstep.steps.unfit import content, sentences, without_illustrations
+from seedstep.text import single_spaced
 from seedstep.text.numbering import NUMBER_WORDS
 
 __all__ = ["Demand", "demands", "is_met"]
@@ -313,7 +314,7 @@ def _worded(kind: str, clause: str, themes: set[str]) -> Iterator[Demand]:
     words = tuple(dict.fromkeys(content(clause)))
     own = tuple(word for word in words if word not in themes)
     if len(own) >= (2 if kind == REQUIREMENT else 1) and not _NOTHING_ELSE.search(clause):
-        yield Demand(kind, " ".join(clause.split()), own)
+        yield Demand(kind, single_spaced(clause), own)
 
 
 def _clause_before(demand: Demand) -> str:

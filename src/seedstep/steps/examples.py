@@ -29,7 +29,7 @@ from seedstep.steps.conversation import Chat, ScriptTurn, language_of, named_cat
 from seedstep.steps.parsing import render as render_steps
 from seedstep.steps.records import FAILURES, ExampleSet, Turn
 from seedstep.steps.settings import ExamplesSettings
-from seedstep.text import answer, is_refusal, plain_text
+from seedstep.text import answer, is_refusal, plain_text, single_spaced
 from seedstep.text.closings import is_closing, is_note, speaks_to_asker
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def parse_examples(reply: str, *, cut: bool = False) -> tuple[Example, ...]:
     for section in found[:-1] if cut else found:
         texts = [_joined(section.get(name, ())) for name in FIELDS]
         if texts[0] and texts[1]:
-            kept.setdefault(" ".join(texts[0].split()), Example(*texts))
+            kept.setdefault(single_spaced(texts[0]), Example(*texts))
     return tuple(kept.values())
 
 
@@ -193,7 +193,7 @@ def _nearest(shown: Example, candidates: Sequence[Example]) -> int | None:
 
 def _compared(example: Example) -> str:
     text = f"{example.input[:LONGEST_COMPARED]}\n{example.output[:LONGEST_COMPARED]}"
-    return " ".join(text.casefold().split())
+    return single_spaced(text.casefold())
 
 
 def generate_examples(

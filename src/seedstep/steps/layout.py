@@ -21,6 +21,7 @@ from itertools import pairwise
 import regex
 
 from seedstep.lazy import late_pattern, late_regex
+from seedstep.text import single_spaced
 from seedstep.text.closings import talk_begins
 from seedstep.text.numbering import HAN_NUMERALS, NUMBER_WORDS, words_for
 
@@ -156,7 +157,7 @@ def _cleaned_once(line: str) -> str:
     if labels and labels.end():
         rest = line[labels.end() :]
         return (rest.replace("**", "", 1) if labels[0].count("**") % 2 else rest).strip()
-    return " ".join(_BOLD_TITLE.sub(r"\1", line, count=1).split())
+    return single_spaced(_BOLD_TITLE.sub(r"\1", line, count=1))
 
 
 TAB = 4
@@ -207,7 +208,7 @@ def read_lines(text: str) -> list[ReplyLine]:
 
 
 def _line(raw: str) -> ReplyLine:
-    text = " ".join(raw.split())
+    text = single_spaced(raw)
     indent = raw[: len(raw) - len(raw.lstrip())].expandtabs(TAB)
     return ReplyLine(len(indent), text, find_marker(text) if text else None)
 

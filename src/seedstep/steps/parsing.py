@@ -41,7 +41,7 @@ from seedstep.steps.layout import (
     read_lines,
     split_versions,
 )
-from seedstep.text import answer, mentions_refusal, plain_text, without_marks
+from seedstep.text import answer, mentions_refusal, plain_text, single_spaced, without_marks
 from seedstep.text.closings import closing_sentence, ends_list
 
 __all__ = [
@@ -206,7 +206,7 @@ def _take_talk(steps: list[str]) -> list[str]:
             taken.append(talk)
         else:
             break
-    return [" ".join(talk.split()) for talk in reversed(taken)]
+    return [single_spaced(talk) for talk in reversed(taken)]
 
 
 def _without_numbers(steps: list[str]) -> list[str]:
@@ -222,7 +222,7 @@ def _without_numbers(steps: list[str]) -> list[str]:
 
 def _canonical_step(step: str) -> str:
     text = without_marks(plain_text(step))
-    lines = [line for raw in text.split("\n") if (line := " ".join(raw.split()))]
+    lines = [line for raw in text.split("\n") if (line := single_spaced(raw))]
     for index, line in enumerate(lines):
         if title := clean_title(line):
             return "\n".join([title, *lines[index + 1 :]])

@@ -1,8 +1,13 @@
 from seedstep.text.characters import (
+    Script as Script,
+    count_words as count_words,
     counted as counted,
+    language_of_texts as language_of_texts,
     one_line as one_line,
     plain_text as plain_text,
+    script_of as script_of,
     shortened as shortened,
+    single_spaced as single_spaced,
     visible as visible,
 )
 from seedstep.text.cleaning import (
@@ -21,12 +26,6 @@ from seedstep.text.refusals import (
     is_refusal as is_refusal,
     is_unasked_refusal as is_unasked_refusal,
     mentions_refusal as mentions_refusal,
-)
-from seedstep.text.scripts import (
-    Script as Script,
-    count_words as count_words,
-    language_of_texts as language_of_texts,
-    script_of as script_of,
 )
 from seedstep.text.thoughts import split_thoughts as split_thoughts, without_marks as without_marks
 from seedstep.text.tokens import (

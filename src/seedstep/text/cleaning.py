@@ -23,7 +23,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from seedstep.lazy import late_pattern
-from seedstep.text.characters import one_line, plain_text
+from seedstep.text.characters import one_line, plain_text, single_spaced
 from seedstep.text.thoughts import split_thoughts
 from seedstep.text.tokens import unicode_tokens
 
@@ -123,7 +123,7 @@ def escaped(text: str, *, all_markup: bool = False) -> str:
 
 def as_entities(text: str) -> str:
     """Return a text on one line, with an HTML entity for what could be markup."""
-    return _IN_HTML.sub(lambda found: f"&#{ord(found[0])};", " ".join(one_line(text).split()))
+    return _IN_HTML.sub(lambda found: f"&#{ord(found[0])};", single_spaced(one_line(text)))
 
 
 def markdown_table(

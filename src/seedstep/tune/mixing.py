@@ -30,6 +30,7 @@ from seedstep.data.choice import draw
 from seedstep.encode import Encoding, named_layout
 from seedstep.errors import InputError
 from seedstep.llm.checkpoints import TRAINING_RECORD
+from seedstep.text import single_spaced
 from seedstep.tune.settings import TuneSource
 
 __all__ = [
@@ -308,12 +309,12 @@ class TrainingRecord:
 
 def is_long(text: str) -> bool:
     """Return whether an input is long enough to be known without its definition."""
-    return len(" ".join(text.split())) >= LONG_INPUT
+    return len(single_spaced(text)) >= LONG_INPUT
 
 
 def fingerprint(*texts: str) -> str:
     """Return a fingerprint of texts that does not depend on case and white space."""
-    normal = "\0".join(" ".join(text.casefold().split()) for text in texts)
+    normal = "\0".join(single_spaced(text.casefold()) for text in texts)
     return hashlib.sha256(normal.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]
 
 
