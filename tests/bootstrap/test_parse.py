@@ -2,7 +2,8 @@
 
 import pytest
 
-from seedstep.bootstrap.parse import read_instructions, says_classification
+from seedstep.bootstrap.instances import says_classification
+from seedstep.bootstrap.parse import read_instructions
 from support.read_replies import instructions
 
 BOTH = ["Sort it.", "Name it."]

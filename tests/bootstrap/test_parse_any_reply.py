@@ -10,8 +10,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from seedstep.bootstrap.instances import labeled_inputs, worked_examples
-from seedstep.bootstrap.parse import says_classification
+from seedstep.bootstrap.instances import labeled_inputs, says_classification, worked_examples
 from seedstep.steps import parse
 from seedstep.text import without_marks
 from support.read_replies import as_pairs, instructions

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from seedstep.bootstrap.instances import labeled_inputs, worked_examples
-from seedstep.bootstrap.parse import read_instructions, read_values, says_classification
+from seedstep.bootstrap.instances import labeled_inputs, says_classification, worked_examples
+from seedstep.bootstrap.parse import read_instructions, read_values
 from support.read_replies import as_pairs, instructions
 
 A_B = [("a", "b")]

@@ -12,10 +12,10 @@ from seedstep import BootstrapSettings, Instance, Task
 from seedstep.bootstrap.instances import (
     RawInstance,
     labeled_inputs,
+    says_classification,
     worked_examples,
 )
-from seedstep.bootstrap.parse import says_classification
-from seedstep.bootstrap.prompting import Prompts, make_prompts, one_line
+from seedstep.bootstrap.prompting import Prompts, as_shown, make_prompts
 from seedstep.llm import Request, Sampling
 from seedstep.prompts import Demonstration, demonstrations, fingerprint, heading, render
 
@@ -360,7 +360,7 @@ def test_only_generation_requests_have_a_draw(style: Style) -> None:
     ],
 )
 def test_one_line(text: str, line: str) -> None:
-    assert one_line(text) == line
+    assert as_shown(text) == line
 
 
 def test_the_fingerprint_of_the_prompt_files_is_16_digits_and_stays() -> None:

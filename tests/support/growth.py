@@ -8,8 +8,8 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
-from seedstep.bootstrap.instances import labeled_inputs, worked_examples
-from seedstep.bootstrap.parse import read_instructions, says_classification
+from seedstep.bootstrap.instances import labeled_inputs, says_classification, worked_examples
+from seedstep.bootstrap.parse import read_instructions
 from seedstep.data import Instance, Task
 from seedstep.evaluate.judge import preference_question, rating_question, read_verdict
 from seedstep.llm.replies import read_body

@@ -1,44 +1,39 @@
-"""Read replies (Self-Instruct, section 2.2): instructions, values of an axis, or a yes or no.
+"""Read lists from replies (Self-Instruct, section 2.2): instructions, and values of an axis.
 
 Models of every size are used, so a reply may contain anything. A chat reply that is JSON is read as
 JSON, any other like a completion. Numbers and labels are those of `seedstep.text.numbering`. Text
-that can't be read is reported, and never taken for something else. All functions take time that is
-linear in the length of the reply. An answer about classification that says yes and no, or denies
-what it says, says neither.
+that can't be read is reported, and never taken for something else: items that may hold more than
+one instruction, or a label that is not known, are rejected by name. All functions take time that is
+linear in the length of the reply.
 
 Example::
 
     >>> found = read_instructions(" Sort the list.\\n10. Name a river.", first=9)
     >>> [item.text for item in found]
     ['Sort the list.', 'Name a river.']
-    >>> says_classification("Yes, it has two labels."), says_classification("Yes.\\nNo.")
-    (True, None)
+    >>> may_be_several("Sort it.\\n10) Name it.", 9), may_be_several("Sort it\\nby size.", 9)
+    (True, False)
+    >>> goes_on_unnumbered(9, "Sort it.\\n- Name it.", 0, alone=True)
+    True
 """
 
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise, takewhile
 from typing import Any, NamedTuple
 
-from seedstep.bootstrap.glued import (
-    BULLET,
-    SENTENCE_END,
-    UNKNOWN_LABEL,
-    goes_on_unnumbered,
-    has_title,
-    may_be_several,
-)
-from seedstep.text import (
-    answer,
-    is_refusal,
-    plain_text,
-    single_spaced,
-)
+from seedstep.lazy import late_pattern
+from seedstep.text import answer, count_words, is_refusal, plain_text, single_spaced
+from seedstep.text.cleaning import json_list
 from seedstep.text.closings import closing_sentence, ends_list, is_closing, is_note, talk_begins
 from seedstep.text.numbering import (
     find_number,
+    inside_line,
     label_at_line_start,
+    lettered,
+    looks_numbered,
     on_lines,
     unbolded,
     without_labels,
@@ -47,10 +42,8 @@ from seedstep.text.numbering import (
 
 __all__ = [
     "ListedInstruction",
-    "json_list",
     "read_instructions",
     "read_values",
-    "says_classification",
 ]
 
 _NOT_OF_INSTRUCTION = label_at_line_start("input", "output", "class label", "example", "answer")
@@ -268,111 +261,134 @@ def _one_line(text: str) -> str:
     return single_spaced(plain_text(text)).strip("\u200b\ufeff ")
 
 
-def json_list(text: str, field: str, item: str) -> tuple[list[Any], str] | None:
-    """Return the list `field` of a JSON object, or a list whose items start with `item`.
+BULLET = late_pattern(r"[ \t]*+[-*•][ \t]++")
+_NUMBER_INSIDE = late_pattern(r"[.!?。！？][ \t]*+(?P<n>\d{1,3})[.)、．][ \t]*+(?=[^\d\s])")
+_ITEM_TAG = late_pattern(r"<(?P<end>/)?(?:li|ol|ul)[ \t]*/?>", re.IGNORECASE)
+_NEXT_LABEL = late_pattern(
+    rf"[ \t*]*+{words_for('task')}[ \t]*+\d{{1,3}}[ \t*]*+[:：.]", re.IGNORECASE
+)
+UNKNOWN_LABEL = late_pattern(
+    r"(?P<name>[^\W\d]{2,20})[ \t]{0,3}(?P<n>\d{1,3})?[ \t]{0,3}[:：](?=\s++\S)"
+)
+"""A label of a language that is not known, if anything stands behind it."""
 
-    If the reply was cut, or is no JSON from some place on, the items before that are returned, and
-    the text from there on; it is empty where the list ends.
+
+_KINDS = late_pattern(
+    r"[ \t>*•_#-]*+(?:(?:task |question )?(?:type|category|difficulty|level|domain|skills?|tags?)"
+    r"|is classification|kategorie|typ|schwierigkeit|catégorie|difficulté|tipo|categoría|dificultad"
+    r"|categoria|dificuldade|difficoltà|тип|категория|сложность|类型|類型|难度|難度|種類|カテゴリー?"
+    r"|難易度|유형|난이도|النوع|الصعوبة|प्रकार|श्रेणी|कठिनाई|kategori|zorluk|độ khó|tingkat kesulitan)"
+    r"[ \t*_]*+[:：][ \t*_]*+[^\s,?？，、;]++(?:[ \t]++[^\s,?？，、;]++){0,3}+[ \t]*+$",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""A field in which a model tells the kind of a task, and which is no part of it."""
+
+
+def may_be_several(text: str, number: int) -> bool:
+    """Return whether the text of item `number` may hold other items, or fields of a form, too.
+
+    An item of JSON has the number 0: a list that begins with 1 is part of it.
     """
-    opening = re.search(rf'"{field}"\s*+:\s*+\[|\A\s*+\[(?=\s*+{re.escape(item)})', text)
-    if opening is None:
-        return None
-    decoder, separator = json.JSONDecoder(strict=False), re.compile(r"[,\s]*+")
-    values: list[Any] = []
-    place = opening.end()
-    while True:
-        begin = separator.match(text, place)
-        assert begin
-        try:
-            value, place = decoder.raw_decode(text, begin.end())
-        except (ValueError, RecursionError):
-            return values, "" if text.startswith("]", begin.end()) else text[begin.end() :]
-        values.append(value)
-
-
-_JSON_ANSWER = re.compile(r'"is_classification"\s*+:\s*+"?(?P<said>true|false|yes|no)\b', re.I)
-_YES_OR_NO = (
-    r"(?P<said>yes(?!\w)|no(?!\w)(?![ ](?!(?:it|this|that|the|because|since|I)\b)\w))"
-    r"(?![ ]?(?:/|or\b|and\b)|['\u2019-]\w)"
-)
-"""Matches a yes or a no, but not "yes or no", and not the no of "no labels"."""
-
-_FIRST_WORD = re.compile(rf"[^\w]*+{_YES_OR_NO}(?!\W{{0,3}}\?)", re.IGNORECASE)
-_ASKED_AGAIN = re.compile(
-    r"(?:is it (?:a )?classification(?: task)?[ ]?\?|\b(?:answer|classification)\b[ ]?(?:is\b|:))"
-    rf"[\s*:\"']*+{_YES_OR_NO}",
-    re.IGNORECASE,
-)
-_BOTH = re.compile(r"\byes\W+(?:\w+\W+)?no\b|\bno\W+(?:\w+\W+)?yes\b", re.IGNORECASE)
-_LAST_WORD = re.compile(
-    r"(?<![\w/])(?<!\bor )(?<!maybe )(?<!perhaps )(?P<said>yes|no)[^\w?]{0,9}\Z", re.IGNORECASE
-)
-_GOES_ON = re.compile(r"\W*\w|[.!\u3002\uff01]")
-_PAIR = re.compile(
-    r"\byes\W{1,4}(?:(?:or|and|nor)\W{1,3})?no\b|\bno\W{1,4}(?:(?:or|and|nor)\W{1,3})?yes\b"
-    r"|[\"'\u201c\u2018`](?:yes|no)\b",
-    re.IGNORECASE,
-)
-"""Both words as labels, or one as a label in quotation marks, in the reason for an answer."""
-
-_WORD_ALONE = re.compile(
-    r"(?:^|[\n.!?;:,/|(\[\u2013\u2014-])[ \t*]*+"
-    r"(?:(?:\w+[ ](?:thought|reflection)|actually|rather|wait|hmm+|(?:or )?(?:maybe|perhaps|better)"
-    r"|but|sorry|so|or|and)[ ,.]{1,3}){0,3}"
-    r"(?P<said>yes|no)(?=[ \t*]*+(?:[^\w\s'\u2019-]|\n|\Z))",
-    re.IGNORECASE,
-)
-"""A yes or a no that answers: it stands alone in its part of a sentence."""
-
-_DENIED = re.compile(
-    r"(?:yes\W{1,3}(?:it|this|that)(?:[ ]is|['\u2019]s)?(?:[ ]not|n['\u2019]t)"
-    r"|no\W{1,3}(?:it|this|that) is(?= (?:a )?classif|\W*\Z))\b",
-    re.IGNORECASE,
-)
-_NOT_SAID = re.compile(r"(?:n['\u2019]t|\bnot|\bcannot|\bnever)[ ](?:\w+[ ]){0,2}\Z", re.IGNORECASE)
-_NEXT_TASK = re.compile(r"\n[ \t]*+Task\b", re.IGNORECASE)
-_LOOKED_AT = 2000
-"""How many characters, from the start, are read of a reply about classification."""
-
-RELEASED_YES = ("Yes", "yes", "YES")
-"""The only replies that the released code takes for a yes."""
-
-
-def says_classification(text: str, *, cut: bool = False, released: bool = False) -> bool | None:
-    """Return whether a reply says that a task is a classification task; None if it says neither.
-
-    A reply may be `{"is_classification": true}`, have a yes or no as its first or last word, or
-    repeat the question and answer it. One that also says the opposite says neither, as does a
-    refusal. The last word of a reply that was `cut` is not read: a "No" may have gone on as "No
-    problem". With `released`, as in the released code, Yes, yes and YES are a yes, and all other
-    text is a no; an empty reply says neither.
-    """
-    said = answer(text)[:_LOOKED_AT].strip()
-    signs = {sign["said"].lower() in ("true", "yes") for sign in _JSON_ANSWER.finditer(said)}
-    if signs:
-        return signs.pop() if len(signs) == 1 else None
-    if released:
-        return said in RELEASED_YES if said else None
-    if is_refusal(said):
-        return None
-    said = _NEXT_TASK.split(said, maxsplit=1)[0]
-    found = _FIRST_WORD.match(said) or _ASKED_AGAIN.search(said)
-    if cut and found and not _GOES_ON.match(said, found.end()):
-        found = None
-    if not found and not cut and not _BOTH.match(said):
-        found = _LAST_WORD.search(said)
-    if not found or _contradicts(said, found):
-        return None
-    return found["said"].lower() == "yes"
-
-
-def _contradicts(said: str, found: re.Match[str]) -> bool:
-    """Return whether a reply also says the opposite of a word in it, or denies the word."""
-    start = found.start("said")
-    if _DENIED.match(said, start) or _NOT_SAID.search(said[max(0, start - 60) : start]):
+    _, *others = text.split("\n")
+    if any(map(_KINDS.match, others if number else ())) or (number and _KINDS.match(text)):
         return True
-    before, after = said[:start], said[found.end("said") :]
-    signs = (
-        sign for part in (before, after) for sign in _WORD_ALONE.finditer(_PAIR.sub("both", part))
+    label = UNKNOWN_LABEL.match(text)
+    if number and label and label["n"] == str(number):
+        return True
+    glued = _numbers_on(others, number) if number else _goes_on_elsewhere(others)
+    return glued or _runs_on(text, number) or _has_loose_tag(text)
+
+
+def _numbers_on(lines: Sequence[str], number: int) -> bool:
+    """Return whether lines of an item have numbers or labels of a list."""
+    return lettered(lines, number + 1) or any(
+        find_number(line)
+        or looks_numbered(line, number + 1)
+        or without_labels(line) != unbolded(line)
+        for line in lines
     )
-    return any(sign["said"].lower() != found["said"].lower() for sign in signs)
+
+
+_SAYS_MORE = late_pattern(r"[:：,;，；、(\[{\u2013\u2014-]\Z")
+"""The end of a line that announces the next one."""
+
+_OF_ITS_OWN = late_pattern(
+    r"[\"'\u201c\u2018\u00ab`>|(\[{]|[A-Za-z][.)]\s|[^\s:：]+(?: [^\s:：]+){0,3}[ ]?[:：]"
+)
+"""The beginning of a line that is material of a task: quoted, an option, or with a label."""
+
+SENTENCE_END = (".", "!", "?", "\u3002", "\uff01", "\uff1f", "\u0964", "\u061f", "\u06d4")
+_WORDS_OF_AN_ITEM = 4
+
+
+def goes_on_unnumbered(number: int, raw: str, following: int, *, alone: bool) -> bool:
+    """Return whether the lines below an item may be further items, which have no numbers.
+
+    They are, if the next number counts them. Where none follows, one line below the only item of a
+    list, or two below the last one, can't be told from another item.
+    """
+    lines = [_without_bullet(line).strip() for line in raw.split("\n")]
+    pairs = takewhile(lambda pair: not _SAYS_MORE.search(pair[0]), pairwise(lines))
+    items = sum(_may_be_item(line) for _, line in pairs)
+    if not number or not items:
+        return False
+    return following == number + 1 + items if following else items > (0 if alone else 1)
+
+
+_TITLE_LINE = late_pattern(r"[ \t>*•-]*+(?:\#{1,6}[ \t]|.*(?:\*\*|__)[ \t]*+\Z)")
+_TITLE_BEFORE = late_pattern(
+    r"(?:\W|[\d_])*(?:\*\*|__)(?P<title>[^*_]+)(?:\*\*|__)[ \t]+(?P<rest>\w)"
+)
+
+
+def has_title(line: str, text: str, *below: str) -> bool:
+    """Return whether a title without a colon stands before the instruction of an item.
+
+    `line` has the item's number and the marks that `text` lacks. A title is a heading or bold, and
+    followed by a sentence: on the same line, or `below`.
+    """
+    before = _TITLE_BEFORE.match(line)
+    if before and not before["rest"].islower():
+        title = before["title"].strip()
+        return " " in title and not title.endswith(SENTENCE_END) and not _SAYS_MORE.search(title)
+    if not text or not _TITLE_LINE.match(line):
+        return False
+    following = next((part.strip() for part in below if part.strip()), "")
+    ended = text.endswith(SENTENCE_END) or _SAYS_MORE.search(text)
+    return (
+        not ended and _may_be_item(following) and not (is_closing(following) or is_note(following))
+    )
+
+
+def _without_bullet(line: str) -> str:
+    bullet = BULLET.match(line)  # elsewhere spaces would be read again and again
+    return line[bullet.end() :] if bullet else line
+
+
+def _may_be_item(line: str) -> bool:
+    if not line or line[0].islower() or _OF_ITS_OWN.match(line):
+        return False
+    return line.endswith(SENTENCE_END) or count_words(line) >= _WORDS_OF_AN_ITEM
+
+
+def _goes_on_elsewhere(lines: Sequence[str]) -> bool:
+    """Return whether lines of an item of JSON number on from another item, or label a task.
+
+    A list that begins with 1 is part of the item.
+    """
+    first = next(filter(None, map(find_number, lines)), None)
+    return (first is not None and first.number > 1) or any(map(_NEXT_LABEL.match, lines))
+
+
+def _has_loose_tag(text: str) -> bool:
+    """Return whether a tag of a list that HTML marks is not part of the text."""
+    found = _ITEM_TAG.search(text)
+    return found is not None and (found["end"] is not None or not text[: found.start()].strip())
+
+
+def _runs_on(text: str, number: int) -> bool:
+    """Return whether a text also contains the next two items, or the number of the next one."""
+    following = number + 1
+    for sign in _NUMBER_INSIDE.finditer(text) if number else ():
+        following += int(sign["n"]) == following
+    return following > number + 2 or (number > 0 and inside_line(text, number + 1))

@@ -34,7 +34,7 @@ from seedstep.bootstrap.filters import (
 )
 from seedstep.bootstrap.gate_kinds import parse_gates
 from seedstep.bootstrap.gates import Gate, GateModel, GateModels, check_gates, pass_gates
-from seedstep.bootstrap.parse import says_classification
+from seedstep.bootstrap.instances import says_classification
 from seedstep.bootstrap.pool import Meanings, Pool, rejected
 from seedstep.bootstrap.prompting import Prompts, make_prompts
 from seedstep.bootstrap.records import Candidate, Generation

@@ -7,8 +7,12 @@ from seedstep.novelty.bulk import (
     nearest_known as nearest_known,
     ray_cluster as ray_cluster,
 )
-from seedstep.novelty.contamination import Contamination as Contamination, Overlap as Overlap
-from seedstep.novelty.index import Neighbor as Neighbor, NoveltyIndex as NoveltyIndex
+from seedstep.novelty.index import (
+    Contamination as Contamination,
+    Neighbor as Neighbor,
+    NoveltyIndex as NoveltyIndex,
+    Overlap as Overlap,
+)
 from seedstep.novelty.meaning import (
     MEANING_THRESHOLD as MEANING_THRESHOLD,
     MeaningContamination as MeaningContamination,

@@ -1,5 +1,7 @@
 """Find the known text that is nearest to a new one, by ROUGE-L (Self-Instruct, section 2.2).
 
+`NoveltyIndex` has the texts of a pool, `Contamination` those of evaluation sets.
+
 The index is for texts that come one at a time; `decide` is for whole files. The result is the same
 as that of comparing with every known text. How many tokens the text has in common with each known
 one is counted. That bounds all scores, and only texts whose bound reaches the best score so far are
@@ -17,12 +19,24 @@ Example::
     >>> index.add("seed_001", "Sort the list of numbers.")
     >>> index.nearest("Sort a list of numbers.")
     Neighbor(id='seed_001', score=0.8000000000000002)
+
+ROUGE-L finds items of an evaluation set that are the same in other words. It misses items that are
+quoted inside a longer text; those are found by 13 equal tokens in a row (Brown et al., 2020,
+appendix C).
+
+Example::
+
+    >>> items = [("task190", "Tell whether the two sentences agree.")]
+    >>> contamination = Contamination(items, latin_tokens, threshold=0.7)
+    >>> contamination.overlap("Tell whether two sentences agree.").detail
+    'ROUGE-L 0.91 with task190'
 """
 
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
 
 import numpy as np
@@ -30,11 +44,12 @@ from numpy.typing import NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import LCSseq
 
+from seedstep.novelty.bulk import nearest_known
 from seedstep.novelty.join import f1_scores
-from seedstep.novelty.texts import Sequenced, TokenNumbers, sequence
+from seedstep.novelty.texts import GRAM, Grams, Sequenced, TokenNumbers, encode, ranks, sequence
 from seedstep.text import Tokenizer
 
-__all__ = ["Neighbor", "NoveltyIndex", "Postings", "elements"]
+__all__ = ["Contamination", "Neighbor", "NoveltyIndex", "Overlap", "Postings", "elements"]
 
 _OCCURRENCE = 1 << 32
 """The difference between elements that are occurrences of one token."""
@@ -282,3 +297,87 @@ class _Best:
     def longest(self, length: int, common: int) -> int:
         """Return the greatest length of a text that has so many tokens in common with it."""
         return int(2 * common / self.floor) - length
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """The item that a text is too similar to. `score` is None if 13 tokens in a row are equal.
+
+    `measure` is the name of the score.
+    """
+
+    item: str
+    text: str
+    score: float | None
+    measure: str = "ROUGE-L"
+
+    @property
+    def detail(self) -> str:
+        """A text for people: the score, and the name of the item."""
+        how = (
+            f"{GRAM} tokens in a row" if self.score is None else f"{self.measure} {self.score:.2f}"
+        )
+        return f"{how} with {self.item}"
+
+
+class Contamination:
+    """An evaluation set that data must not contain."""
+
+    def __init__(
+        self, items: Iterable[tuple[str, str]], tokenizer: Tokenizer, threshold: float
+    ) -> None:
+        """Take `items` as (name, text). From a ROUGE-L F1 of `threshold` a text is too close."""
+        self._names: list[str] = []
+        self._items: list[str] = []
+        for name, text in items:
+            self._names.append(name)
+            self._items.append(text)
+        self._tokenizer = tokenizer
+        self._threshold = threshold
+        self._vocabulary = TokenNumbers(tokenizer)
+        self._numbered = self._vocabulary.number(self._items)
+        self._grams = Grams(self._numbered)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @property
+    def items(self) -> list[tuple[str, str]]:
+        """The items: (name, text)."""
+        return list(zip(self._names, self._items, strict=True))
+
+    @cached_property
+    def _index(self) -> NoveltyIndex:
+        """The index for single texts. Many texts at once need none."""
+        index = NoveltyIndex(self._tokenizer)
+        for number, text in enumerate(self._items):
+            index.add(str(number), text)
+        return index
+
+    def overlap(self, text: str) -> Overlap | None:
+        """Return the item that a text is too close to; None if there is none."""
+        near = self._index.nearest(text, least=self._threshold)
+        if near:
+            return self._overlap(int(near.id), near.score)
+        row = int(self._grams.find(self._vocabulary.number([text]))[0])
+        return self._overlap(row) if row >= 0 else None
+
+    def overlaps(self, texts: Sequence[str]) -> list[Overlap | None]:
+        """Return for each text the item that it is too close to, as `overlap` does."""
+        numbered = self._vocabulary.number(texts)
+        size = len(self._vocabulary)
+        places = ranks(numbered.counts(size) + self._numbered.counts(size))
+        near = nearest_known(
+            encode(self._numbered, places), encode(numbered, places), self._threshold
+        )
+        found: list[Overlap | None] = []
+        columns = (near.numbers.tolist(), near.scores.tolist(), self._grams.find(numbered).tolist())
+        for row, score, gram_row in zip(*columns, strict=True):
+            if row >= 0:
+                found.append(self._overlap(row, score))
+            else:
+                found.append(self._overlap(gram_row) if gram_row >= 0 else None)
+        return found
+
+    def _overlap(self, row: int, score: float | None = None) -> Overlap:
+        return Overlap(self._names[row], self._items[row], score)

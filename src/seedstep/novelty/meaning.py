@@ -36,8 +36,7 @@ from numpy.typing import NDArray
 
 from seedstep.errors import InputError
 from seedstep.novelty.bulk import Decisions, Nearest
-from seedstep.novelty.contamination import Overlap
-from seedstep.novelty.index import Neighbor
+from seedstep.novelty.index import Neighbor, Overlap
 from seedstep.text import rouge_l, unicode_tokens
 
 __all__ = [

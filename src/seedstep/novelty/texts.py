@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from seedstep.text import Tokenizer
 
 __all__ = [
+    "GRAM",
+    "Grams",
     "Numbered",
     "Sequenced",
     "Texts",
@@ -190,3 +192,49 @@ def _sequences(tokens: NDArray[np.int32], starts: NDArray[np.int64]) -> list[Seq
         text = tokens.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
         return [text[start:end] for start, end in spans]
     return [tuple(tokens[start:end].tolist()) for start, end in spans]
+
+
+GRAM = 13
+"""How many equal tokens in a row are not by chance."""
+
+
+class Grams:
+    """All runs of `GRAM` tokens in some texts."""
+
+    def __init__(self, numbered: Numbered) -> None:
+        """Take the token numbers of the texts."""
+        self._tokens = numbered.tokens
+        hashes, begins, rows = _grams(numbered)
+        order = np.argsort(hashes, kind="stable")
+        self._hashes, self._begins, self._rows = hashes[order], begins[order], rows[order]
+
+    def find(self, numbered: Numbered) -> NDArray[np.int64]:
+        """Return the row that has the first known run of each text: (n,), -1 for none."""
+        found = np.full(len(numbered.lengths), -1, np.int64)
+        hashes, begins, rows = _grams(numbered)
+        if not len(hashes) or not len(self._hashes):
+            return found
+        places = np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)
+        hits = np.flatnonzero(self._hashes[places] == hashes)
+        run = np.arange(GRAM)
+        ours = self._tokens[self._begins[places[hits]][:, None] + run]
+        theirs = numbered.tokens[begins[hits][:, None] + run]
+        hits = hits[(ours == theirs).all(axis=1)][::-1]
+        found[rows[hits]] = self._rows[places[hits]]  # the first run of a text is written last
+        return found
+
+
+def _grams(
+    numbered: Numbered,
+) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the hash of each run of tokens, where it begins, and the row of its text."""
+    owners = np.repeat(np.arange(len(numbered.lengths)), numbered.lengths)
+    last = len(owners) - GRAM + 1
+    if last <= 0:
+        empty = np.empty(0, np.int64)
+        return empty.astype(np.uint64), empty, empty
+    begins = np.flatnonzero(owners[:last] == owners[GRAM - 1 :])
+    hashes = np.zeros(len(begins), np.uint64)
+    for offset in range(GRAM):
+        hashes = hashed(hashes + numbered.tokens[begins + offset].astype(np.uint64))
+    return hashes, begins, owners[begins]

@@ -32,6 +32,7 @@ __all__ = [
     "as_entities",
     "escaped",
     "json_fields",
+    "json_list",
     "json_object",
     "loops",
     "markdown_table",
@@ -80,6 +81,28 @@ def json_fields(text: str, names: Collection[str]) -> dict[str, Any]:
             found.append({name: held.get(name) for name in names})
         start = text.find("{", end)
     return found[0] if found and all(each == found[0] for each in found) else {}
+
+
+def json_list(text: str, field: str, item: str) -> tuple[list[Any], str] | None:
+    """Return the list `field` of a JSON object, or a list whose items start with `item`.
+
+    If the reply was cut, or is no JSON from some place on, the items before that are returned, and
+    the text from there on; it is empty where the list ends.
+    """
+    opening = re.search(rf'"{field}"\s*+:\s*+\[|\A\s*+\[(?=\s*+{re.escape(item)})', text)
+    if opening is None:
+        return None
+    decoder, separator = json.JSONDecoder(strict=False), re.compile(r"[,\s]*+")
+    values: list[Any] = []
+    place = opening.end()
+    while True:
+        begin = separator.match(text, place)
+        assert begin
+        try:
+            value, place = decoder.raw_decode(text, begin.end())
+        except (ValueError, RecursionError):
+            return values, "" if text.startswith("]", begin.end()) else text[begin.end() :]
+        values.append(value)
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
