@@ -34,6 +34,7 @@ from seedstep.evaluate.compare import (
     compare_with_first as compare_with_first,
 )
 from seedstep.exports import export as export
+from seedstep.llm.jobs import ApiError as ApiError
 from seedstep.recipes import (
     StageFailed as StageFailed,
     agreement as agreement,
@@ -60,7 +61,6 @@ from seedstep.runs import Run as Run
 from seedstep.stages import STAGES as STAGES, open_run as open_run
 from seedstep.steps import StepsSettings as StepsSettings
 from seedstep.tune import TuneSettings as TuneSettings
-from seedstep.tune.openai_api import ApiError as ApiError
 
 __all__: list[str]
 __version__: str

@@ -8,7 +8,7 @@ from seedstep.errors import DeniedError, InputError
 from seedstep.llm import Endpoint, Engine, MemoryLedger, Reply
 from seedstep.llm.endpoints import is_loopback_host, server_address
 from seedstep.llm.exchange import exchange
-from seedstep.tune.openai_api import FineTuningApi
+from seedstep.tune.openai_jobs import FineTuningApi
 from support.asking import asked
 from support.scripted_server import ScriptedServer
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from seedstep.encode import Encoded
 from seedstep.errors import InputError
-from seedstep.tune.openai_jobs import chat_lines, check_chat
+from seedstep.tune.data import chat_lines, check_chat
 
 EXAMPLE = Encoded("letters", "letters-3", "Name a letter.", "b")
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip)
@@ -55,7 +55,7 @@ def test_ten_examples_are_enough() -> None:
 
 
 def test_a_file_larger_than_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seedstep.tune.openai_jobs.MAX_FILE_BYTES", 1 << 20)
+    monkeypatch.setattr("seedstep.tune.data.MAX_FILE_BYTES", 1 << 20)
     long = replace(EXAMPLE, prompt="x" * 100_000)
     assert check_chat([long] * 10, "any").examples == 10
     with pytest.raises(InputError, match="larger than 1 MiB"):

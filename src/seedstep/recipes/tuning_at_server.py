@@ -15,7 +15,8 @@ from seedstep.runs import Run
 from seedstep.settings import flatten
 from seedstep.stages import TUNE
 from seedstep.tune import Mixture, TuneSettings
-from seedstep.tune.openai_jobs import FineTuned, JobSettings, JobWatch, check_chat, fine_tune
+from seedstep.tune.data import check_chat
+from seedstep.tune.openai_jobs import FineTuned, JobSettings, JobWatch, fine_tune
 
 __all__ = ["tune_at_server"]
 

@@ -1,8 +1,9 @@
-"""The examples of a tuning as token ids, and what is counted before the first step.
+"""The examples of a tuning as token ids or chats, and what is counted before the first step.
 
 The examples of an epoch are kept in one array of numbers, so that the 75,000 long examples of
 SUPER-NATURALINSTRUCTIONS take some hundred megabytes instead of several thousand. `survey` counts
-them: the `Preflight` is printed before a tuning, and kept with it.
+them: the `Preflight` is printed before a tuning, and kept with it. A server is sent the examples as
+chats, `chat_lines`, after `check_chat`.
 
 Example::
 
@@ -10,15 +11,19 @@ Example::
     data.training(0)[0].target
 """
 
+import hashlib
 import os
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from heapq import nlargest
 from typing import overload
 
+import msgspec
+
 from seedstep.encode import (
     Dropped,
+    Encoded,
     Encoding,
     ModelSizes,
     TaskEncoder,
@@ -34,11 +39,14 @@ from seedstep.tune.records import Training, TuningData
 
 __all__ = [
     "LONGEST",
+    "ChatSize",
     "EffectiveBatch",
     "EncodedData",
     "Preflight",
     "SizedData",
     "TokenPairs",
+    "chat_lines",
+    "check_chat",
     "rank_and_processes",
     "survey",
 ]
@@ -245,11 +253,9 @@ def _require_sizes(pairs: Sequence[TokenPair], sizes: ModelSizes) -> None:
         where = f"task {pair.task}, instance {pair.instance}"
         length = len(pair.prompt) + len(pair.target)
         if sizes.whole is not None and length > sizes.whole:
-            raise InputError(
-                f"{where}: {length:,} tokens with its target, but the model's context has "
-                f"{sizes.whole:,}",
-                "lower --max-source, so that with --max-target it fits",
-            )
+            context = f"the model's context has {sizes.whole:,}"
+            what = f"{where}: {length:,} tokens with its target, but {context}"
+            raise InputError(what, "lower --max-source, so that with --max-target it fits")
         if fault := sizes.too_long(len(pair.prompt), len(pair.target)):
             raise InputError(f"{where}: {fault}", "lower --max-source or --max-target")
         if fault := sizes.unknown_token((*pair.prompt, *pair.target)):
@@ -291,11 +297,9 @@ class SizedData:
 def _effective(training: Training, processes: int) -> EffectiveBatch:
     passes = training.accumulate * processes
     if training.batch % passes:
-        raise InputError(
-            f"a batch of {training.batch} can't be divided into {training.accumulate} passes of "
-            f"{processes} processes",
-            "choose --batch and --accumulate so that it can",
-        )
+        parts = f"{training.accumulate} passes of {processes} processes"
+        what = f"a batch of {training.batch} can't be divided into {parts}"
+        raise InputError(what, "choose --batch and --accumulate so that it can")
     return EffectiveBatch(training.batch // passes, training.accumulate, processes)
 
 
@@ -313,3 +317,82 @@ def _without_steps(uses: Iterable[Use]) -> int:
 def _longest(pairs: TokenPairs) -> tuple[tuple[str, str, int], ...]:
     places = nlargest(LONGEST, range(len(pairs)), key=lambda place: sum(pairs.lengths(place)))
     return tuple((*pairs.name(place), sum(pairs.lengths(place))) for place in places)
+
+
+MIN_EXAMPLES = 10
+"""The fewest examples that the API accepts."""
+
+MAX_FILE_BYTES = 512 << 20
+"""The largest training file that the API accepts."""
+
+TRAINING_TOKENS = (("gpt-3.5", 16_385), ("gpt-4o", 65_536), ("gpt-4.1", 65_536))
+"""The most tokens of an example, by the start of a model's name.
+
+The server cuts longer examples at their end, where the target is.
+"""
+
+CHARACTERS_A_TOKEN = 4
+"""An estimate for English texts; the API's own tokenizer is not used."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatSize:
+    """The size of a training file, and a hash of its content, `digest`.
+
+    `too_long` counts the examples that are probably longer than `max_tokens`, the model's limit.
+    `max_tokens` is None if the limit is not known.
+    """
+
+    examples: int
+    bytes: int
+    digest: str
+    too_long: int
+    max_tokens: int | None
+
+
+def chat_lines(examples: Iterable[Encoded]) -> Iterator[bytes]:
+    """Yield a line of JSON for each example: a user's message and the assistant's answer.
+
+    Raises:
+        InputError: a prompt or a target is empty, or has characters that UTF-8 can't represent.
+    """
+    for example in examples:
+        for part, text in (("prompt", example.prompt), ("target", example.target)):
+            if not text.strip():
+                raise _bad(example, f"the {part} is empty")
+        turns = [
+            {"role": "user", "content": example.prompt},
+            {"role": "assistant", "content": example.target},
+        ]
+        try:
+            yield msgspec.json.encode({"messages": turns}) + b"\n"
+        except UnicodeEncodeError:
+            raise _bad(example, "half of a surrogate pair, which UTF-8 can't hold") from None
+
+
+def check_chat(examples: Iterable[Encoded], model: str) -> ChatSize:
+    """Check the examples for a model, and return the size that a training file of them has.
+
+    Raises:
+        InputError: there are too few examples, one can't be used, or the file is too large.
+    """
+    max_tokens = next((most for start, most in TRAINING_TOKENS if model.startswith(start)), None)
+    digest = hashlib.sha256()
+    count = size = too_long = 0
+    for line in chat_lines(examples):
+        digest.update(line)
+        count += 1
+        size += len(line)
+        too_long += max_tokens is not None and len(line) > max_tokens * CHARACTERS_A_TOKEN
+        if size > MAX_FILE_BYTES:
+            what = f"the training file is larger than {MAX_FILE_BYTES >> 20} MiB"
+            raise InputError(what, "use fewer examples: limit the tasks, or the instances of each")
+    if count < MIN_EXAMPLES:
+        what = f"{count} examples, but the fine-tuning API takes no fewer than {MIN_EXAMPLES}"
+        raise InputError(what, "use more tasks, or more instances of each")
+    return ChatSize(count, size, digest.hexdigest(), too_long, max_tokens)
+
+
+def _bad(example: Encoded, what: str) -> InputError:
+    where = f"task {example.task}, instance {example.instance}"
+    return InputError(f"{where}: {what}", "correct the instance, or leave it out")

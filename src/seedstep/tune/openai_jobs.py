@@ -12,11 +12,10 @@ Example::
 """
 
 import asyncio
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
@@ -24,102 +23,18 @@ from seedstep.data import write_atomically, write_in_parts
 from seedstep.encode import Encoded
 from seedstep.errors import InputError, ModelError, RunError, RunMismatchError
 from seedstep.llm import Endpoint
-from seedstep.tune.openai_api import ApiError, FineTuningApi, Job, JobState, state_of
+from seedstep.llm.jobs import (
+    ApiError,
+    JobApi,
+    JobState,
+    checked_id,
+    error_message,
+    number_of,
+    state_of,
+)
+from seedstep.tune.data import ChatSize, chat_lines, check_chat
 
-__all__ = [
-    "ChatSize",
-    "FineTuned",
-    "JobSettings",
-    "JobWatch",
-    "chat_lines",
-    "check_chat",
-    "fine_tune",
-]
-
-MIN_EXAMPLES = 10
-"""The fewest examples that the API accepts."""
-
-MAX_FILE_BYTES = 512 << 20
-"""The largest training file that the API accepts."""
-
-TRAINING_TOKENS = (("gpt-3.5", 16_385), ("gpt-4o", 65_536), ("gpt-4.1", 65_536))
-"""The most tokens of an example, by the start of a model's name.
-
-The server cuts longer examples at their end, where the target is.
-"""
-
-CHARACTERS_A_TOKEN = 4
-"""An estimate for English texts; the API's own tokenizer is not used."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChatSize:
-    """The size of a training file, and a hash of its content, `digest`.
-
-    `too_long` counts the examples that are probably longer than `max_tokens`, the model's limit.
-    `max_tokens` is None if the limit is not known.
-    """
-
-    examples: int
-    bytes: int
-    digest: str
-    too_long: int
-    max_tokens: int | None
-
-
-def chat_lines(examples: Iterable[Encoded]) -> Iterator[bytes]:
-    """Yield a line of JSON for each example: a user's message and the assistant's answer.
-
-    Raises:
-        InputError: a prompt or a target is empty, or has characters that UTF-8 can't represent.
-    """
-    for example in examples:
-        for part, text in (("prompt", example.prompt), ("target", example.target)):
-            if not text.strip():
-                raise _bad(example, f"the {part} is empty")
-        turns = [
-            {"role": "user", "content": example.prompt},
-            {"role": "assistant", "content": example.target},
-        ]
-        try:
-            yield msgspec.json.encode({"messages": turns}) + b"\n"
-        except UnicodeEncodeError:
-            raise _bad(example, "half of a surrogate pair, which UTF-8 can't hold") from None
-
-
-def check_chat(examples: Iterable[Encoded], model: str) -> ChatSize:
-    """Check the examples for a model, and return the size that a training file of them has.
-
-    Raises:
-        InputError: there are too few examples, one can't be used, or the file is too large.
-    """
-    max_tokens = next((most for start, most in TRAINING_TOKENS if model.startswith(start)), None)
-    digest = hashlib.sha256()
-    count = size = too_long = 0
-    for line in chat_lines(examples):
-        digest.update(line)
-        count += 1
-        size += len(line)
-        too_long += max_tokens is not None and len(line) > max_tokens * CHARACTERS_A_TOKEN
-        if size > MAX_FILE_BYTES:
-            raise InputError(
-                f"the training file is larger than {MAX_FILE_BYTES >> 20} MiB",
-                "use fewer examples: limit the tasks, or the instances of each",
-            )
-    if count < MIN_EXAMPLES:
-        raise InputError(
-            f"{count} examples, but the fine-tuning API takes no fewer than {MIN_EXAMPLES}",
-            "use more tasks, or more instances of each",
-        )
-    return ChatSize(count, size, digest.hexdigest(), too_long, max_tokens)
-
-
-def _bad(example: Encoded, what: str) -> InputError:
-    return InputError(
-        f"task {example.task}, instance {example.instance}: {what}",
-        "correct the instance, or leave it out",
-    )
-
+__all__ = ["Event", "FineTuned", "FineTuningApi", "Job", "JobSettings", "JobWatch", "fine_tune"]
 
 JOB_FILE = "job.json"
 TRAINING_FILE = "training.jsonl"
@@ -193,6 +108,77 @@ class _Sent:
     data: str
     file_id: str | None = None
     job_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A fine-tuning job as the server describes it. What is no id or text may be of any type."""
+
+    id: str
+    status: str | None = None
+    fine_tuned_model: str | None = None
+    trained_tokens: Any = None
+    error: Any = None
+    training_file: Any = None
+    hyperparameters: Any = None
+    method: Any = None
+
+    @property
+    def message(self) -> str:
+        """The first error that the server names, or an empty text."""
+        return error_message(self.error)
+
+    @property
+    def tokens(self) -> int | None:
+        """How many tokens were trained, if the server says so."""
+        return number_of(self.trained_tokens) or None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event of a job, with the server's message."""
+
+    id: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuningApi(JobApi):
+    """A client of one endpoint, for files and fine-tuning jobs."""
+
+    NAME: ClassVar[str] = "fine-tuning"
+    RIGHT: ClassVar[str] = "fine-tune"
+    PURPOSE: ClassVar[str] = "fine-tune"
+
+    async def create(self, body: Mapping[str, Any]) -> Job:
+        """Start a job.
+
+        Raises:
+            ApiError: the server does not take it.
+            ModelError: the server can't be reached, or the key is refused.
+        """
+        job = await self._make("fine_tuning/jobs", msgspec.json.encode(body), Job)
+        checked_id(job.id)
+        return job
+
+    async def created(self, file_id: str) -> Job | None:
+        """Return a job that was started with this training file, or None."""
+        jobs = await self._listed("fine_tuning/jobs?limit=100", Job)
+        return next((job for job in jobs if job.training_file == file_id), None)
+
+    async def job(self, job_id: str) -> Job:
+        """Return the present state of a job.
+
+        Raises:
+            ModelError: the server can't be reached, or has no such job.
+        """
+        return self._read(await self._get(f"fine_tuning/jobs/{checked_id(job_id)}"), Job)
+
+    async def events(self, job_id: str) -> list[Event]:
+        """Return the last events of a job, the oldest first; none if the server has no list."""
+        path = f"fine_tuning/jobs/{checked_id(job_id)}/events?limit=100"
+        events = await self._listed(path, Event)
+        return [Event(event.id, self.shown(event.message)) for event in reversed(events)]
 
 
 async def fine_tune(
