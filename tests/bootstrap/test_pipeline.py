@@ -10,7 +10,7 @@ import pytest
 
 from seedstep import BootstrapSettings, seed_tasks
 from seedstep.bootstrap import Generation, bootstrap
-from seedstep.bootstrap.prompting import one_line
+from seedstep.bootstrap.prompting import as_shown
 from seedstep.errors import InputError, StoreError
 from seedstep.llm import Answer, Endpoint, Engine, MemoryLedger, Request
 from seedstep.runs import Run
@@ -162,7 +162,7 @@ def test_six_seeds_and_two_finished_tasks_are_shown(window: int, tmp_path: Path)
 def test_demonstrations_are_shuffled_and_stand_in_the_prompt(tmp_path: Path) -> None:
     with ScriptedServer() as server:
         made = grow(tmp_path / "run", server, prompt_style="completion", window=1, tasks=40)
-    texts = {task.id: one_line(task.definition) for task in (*seed_tasks(), *made.tasks)}
+    texts = {task.id: as_shown(task.definition) for task in (*seed_tasks(), *made.tasks)}
     prompts = {b["seed"]: b["prompt"] for b in server.bodies if purpose_of(b) == "generation"}
     places = set()
     for generation in made.generations:
@@ -232,7 +232,7 @@ def test_a_refused_request_rejects_its_candidate(purpose: str, style: str, tmp_p
     settings: dict[str, Any] = {"prompt_style": style, "tasks": 10}
     with ScriptedServer() as server:
         victim = grow(tmp_path / "calm", server, **settings).tasks[1]
-        asked = one_line(victim.definition)
+        asked = as_shown(victim.definition)
 
         def hits(body: dict[str, Any]) -> bool:
             lines = text_of(body).splitlines()
