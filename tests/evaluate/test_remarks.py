@@ -2,13 +2,14 @@
 
 import asyncio
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from seedstep.evaluate import Prediction, PredictionMarker, Reference, score
 from seedstep.evaluate.compare import compare_systems, evaluated
-from seedstep.evaluate.metrics import load_tokenizer
+from seedstep.evaluate.metrics import METRICS, Metric, load_tokenizer
 from seedstep.infer.predict import Answer
 from seedstep.runs import Run
 from seedstep.stages import PREDICT
@@ -68,6 +69,33 @@ def test_scores_by_tokens_carry_it_and_others_do_not() -> None:
     assert pairing.comparison.by("exact_match").difference.reason == ""
     assert [remark[:12] for remark in pairing.remarks] == ["7 of 8 refer", "y: 8 predict"]
     assert share in evaluated("x", score(right, references))._repr_html_()
+
+
+def test_remarks_speak_of_the_metrics_that_were_measured() -> None:
+    references = {"a": Reference("t", "", ("да",)), "b": Reference("t", "", ("+",))}
+    length = Metric("length", "length", "1 where both are as long", lambda pair: 1.0)
+    words = replace(length, name="words", title="shared words", of_tokens=True)
+    pairs = replace(words, name="pairs", title="shared pairs")
+    rouge, _, exact = METRICS
+    share = "2 of 2 references have no tokens, or hardly any, so that"
+    way_out = "little or nothing of them: `--tokenizer unicode` knows the letters of all scripts"
+    blank = "1 of 2 references are ASCII punctuation alone, which exact match"
+    flaws = ("of 2 answers 2 are empty",)
+    given = [Prediction("t", name, "") for name in references]
+
+    def said(*metrics: Metric) -> tuple[str, ...]:
+        return evaluated("x", score(given, references, metrics=metrics)).remarks
+
+    assert said(length) == flaws
+    assert said(words) == (f"{share} shared words says {way_out}", *flaws)
+    assert said(words, pairs) == (f"{share} shared words and shared pairs say {way_out}", *flaws)
+    assert said(rouge, length) == (f"{share} ROUGE says {way_out}", *flaws)
+    first, second, *rest = said(rouge, exact)
+    assert first == f"{share} ROUGE says {way_out}, and exact match needs no tokens"
+    assert second.startswith(blank)
+    assert rest == [*flaws]
+    (only, *_) = said(exact, length)
+    assert only.startswith(blank)
 
 
 @pytest.mark.parametrize("answer", ["-", "", "?!", None])

@@ -13,10 +13,6 @@ Example::
 
 A remark says how many references have no tokens, how many answers are empty or cut, or how many of
 the scored tasks and instances the model was tuned on.
-
-Example::
-
-    remarks(system)[0].text  # "3 of 8 tasks and 24 of 80 instances were in its training data"
 """
 
 from collections import Counter
@@ -316,9 +312,6 @@ def references_of(tasks: Iterable[Task]) -> dict[str, Reference]:
     return references
 
 
-WAY_OUT = "`--tokenizer unicode` knows the letters of all scripts, and exact match needs no tokens"
-
-
 TRAINED_UNKNOWN = "whether its model was trained on what is scored here is not known"
 """Said of models behind a server, and of files of predictions."""
 
@@ -358,13 +351,21 @@ class TrainingOverlap:
 
 
 def remarks(
-    results: Sequence[InstanceResult], training: TrainingOverlap | None = None
+    results: Sequence[InstanceResult],
+    training: TrainingOverlap | None = None,
+    metrics: Sequence[Metric] = METRICS,
 ) -> tuple[str, ...]:
-    """Return the remarks on a system, often none, to be shown with its scores."""
+    """Return the remarks on a system, often none, to be shown with its scores by the `metrics`."""
     found = list(training.shown(results)) if training else []
-    if share := tokenless_share(results):
-        found.append(f"{share}, so that ROUGE says little or nothing of them: {WAY_OUT}")
-    if share := blank_share(results):
+    has_exact = any(metric.name == "exact_match" for metric in metrics)
+    of_tokens = (metric for metric in metrics if metric.of_tokens)
+    named = dict.fromkeys("ROUGE" if each in METRICS else each.title for each in of_tokens)
+    if named and (share := tokenless_share(results)):
+        say = f"{' and '.join(named)} {'says' if len(named) == 1 else 'say'}"
+        more = ", and exact match needs no tokens" if has_exact else ""
+        way_out = f"`--tokenizer unicode` knows the letters of all scripts{more}"
+        found.append(f"{share}, so that {say} little or nothing of them: {way_out}")
+    if has_exact and (share := blank_share(results)):
         found.append(
             f"{share}, which exact match leaves out: all other such answers, and empty ones, "
             "match them, too"
@@ -393,8 +394,7 @@ def remarks_beside(said: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
 
 def _flaws(results: Sequence[InstanceResult]) -> Iterator[str]:
     """Yield texts that say how many answers are empty, cut at their length limit, or refusals."""
-    empty, cut = sum(result.empty for result in results), sum(result.cut for result in results)
-    refused = sum(result.refused for result in results)
-    for count, what in ((empty, "empty"), (cut, "cut at the length limit"), (refused, REFUSED)):
-        if count:
+    flaws = {"empty": "empty", "cut": "cut at the length limit", "refused": REFUSED}
+    for name, what in flaws.items():
+        if count := sum(getattr(result, name) for result in results):
             yield f"{count:,} {'is' if count == 1 else 'are'} {what}"

@@ -80,7 +80,7 @@ class EvaluatedSystem(Tabulated):
     @property
     def remarks(self) -> tuple[str, ...]:
         """The remarks to show with the scores, often none."""
-        return remarks(self.scores.results, self.training)
+        return remarks(self.scores.results, self.training, self.scores.metrics)
 
     def _repr_html_(self) -> str:
         """Return the scores as HTML, as notebooks show them."""
