@@ -44,6 +44,17 @@ def run(tmp_path: Path, folder: Path) -> Path:
     return tmp_path / "run"
 
 
+def test_instructions_for_tasks_in_memory_are_imported(tmp_path: Path, folder: Path) -> None:
+    theirs = lines(tmp_path / "theirs.jsonl", [{"task": "task1_a", "steps": STEPS}])
+    import_instructions(str(theirs), tmp_path / "new", tasks=load_tasks(folder).tasks)
+    (joined, other) = with_steps(load_tasks(folder).tasks, tmp_path / "new")
+    assert (joined.steps, other.steps) == (tuple(STEPS), ())
+    theirs = lines(tmp_path / "theirs.jsonl", [{"task": "task9_z", "steps": STEPS}])
+    with pytest.raises(InputError, match="there is no task 'task9_z'"):
+        import_instructions(theirs, tmp_path / "no", tasks=load_tasks(folder).tasks)
+    assert not (tmp_path / "no").exists()
+
+
 @given(st.lists(st.text()))
 def test_a_rendered_instruction_is_read_as_its_steps(steps: list[str]) -> None:
     assert steps_of(render(steps)) == canonical(steps)

@@ -19,7 +19,7 @@ import pytest
 import seedstep
 from seedstep import Example, InputError, Instance, RunMismatchError, Task
 from seedstep.data import PathOrTasks, StrPath, task_record
-from seedstep.recipes import NoveltyFilter
+from seedstep.recipes import NoveltyFilter, Semantic
 from support.growing import SIGNS, text_of
 from support.predicting import answered
 from support.scripted_server import Fault, ScriptedServer
@@ -207,6 +207,26 @@ class TestRuns:
         report = seedstep.filter_file(str(path), str(out), NoveltyFilter(against=(TASKS,)))
         assert report.rejected == {"contaminated": 1}
 
+    def test_the_novelty_filter_takes_keywords_or_a_record(self, tmp_path: Path) -> None:
+        path, out = tmp_path / "data.jsonl", tmp_path / "novel.jsonl"
+        path.write_text('{"text": "Repeat the word."}\n{"text": "Repeat a word."}\n')
+        record = NoveltyFilter("text", against=(TASKS,), against_threshold=1.0)
+        for report in (
+            seedstep.filter_file(path, out, record, threshold=0.8),
+            seedstep.filter_file(
+                path, out, field="text", threshold=0.8, against=[TASKS], against_threshold=1.0
+            ),
+        ):
+            assert report.rejected == {"contaminated": 1}
+        found = record.changed({"semantic": "minilm", "semantic_threshold": 0.6})
+        assert found == replace(record, semantic=Semantic("minilm", 0.6))
+        assert found.changed({}) == found
+        assert found.changed({"semantic": None}).semantic is None
+        with pytest.raises(InputError, match="nothing is compared by meaning"):
+            record.changed({"semantic_base_url": "http://localhost"})
+        with pytest.raises(InputError, match="there is no option 'tresh"):
+            seedstep.filter_file(path, out, **{"treshold": 0.8})  # type: ignore[arg-type]
+
     @pytest.mark.parametrize(
         ("options", "said"),
         [({"threshold": 0.0}, "--threshold 0.0: is a ROUGE-L F1"), ({"nearest": True}, "annotate")],
@@ -217,7 +237,7 @@ class TestRuns:
         path, out = tmp_path / "data.jsonl", tmp_path / "novel.jsonl"
         path.write_text('{"instruction": "Sing."}\n')
         with pytest.raises(InputError, match=said):
-            seedstep.filter_file(path, out, NoveltyFilter(**options))
+            seedstep.filter_file(path, out, **options)
         assert not out.exists()
 
 

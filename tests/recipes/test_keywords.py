@@ -6,23 +6,23 @@ import signal
 import threading
 import tomllib
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
 
 import seedstep
-from seedstep import errors
+from seedstep import errors, recipes
 from seedstep.bootstrap import BootstrapSettings
-from seedstep.data import TaskChoice
+from seedstep.data import PathOrTasks, TaskChoice
 from seedstep.evaluate.judge import JudgeSettings
 from seedstep.infer.distill import DistillSettings
 from seedstep.infer.settings import SystemSettings
-from seedstep.recipes import keywords
+from seedstep.recipes import NoveltyFilter, Semantic, keywords
 from seedstep.recipes.tasks import finish
 from seedstep.settings import table
-from seedstep.steps import ExamplesSettings, StepsSettings
+from seedstep.steps import ExamplesSettings, ImportSettings, StepsSettings, SuperniSettings
 from seedstep.tune import TuneSettings
 from support.pages import ROOT
 from support.scripted_server import ScriptedServer
@@ -31,6 +31,8 @@ KEYWORDS = [
     (keywords.BootstrapKeywords, [BootstrapSettings], "self_instruct"),
     (keywords.DistillKeywords, [DistillSettings], "distill"),
     (keywords.StepsKeywords, [StepsSettings], "write_instructions"),
+    (keywords.ImportKeywords, [ImportSettings], "import_instructions"),
+    (keywords.SuperniKeywords, [SuperniSettings], "take_superni"),
     (keywords.ExamplesKeywords, [ExamplesSettings], "make_examples"),
     (keywords.PredictKeywords, [TaskChoice, SystemSettings], "predict"),
     (keywords.JudgeKeywords, [JudgeSettings], "judge"),
@@ -55,9 +57,21 @@ def test_the_keywords_are_the_settings(given: type, records: list[type], functio
         kinds |= _kinds(record)
     assert get_type_hints(given) == kinds
     for name in (function, f"{function}_async"):
-        if hasattr(seedstep, name):
-            hint = get_type_hints(getattr(seedstep, name))["settings"]
+        if hasattr(recipes, name):
+            hint = get_type_hints(getattr(recipes, name))["settings"]
             assert typing.get_args(hint) == (given,)
+
+
+def test_the_keywords_of_the_filter_are_its_options() -> None:
+    given = get_type_hints(keywords.NoveltyKeywords)
+    kinds = get_type_hints(NoveltyFilter)
+    own = {name: kind for name, kind in kinds.items() if name not in ("against", "semantic")}
+    by_meaning = {name: kind for name, kind in given.items() if name.startswith("semantic")}
+    assert given == {**own, "against": Sequence[PathOrTasks], **by_meaning}
+    of_encoder = get_type_hints(Semantic.of)
+    of_encoder.pop("return")
+    named = {name.removeprefix("semantic_"): kind for name, kind in by_meaning.items()}
+    assert named == of_encoder
 
 
 @pytest.fixture

@@ -108,6 +108,9 @@ def test_a_run_of_them_is_a_run_of_steps(tmp_path: Path) -> None:
 
 def test_tasks_of_others_have_none(tmp_path: Path) -> None:
     clone = write_clone(tmp_path / "ni", "task9999_unknown")
-    with pytest.raises(InputError, match="none of the tasks"):
+    said = rf"{clone}: none of the tasks"
+    with pytest.raises(InputError, match=said):
+        take_superni(tmp_path / "run", tasks=clone)
+    with pytest.raises(InputError, match=said):
         take_superni(tmp_path / "run", {"tasks": str(clone)})
     assert not (tmp_path / "run").exists()

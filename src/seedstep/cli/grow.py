@@ -23,7 +23,6 @@ from seedstep.llm.encoders import ENCODERS, MINILM
 from seedstep.novelty import MEANING_THRESHOLD
 from seedstep.novelty.meaning import Accuracy, labelled_pairs
 from seedstep.recipes import (
-    NoveltyFilter,
     NoveltyReport,
     Rejection,
     Semantic,
@@ -159,13 +158,6 @@ Against = Annotated[
 ]
 
 
-def _semantic(encoder: str | None, threshold: float, base_url: str | None) -> Semantic | None:
-    if encoder is None and base_url is not None:
-        what = "--semantic-base-url: nothing is compared by meaning"
-        raise InputError(what, "add --semantic openai:NAME")
-    return Semantic(encoder, threshold, base_url) if encoder is not None else None
-
-
 def novelty_command(
     path: Texts,
     out: Annotated[
@@ -209,19 +201,24 @@ def novelty_command(
     semantic_base_url: SemanticAddress = None,
 ) -> None:
     """Keep the texts of a file that are novel: not like one kept before, nor an evaluation set."""
-    how = NoveltyFilter(
-        field,
-        tokens,
-        threshold,
-        tuple(against or ()),
-        against_threshold,
-        nearest,
-        ray,
-        partitions,
-        _semantic(semantic, semantic_threshold, semantic_base_url),
-    )
     with _novelty_bar() as watch:
-        report = filter_file(path, out, how, annotate=annotate, watch=watch)
+        report = filter_file(
+            path,
+            out,
+            annotate=annotate,
+            watch=watch,
+            field=field,
+            tokens=tokens,
+            threshold=threshold,
+            against=against or (),
+            against_threshold=against_threshold,
+            nearest=nearest,
+            ray=ray,
+            partitions=partitions,
+            semantic=semantic,
+            semantic_threshold=semantic_threshold,
+            semantic_base_url=semantic_base_url,
+        )
     _print_novelty(report, path, out, tokens)
 
 

@@ -168,7 +168,7 @@ def take_over(
     asked: Asked,
 ) -> None:
     """Take over instructions that people or another tool wrote, and check them."""
-    problems = import_instructions(path, out, asked)
+    problems = import_instructions(path, out, **asked)
     with open_run(out, STEPS) as run:
         print_blocks(tell_status(run))
     for problem in problems:
@@ -181,7 +181,7 @@ def take_package(
     out: Annotated[Path, typer.Option(help="A new directory for the run.")], asked: Asked
 ) -> None:
     """Make a run of the instructions for SUPER-NATURALINSTRUCTIONS that come with seedstep."""
-    missing = take_superni(out, asked)
+    missing = take_superni(out, **asked)
     with open_run(out, STEPS) as run:
         print_blocks(tell_status(run))
     if missing:

@@ -7,7 +7,6 @@ Example::
             print(task.definition)
 """
 
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
@@ -35,7 +34,14 @@ from seedstep.llm.embeddings import Encoder, open_encoder
 from seedstep.llm.models import served_model
 from seedstep.recipes.doors import StageCall, plain_and_async
 from seedstep.recipes.keywords import BootstrapKeywords
-from seedstep.recipes.tasks import Watcher, opened_engine, same_server, share_notes, ticking
+from seedstep.recipes.tasks import (
+    StageProgress,
+    Watcher,
+    opened_engine,
+    same_server,
+    share_notes,
+    ticking,
+)
 from seedstep.runs import FILTERS_ENTRY, GATES_ENTRY, BootstrapRun, Run
 from seedstep.runs.batches import has_open_batches
 from seedstep.stages import BOOTSTRAP
@@ -56,23 +62,20 @@ TASKS_TO_TELL = 5
 
 
 @dataclass(slots=True)
-class BootstrapProgress:
-    """The progress of a run.
+class BootstrapProgress(StageProgress):
+    """The progress of a bootstrap.
 
     `before` is the number of tasks that earlier processes had finished. `spent` is what all of them
-    spent. `notes` are messages for the user. `stopped` is True if a budget ended the run.
+    spent.
     """
 
     settings: BootstrapSettings
     stats: EngineStats = field(default_factory=EngineStats)
     before: int = 0
-    started: float = field(default_factory=time.monotonic)
     generations: int = 0
     finished: int = 0
     instances: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
-    notes: list[str] = field(default_factory=list)
-    stopped: BudgetReached | None = None
     spent: Spent = field(default_factory=Spent)
 
     @property
@@ -83,20 +86,9 @@ class BootstrapProgress:
         return None if usd is None or not finished else usd / finished
 
     @property
-    def seconds(self) -> float:
-        """Seconds since this process began to work on the run."""
-        return time.monotonic() - self.started
-
-    @property
-    def complete(self) -> bool:
-        """Whether all requested tasks are finished."""
-        return self.finished >= self.settings.tasks
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Seconds left at the speed of this process; None while it has finished no new task."""
-        new = self.finished - self.before
-        return (self.settings.tasks - self.finished) * self.seconds / new if new > 0 else None
+    def counted(self) -> tuple[int, int, int]:
+        """How many tasks are finished, how many of them by earlier processes, and are wanted."""
+        return self.finished, self.before, self.settings.tasks
 
     @property
     def is_sure(self) -> bool:

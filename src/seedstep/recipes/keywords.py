@@ -19,9 +19,12 @@ __all__ = [
     "BootstrapKeywords",
     "DistillKeywords",
     "ExamplesKeywords",
+    "ImportKeywords",
     "JudgeKeywords",
+    "NoveltyKeywords",
     "PredictKeywords",
     "StepsKeywords",
+    "SuperniKeywords",
     "TuneKeywords",
 ]
 
@@ -137,6 +140,16 @@ class StepsKeywords(AskingKeywords, TaskKeywords, total=False):
     judge_base_url: str | list[str] | None
 
 
+class SuperniKeywords(TaskKeywords, total=False):
+    """The settings of `take_superni`: those of `SuperniSettings`."""
+
+
+class ImportKeywords(TaskKeywords, total=False):
+    """The settings of `import_instructions`: those of `ImportSettings`."""
+
+    skip_bad: bool
+
+
 class ExamplesKeywords(AskingKeywords, total=False):
     """The settings of `make_examples`: those of `ExamplesSettings`."""
 
@@ -144,6 +157,22 @@ class ExamplesKeywords(AskingKeywords, total=False):
     count: int
     limit: int | None
     seed: int
+
+
+class NoveltyKeywords(TypedDict, total=False):
+    """The options of `filter_file`: those of `NoveltyFilter`, with its `Semantic` in parts."""
+
+    field: str
+    tokens: Literal["latin", "unicode", "auto"]
+    threshold: float
+    against: Sequence[PathOrTasks]
+    against_threshold: float
+    nearest: bool
+    ray: str | None
+    partitions: int
+    semantic: str | None
+    semantic_threshold: float
+    semantic_base_url: str | None
 
 
 class PredictKeywords(AskingKeywords, TaskKeywords, total=False):

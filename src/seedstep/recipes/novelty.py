@@ -6,17 +6,17 @@ when they are written.
 
 Example::
 
-    report = filter_file(Path("data.jsonl"), Path("novel.jsonl"), NoveltyFilter(threshold=0.7))
+    report = filter_file("data.jsonl", "novel.jsonl", threshold=0.7)
     print(report.kept, report.rejected)
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ from seedstep.novelty import (
     ranks,
     ray_cluster,
 )
+from seedstep.recipes.keywords import NoveltyKeywords
 from seedstep.recipes.meaning import MeaningDecisions, Semantic, decide_texts
 from seedstep.text import TOKENIZERS, Script, script_of
 
@@ -105,6 +106,17 @@ class NoveltyFilter:
     ray: str | None = None
     partitions: int = 8
     semantic: Semantic | None = None
+
+    def changed(self, options: NoveltyKeywords) -> "NoveltyFilter":
+        """Return the filter with other options; raise InputError for one that is not known."""
+        values, known = dict[str, Any](options), NoveltyKeywords.__annotations__
+        if unknown := next((name for name in values if name not in known), ""):
+            raise unknown_name("option", unknown, known)
+        if meant := {name: values.pop(name) for name in options if name.startswith("semantic")}:
+            by_name = {name.removeprefix("semantic_"): value for name, value in meant.items()}
+            values["semantic"] = Semantic.of(**by_name)
+        values["against"] = tuple(values.get("against", self.against))
+        return replace(self, **values)
 
     def check(self, *, annotate: bool) -> None:
         """Raise InputError if a threshold can't be one, or nothing is done with the nearest."""
@@ -189,14 +201,16 @@ class NoveltyReport:
 def filter_file(
     path: StrPath,
     out: StrPath,
-    how: NoveltyFilter,
+    how: NoveltyFilter | None = None,
     *,
     annotate: bool = False,
     watch: NoveltyWatch | None = None,
+    **options: Unpack[NoveltyKeywords],
 ) -> NoveltyReport:
     """Write the rows whose text is novel; with `annotate`, write all rows with `COLUMNS` added.
 
-    With `how.semantic`, what is kept otherwise is compared by meaning then, in its order.
+    `options` are those of `NoveltyFilter`, which may also be given as `how`. With an encoder that
+    `semantic` names, what is kept otherwise is compared by meaning then, in its order.
 
     Raises:
         InputError: a file can't be read, `out` is of the wrong kind, or an option can't be used.
@@ -204,12 +218,12 @@ def filter_file(
         ModelError: the encoder can't be loaded or asked.
         RunError: `out` can't be written.
     """
+    how = (how or NoveltyFilter()).changed(options)
     how.check(annotate=annotate)
-    watch = watch or (lambda stage, done, total: None)
     path, out = Path(path), Path(out)
     table = open_rows(path, how.field)
     _check_out(table, out, annotate=annotate)
-    work = _Work(table, how, watch)
+    work = _Work(table, how, watch or (lambda stage, done, total: None))
     if annotate:
         added = {**COLUMNS, **SEMANTIC_COLUMNS} if how.semantic else COLUMNS
         table.write_annotated(out, added, work.columns())

@@ -11,7 +11,7 @@ Example::
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
@@ -27,7 +27,7 @@ from seedstep.inputs.tasks import about_examples, encodings_of
 from seedstep.llm import EngineStats, ModelRef, Price, Pricing, Spent, known_model
 from seedstep.recipes.doors import StageCall, plain_and_async
 from seedstep.recipes.keywords import PredictKeywords
-from seedstep.recipes.tasks import Watcher, share_notes, ticking
+from seedstep.recipes.tasks import StageProgress, Watcher, share_notes, ticking
 from seedstep.runs import TUNE_CONFIG, ChosenSystem, Failed, PredictionsRun, Run, stored_settings
 from seedstep.runs.batches import RunLedger, has_open_batches
 from seedstep.runs.lists import failed_predictions
@@ -55,11 +55,11 @@ __all__ = [
 
 
 @dataclass(slots=True)
-class PredictProgress:
+class PredictProgress(StageProgress):
     """The progress of a system's predictions.
 
     `before` counts the predictions of earlier processes; `failed`, `empty` and `cut` count new
-    ones. `notes` are messages for the user. `stopped` is True if a budget ended the run.
+    ones. `started` is when the model was ready.
     """
 
     settings: SystemSettings
@@ -67,14 +67,11 @@ class PredictProgress:
     wanted: int
     before: int
     problems: tuple[Problem, ...] = ()
-    notes: list[str] = field(default_factory=list)
     stats: EngineStats | None = None
-    started: float = field(default_factory=time.monotonic)
     new: int = 0
     failed: int = 0
     empty: int = 0
     cut: int = 0
-    stopped: BudgetReached | None = None
 
     @property
     def done(self) -> int:
@@ -82,24 +79,14 @@ class PredictProgress:
         return self.before + self.new
 
     @property
-    def complete(self) -> bool:
-        """Whether all instances are predicted."""
-        return self.done >= self.wanted
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since this process began to predict."""
-        return time.monotonic() - self.started
+    def counted(self) -> tuple[int, int, int]:
+        """How many instances are predicted, how many by earlier processes, and how many wanted."""
+        return self.done, self.before, self.wanted
 
     @property
     def per_second(self) -> float:
         """The number of instances that this process predicts in a second."""
         return self.new / self.seconds if self.seconds else 0.0
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Seconds left at this speed; None before the first prediction."""
-        return (self.wanted - self.done) / self.per_second if self.new else None
 
     def add(self, answers: list[Answer]) -> None:
         """Count answers that were written to the run."""

@@ -15,14 +15,20 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Unpack
 
 from seedstep.data import BadLine, Problem, StrPath, Task, read_jsonl
 from seedstep.data.records import placed, raise_first
 from seedstep.errors import InputError
 from seedstep.llm import Engine, KeptAnswers, Preview, Spent
-from seedstep.recipes.doors import StageCall, plain_and_async, work_on
-from seedstep.recipes.keywords import ExamplesKeywords, StepsKeywords
+from seedstep.recipes.doors import StageCall, kept_inputs, plain_and_async, work_on
+from seedstep.recipes.keywords import (
+    ExamplesKeywords,
+    ImportKeywords,
+    StepsKeywords,
+    SuperniKeywords,
+)
 from seedstep.recipes.tasks import (
     StageWork,
     TaskWatch,
@@ -209,6 +215,8 @@ def _findings(written: WrittenSteps) -> str:
     return ", ".join(finding.name for finding in written.findings)
 
 
+NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
+
 IMPORTED = "imported"
 """The name of the turn whose reply is the text of an imported instruction."""
 
@@ -220,61 +228,78 @@ class _Line:
     steps: tuple[str, ...] = ()
 
 
-def import_instructions(path: Path, out: Path, asked: Mapping[str, Any]) -> tuple[Problem, ...]:
+def import_instructions(
+    path: StrPath,
+    out: StrPath,
+    asked: Mapping[str, Any] = NO_SETTINGS,
+    **settings: Unpack[ImportKeywords],
+) -> tuple[Problem, ...]:
     """Make a run of the instructions in a file, and return the problems of lines that were skipped.
 
-    `asked` has the settings that choose the tasks. If the function fails, nothing is written.
+    `settings` choose the tasks: they are those of `seedstep.steps.ImportSettings`. In version 0.1.0
+    they were given as `asked`. If the function fails, nothing is written.
 
     Raises:
         InputError: a line can't be read or names no task, unless `skip_bad` is set; or the run
             has instructions already.
         RunError: the directory can't be written.
     """
-    settings = make_settings(StepsSettings, asked, "settings")
-    tasks = load_steps_tasks(settings).tasks
+    path, out = Path(path), Path(out)
     problems: list[Problem] = []
     found: list[tuple[int, Task, WrittenSteps]] = []
-    for item in _read(path, {task.id: place for place, task in enumerate(tasks)}):
-        if isinstance(item, Problem):
-            problems.append(item)
-        else:
-            place, text = item
-            found.append((place, tasks[place], _examined(tasks[place], text)))
-    if not settings.chosen.skip_bad:
-        raise_first(problems, "or add --skip-bad to go on without them")
-    with Run.start(STEPS, out, asked) as run:
-        if run.records.count():
-            raise InputError(f"{out} has instructions already", "name a new directory")
-        run.records.write_now(found)
+    with kept_inputs(out, {**asked, **settings}) as chosen:
+        made = make_settings(StepsSettings, chosen, "settings")
+        tasks = load_steps_tasks(made).tasks
+        for item in _read(path, {task.id: place for place, task in enumerate(tasks)}):
+            if isinstance(item, Problem):
+                problems.append(item)
+            else:
+                place, text = item
+                found.append((place, tasks[place], _examined(tasks[place], text)))
+        if not made.chosen.skip_bad:
+            raise_first(problems, "or add --skip-bad to go on without them")
+        _write_new(out, chosen, found)
     return tuple(problems)
 
 
-def take_superni(out: Path, asked: Mapping[str, Any]) -> int:
+def _write_new(
+    out: Path, settings: Mapping[str, Any], found: Sequence[tuple[int, Task, WrittenSteps]]
+) -> None:
+    """Write instructions to a new run."""
+    with Run.start(STEPS, out, settings) as run:
+        if run.records.count():
+            raise InputError(f"{out} has instructions already", "name a new directory")
+        run.records.write_now(found)
+
+
+def take_superni(
+    out: StrPath,
+    asked: Mapping[str, Any] = NO_SETTINGS,
+    **settings: Unpack[SuperniKeywords],
+) -> int:
     """Make a run of the instructions that come with seedstep; return how many tasks have none.
 
-    `asked` has the settings that choose the tasks, from a clone of SUPER-NATURALINSTRUCTIONS. If
-    the function fails, nothing is written.
+    `settings` choose the tasks, from a clone of SUPER-NATURALINSTRUCTIONS: they are those of
+    `seedstep.steps.SuperniSettings`. In version 0.1.0 they were given as `asked`. If the function
+    fails, nothing is written.
 
     Raises:
         InputError: none of the tasks has an instruction, or the run has instructions already.
         RunError: the directory can't be written.
     """
-    tasks = load_steps_tasks(make_settings(StepsSettings, asked, "settings")).tasks
     known = superni_instructions()
-    found = [
-        (place, task, _taken(task, known[task.id]))
-        for place, task in enumerate(tasks)
-        if task.id in known
-    ]
-    if not found:
-        what = (
-            f"{asked.get('tasks')}: none of the tasks has an instruction that comes with seedstep"
-        )
-        raise InputError(what, "name a clone of SUPER-NATURALINSTRUCTIONS after --tasks")
-    with Run.start(STEPS, out, asked) as run:
-        if run.records.count():
-            raise InputError(f"{out} has instructions already", "name a new directory")
-        run.records.write_now(found)
+    with kept_inputs(Path(out), {**asked, **settings}) as chosen:
+        tasks = load_steps_tasks(make_settings(StepsSettings, chosen, "settings")).tasks
+        found = [
+            (place, task, _taken(task, known[task.id]))
+            for place, task in enumerate(tasks)
+            if task.id in known
+        ]
+        if not found:
+            named = chosen.get("tasks")
+            what = f"{named}: none of the tasks has an instruction that comes with seedstep"
+            raise InputError(what, "name a clone of SUPER-NATURALINSTRUCTIONS after --tasks")
+        _write_new(Path(out), chosen, found)
     return len(tasks) - len(found)
 
 

@@ -27,6 +27,7 @@ from seedstep.runs.batches import has_open_batches
 from seedstep.text import counted
 
 __all__ = [
+    "StageProgress",
     "StageWork",
     "TaskProgress",
     "TaskWatch",
@@ -117,30 +118,21 @@ async def ticking(progress: P, watch: Watcher[P, R] | None) -> AsyncIterator[Non
         ticker.cancel()
 
 
-Result = TypeVar("Result", bound=TaskResult)
-Flaws = Callable[[Any], str]
+@dataclass(slots=True, kw_only=True)
+class StageProgress:
+    """The progress of a stage of any kind.
 
-
-@dataclass(slots=True)
-class TaskProgress:
-    """The progress of a run.
-
-    `problems` are tasks that can't be read and were skipped. `failed` counts tasks without a result
-    by reason. `last` describes the last task's result. `notes` say what changed since the run was
-    worked on last. `stopped` is True if a budget ended the run.
+    `notes` are messages for the user. `stopped` is the budget that ended the run, if one did.
     """
 
-    settings: Any
-    wanted: int
-    before: int = 0
-    problems: tuple[Problem, ...] = ()
     notes: list[str] = field(default_factory=list)
-    stats: EngineStats = field(default_factory=EngineStats)
     started: float = field(default_factory=time.monotonic)
-    done: int = 0
-    failed: Counter[str] = field(default_factory=Counter)
-    last: str = ""
     stopped: BudgetReached | None = None
+
+    @property
+    def counted(self) -> tuple[int, int, int]:
+        """How many are done, how many of them by earlier processes, and how many are wanted."""
+        raise NotImplementedError
 
     @property
     def seconds(self) -> float:
@@ -149,14 +141,41 @@ class TaskProgress:
 
     @property
     def complete(self) -> bool:
-        """Whether all tasks are done."""
-        return self.done >= self.wanted
+        """Whether all that was wanted is done."""
+        return self.counted[0] >= self.counted[2]
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds left at the speed of this process; None while it has done no task."""
-        new = self.done - self.before
-        return (self.wanted - self.done) * self.seconds / new if new > 0 else None
+        """Seconds left at the speed of this process; None while it has done nothing."""
+        done, before, wanted = self.counted
+        return (wanted - done) * self.seconds / (done - before) if done > before else None
+
+
+Result = TypeVar("Result", bound=TaskResult)
+Flaws = Callable[[Any], str]
+
+
+@dataclass(slots=True)
+class TaskProgress(StageProgress):
+    """The progress of a stage that makes one record for each task.
+
+    `problems` are tasks that can't be read and were skipped. `failed` counts tasks without a result
+    by reason. `last` describes the last task's result.
+    """
+
+    settings: Any
+    wanted: int
+    before: int = 0
+    problems: tuple[Problem, ...] = ()
+    stats: EngineStats = field(default_factory=EngineStats)
+    done: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    last: str = ""
+
+    @property
+    def counted(self) -> tuple[int, int, int]:
+        """How many tasks are done, how many by earlier processes, and how many there are."""
+        return self.done, self.before, self.wanted
 
     def add(self, failure: str, flaws: str) -> None:
         """Count a task."""
@@ -320,9 +339,8 @@ async def still_asked(
         purpose: max(view.counts.get(purpose, 0) - there[purpose], missing[purpose])
         for purpose in {**view.counts, **missing}
     }
-    return view.with_counts({purpose: count for purpose, count in left.items() if count}), len(
-        asked
-    )
+    view = view.with_counts({purpose: count for purpose, count in left.items() if count})
+    return view, len(asked)
 
 
 async def _run_through(
