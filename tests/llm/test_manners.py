@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from seedstep.llm.endings import ending_of
 from seedstep.llm.exchange import LONGEST_REPLY
+from seedstep.llm.records import ending_of
 from seedstep.llm.replies import BodyError, read_body
 from support.asking import asked, asked_chat, engine_on, failure, reply
 from support.scripted_server import Fault, ScriptedServer, in_turn

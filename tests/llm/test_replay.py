@@ -11,7 +11,7 @@ from seedstep import BootstrapSettings, SeedstepError, self_instruct
 from seedstep.errors import InputError, ModelError, NotRecordedError
 from seedstep.llm import Engine, Failure, MemoryLedger, Request, Sampling, open_model
 from seedstep.llm.exchange import LONGEST_REPLY
-from seedstep.llm.replay import read_recording
+from seedstep.llm.ledgers import read_recording
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP
 from support.command_line import error_reply, seedstep

@@ -10,9 +10,8 @@ import pytest
 
 from seedstep.llm import Engine, MemoryLedger, Message, Request, Sampling, Schema
 from seedstep.llm.budget import Budget, Spent
-from seedstep.llm.endings import ENDINGS, ending_of
 from seedstep.llm.pacing import PAID_ATTEMPTS
-from seedstep.llm.records import Reasoning
+from seedstep.llm.records import ENDINGS, Reasoning, ending_of
 from seedstep.llm.replies import BodyError, read_body
 from seedstep.text import split_thoughts
 from support.asking import asked_chat, endpoint_of, engine_on, failure, reply

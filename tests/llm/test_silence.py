@@ -8,8 +8,8 @@ import pytest
 
 from seedstep.llm import Sampling
 from seedstep.llm.batch_api import read_results
-from seedstep.llm.endings import ending_of
 from seedstep.llm.jobs import state_of
+from seedstep.llm.records import ending_of
 from seedstep.llm.replies import BodyError, likelihood_in, read_body
 from support.asking import asked, engine_on, failure, reply
 from support.scripted_server import Fault, ScriptedServer, completion, error

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 
 from seedstep.llm import Engine, Message, Request, Sampling, Sending
-from seedstep.llm.batch_records import SendMode
 from seedstep.llm.endpoints import Endpoint
+from seedstep.llm.records import SendMode
 from seedstep.runs import Run
 from seedstep.runs.batches import RunLedger, read_batches
 from seedstep.runs.database import Database

@@ -11,8 +11,8 @@ import pytest
 
 from seedstep.errors import ModelError
 from seedstep.llm import Reply, Sending
-from seedstep.llm.batch_records import GIVEN_UP, GONE, LIVE
-from seedstep.llm.records import Failure
+from seedstep.llm.ledgers import GIVEN_UP, GONE
+from seedstep.llm.records import LIVE, Failure
 from seedstep.runs.batches import batch_notes, read_batches
 from support.asking import until
 from support.asking_batches import BY_BATCH, FINE, Asking, answers, asking_by_batch, chat, number_in
@@ -96,7 +96,7 @@ async def test_a_batch_is_late_from_its_creation_on(
     run = asking()
     run.server.fail("POST files", Fault(500))
     now = time.time()
-    monkeypatch.setattr("seedstep.llm.batch_records.time.time", lambda: now)
+    monkeypatch.setattr("seedstep.llm.ledgers.time.time", lambda: now)
     async with run.engine() as engine:
         await answers(engine, *FIVE)
     (before,) = read_batches(run.database)

@@ -12,8 +12,7 @@ import pytest
 
 from seedstep.errors import InputError, ModelError, StoreError
 from seedstep.llm import Budget, Engine, Price, Pricing, Reply, Request, Sampling, Sending
-from seedstep.llm.batch_records import LIVE
-from seedstep.llm.records import Failure
+from seedstep.llm.records import LIVE, Failure
 from seedstep.runs.batches import read_batches
 from support.asking import until
 from support.asking_batches import FINE, Asking, answers, asking_by_batch, chat, number_in, said

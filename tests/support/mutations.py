@@ -37,7 +37,7 @@ from seedstep.evaluate.gains import read_measured
 from seedstep.inputs.labels import read_raters
 from seedstep.llm.checkpoints import GENERATION, require_generation_settings
 from seedstep.llm.gguf_file import require_whole
-from seedstep.llm.replay import read_recording
+from seedstep.llm.ledgers import read_recording
 from seedstep.llm.replies import BodyError, read_body
 from seedstep.recipes import read_experiment
 from seedstep.review.export import export_review, take

@@ -1,4 +1,4 @@
-from seedstep.llm.batch_records import Sending as Sending
+from seedstep.llm.records import Sending as Sending
 from seedstep.llm.budget import (
     Budget as Budget,
     Price as Price,
@@ -25,9 +25,7 @@ from seedstep.llm.providers import (
 from seedstep.llm.records import (
     Answer as Answer,
     Failure as Failure,
-    Ledger as Ledger,
     Likelihood as Likelihood,
-    MemoryLedger as MemoryLedger,
     Message as Message,
     Reply as Reply,
     Request as Request,
@@ -36,4 +34,5 @@ from seedstep.llm.records import (
     estimated_tokens as estimated_tokens,
     tokens_of as tokens_of,
 )
-from seedstep.llm.replay import Header as Header, read_header as read_header
+from seedstep.llm.ledgers import Ledger as Ledger, MemoryLedger as MemoryLedger
+from seedstep.llm.ledgers import Header as Header, read_header as read_header

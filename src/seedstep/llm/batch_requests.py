@@ -19,11 +19,11 @@ from types import MappingProxyType
 
 from seedstep.errors import BudgetReached, DeniedError, InputError, ModelError, SeedstepError
 from seedstep.llm.batch_api import ResultLine, line_of, read_results
-from seedstep.llm.batch_records import NOT_MISSED, BatchedRequest, Missed
 from seedstep.llm.budget import Account, Tokens
 from seedstep.llm.exchange import require_readable
 from seedstep.llm.faults import Refused, Retryable, ServerError
 from seedstep.llm.jobs import shown
+from seedstep.llm.ledgers import NOT_MISSED, BatchedRequest, Missed
 from seedstep.llm.pacing import Priority
 from seedstep.llm.records import UNCHANGED, Answer, Failure, Manner, Reply, Request, tokens_of
 from seedstep.llm.wire import PARAMETER, Wire

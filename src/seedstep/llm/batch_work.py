@@ -24,10 +24,11 @@ from seedstep.llm.batch_api import (
     ServerBatch,
     count_results,
 )
-from seedstep.llm.batch_records import GIVEN_UP, GONE, BatchLedger, Sending, SentBatch
 from seedstep.llm.batch_requests import Findings
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.jobs import ApiError, state_of
+from seedstep.llm.ledgers import GIVEN_UP, GONE, BatchLedger, SentBatch
+from seedstep.llm.records import Sending
 from seedstep.llm.wire import Wire
 from seedstep.text import counted
 

@@ -18,21 +18,14 @@ from typing import Any
 
 from seedstep.errors import BudgetReached, ModelError
 from seedstep.llm.batch_api import split
-from seedstep.llm.batch_records import (
-    NOT_MISSED,
-    BatchedRequest,
-    BatchLedger,
-    Missed,
-    Sending,
-    SentBatch,
-)
 from seedstep.llm.batch_requests import Asked, Findings, Reserve, read_findings, refuse
 from seedstep.llm.batch_work import BatchWork, Ended
 from seedstep.llm.budget import Account
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.jobs import state_of
+from seedstep.llm.ledgers import NOT_MISSED, BatchedRequest, BatchLedger, Ledger, Missed, SentBatch
 from seedstep.llm.pacing import EngineStats, Priority, until_quiet
-from seedstep.llm.records import Answer, Ledger, Request, Sender
+from seedstep.llm.records import Answer, Request, Sender, Sending
 from seedstep.llm.servers import Servers, first_wire
 from seedstep.llm.wire import Wire, path_of
 

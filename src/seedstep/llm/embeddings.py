@@ -28,17 +28,10 @@ from seedstep.llm.endpoints import Endpoint, Opening
 from seedstep.llm.engine import Engine
 from seedstep.llm.exchange import open_session
 from seedstep.llm.faults import Retryable, ServerError
+from seedstep.llm.ledgers import Ledger
 from seedstep.llm.models import ModelRef
 from seedstep.llm.pacing import Priority
-from seedstep.llm.records import (
-    Failure,
-    Ledger,
-    Message,
-    Reply,
-    Request,
-    Sampling,
-    estimated_tokens,
-)
+from seedstep.llm.records import Failure, Message, Reply, Request, Sampling, estimated_tokens
 from seedstep.llm.replies import MOST_TOKENS
 from seedstep.llm.wire import Wire
 

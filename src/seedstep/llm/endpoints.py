@@ -28,8 +28,8 @@ from yarl import URL
 
 from seedstep.errors import InputError, MissingExtraError, ModelError
 from seedstep.llm.gguf_file import require_loadable
+from seedstep.llm.ledgers import read_recording
 from seedstep.llm.records import Sender
-from seedstep.llm.replay import read_recording
 
 __all__ = [
     "Endpoint",

@@ -29,7 +29,6 @@ from seedstep.errors import (
     StoreError,
     UnreachableError,
 )
-from seedstep.llm.batch_records import LIVE, Sending
 from seedstep.llm.batches import BatchSender, begin_batches
 from seedstep.llm.budget import (
     NO_LIMITS,
@@ -43,6 +42,7 @@ from seedstep.llm.budget import (
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.exchange import require_readable
 from seedstep.llm.faults import REFUSALS_IN_A_ROW, Health, Refused, Retryable
+from seedstep.llm.ledgers import Ledger
 from seedstep.llm.pacing import (
     EngineStats,
     FaultAction,
@@ -54,15 +54,16 @@ from seedstep.llm.pacing import (
 )
 from seedstep.llm.parameters import OPTIONAL
 from seedstep.llm.records import (
+    LIVE,
     Answer,
     Failure,
-    Ledger,
     Message,
     Reasoning,
     Reply,
     Request,
     Sampling,
     Sender,
+    Sending,
 )
 from seedstep.llm.servers import ELSEWHERE, open_sender
 from seedstep.llm.wire import PARAMETER

@@ -41,7 +41,7 @@ from seedstep.llm.endpoints import (
     serve_gguf,
     server_address,
 )
-from seedstep.llm.replay import recorded_style
+from seedstep.llm.ledgers import recorded_style
 
 __all__ = [
     "BASELINES",

@@ -1,4 +1,7 @@
-"""The records of requests: requests, replies, failures, and ledgers.
+"""The records of requests: requests, replies and how they end, failures, and how all are sent.
+
+Servers have many words for the same end of a reply. Known words stand in a table. A word that is
+not in it is known by its parts, such as `filter` or `length`; one without such a part is `unknown`.
 
 Example::
 
@@ -10,29 +13,34 @@ Example::
 """
 
 import hashlib
+import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Protocol
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 
-from seedstep.llm.endings import Ending, ending_of
-
 __all__ = [
+    "ENDINGS",
+    "LIVE",
     "UNCHANGED",
     "Answer",
+    "Ending",
     "Failure",
-    "Ledger",
     "Likelihood",
     "Manner",
-    "MemoryLedger",
     "Message",
     "Reasoning",
     "Reply",
     "Request",
     "Sampling",
     "Schema",
+    "SendMode",
     "Sender",
+    "Sending",
+    "ending_of",
     "estimated_tokens",
     "tokens_of",
 ]
@@ -127,6 +135,92 @@ class Request:
         return found
 
 
+Ending = Literal["finished", "cut", "broken_off", "withheld", "unknown"]
+"""How a reply ended. A reply that broke off is requested again; one withheld is a failure."""
+
+_WORDS: Mapping[Ending, str] = MappingProxyType(
+    {
+        "finished": "stop stopped stop_sequence stop_str stop_word stop_token eos eos_token "
+        "eos_found eot eog im_end end end_turn end_of_text endoftext completed complete done "
+        "finish finished natural succeeded success",
+        "cut": "length limit length_limit max_length max_tokens max_new_tokens max_output "
+        "max_output_tokens max_completion_tokens token_limit tokens truncated model_length "
+        "model_context_window_exceeded context_length_exceeded error_limit",
+        "broken_off": "abort aborted cancel canceled cancelled user_cancel disconnect error failed "
+        "incomplete insufficient_system_resource internal internal_error interrupted load unload "
+        "killed malformed_function_call malformed_response model_error network_error overloaded "
+        "preempted rate_limit server_error shutdown terminated timeout time_limit",
+        "withheld": "blacklist blocked blocklist censored content_filter content_filtered "
+        "error_toxic flagged guardrail_intervened image_safety language moderation "
+        "prohibited_content recitation refusal safety sensitive spii",
+    }
+)
+
+ENDINGS: Mapping[str, Ending] = MappingProxyType(
+    {word: ending for ending, words in _WORDS.items() for word in words.split()}
+)
+"""The finish reasons of servers, in lower case, and what they mean."""
+
+_PARTS: tuple[tuple[Ending, str], ...] = (
+    (
+        "withheld",
+        r"filter|safety|unsafe|policy|moderat|flagged|guardrail|block|refus|toxic|censor|prohibit"
+        r"|jailbreak|harm|hate|violence|copyright|sexual|denied|redact|nsfw|\bpii|abus|inapprop"
+        r"|responsible_ai|risk_?control|inspect|complian|security|illegal|offensive",
+    ),
+    (
+        "broken_off",
+        r"error|abort|cancel|disconnect|interrupt|preempt|overload|rate_?limit|time_?(?:d_?)?out"
+        r"|time_?limit|deadline|exception|crash|killed|shut_?down|out_of_mem|malformed|unavailable"
+        r"|incomplete|died|\boom\b|reset|throttl|quota|unexpected_e|capacity|in_progress|queued"
+        r"|by_user|fail|lost|\bdead|_dead|evict|panic|retry|^finished_ignored$|^5(?:xx|\d\d)$|disrupt",
+    ),
+    (
+        "cut",
+        r"length|truncat|max(?:imum)?_.*(?:token|len|output|seq)|token.*(?:limit|max|budget)"
+        r"|context_(?:window|size|limit|exceed|full)|out_of_(?:tokens|context|budget)|exceeded"
+        r"|cut_?off|^cut$|trimm|limit_reach|(?:stop|hit)_(?:limit|max)|^max$|budget|exhaust"
+        r"|limit|overflow|too_long|num_predict|_cap(?:ped)?$|(?:ran|run)_out|no_more_tokens|^partial|max_time|repetition|loop_detect|degenerat|cache_full",
+    ),
+    (
+        "finished",
+        r"\bstop_(?:str|word|token|seq)|end_of_(?:turn|text|seq|message)|^(?:eos|eot)_|turn_end"
+        r"|(?:^|_)(?:eos|eot)$|^(?:natural|normal|finished|stopped|hit|reached)_(?:stop|end|word|eos)"
+        r"|^(?:completed|finished|ended|stopped)_(?:normal|natural|success)",
+    ),
+)
+"""Parts of words that are not in the table, by which they are known. The first one found counts."""
+
+_SQUEEZED = {word.replace("_", ""): ending for word, ending in ENDINGS.items()}
+_PREFIX = re.compile(r"^(?:finish|stop|done|end)?_?(?:reason|status)_|^incomplete_")
+
+
+def ending_of(finish_reason: str) -> Ending:
+    """Return how a reply ended by its finish reason; `unknown` for an unknown one.
+
+    Case, spaces, hyphens and the prefixes of enumerations are ignored. A reply without a finish
+    reason counts as `finished`.
+
+    Example::
+
+        >>> ending_of("FINISH_REASON_MAX_TOKENS"), ending_of("maxtokens")
+        ('cut', 'cut')
+    """
+    return _ending_of(finish_reason.strip()[:200])
+
+
+@lru_cache(maxsize=256)  # it is asked for several times for each reply
+def _ending_of(reason: str) -> Ending:
+    if not reason:
+        return "finished"
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", reason)
+    word = re.sub(r"[^a-z0-9]+", "_", parted.lower()).strip("_")
+    for form in (word, _PREFIX.sub("", word)):
+        if ending := _SQUEEZED.get(form.replace("_", "")):
+            return ending
+    return next((ending for ending, part in _PARTS if re.search(part, word)), "unknown")
+
+
 @dataclass(frozen=True, slots=True)
 class Likelihood:
     """How unlikely a model finds a text: the mean of its tokens, in nats, and their number."""
@@ -214,38 +308,20 @@ class Manner:
 
 UNCHANGED = Manner()
 
-
-class Ledger(Protocol):
-    """A store of answers by key. An answer is used only after `put` has returned."""
-
-    @property
-    def passed_over(self) -> Set[str]:
-        """The keys of requests that are not sent again: one with another draw takes their place.
-
-        It is empty where no answers are asked for once more.
-        """
-
-    def get(self, key: str) -> Answer | None:
-        """Return the answer stored under a key, or None."""
-
-    async def put(self, key: str, request: Request, answer: Answer) -> None:
-        """Store an answer durably."""
+SendMode = Literal["live", "batch", "file"]
+"""How requests are sent: one by one, by batches of the server, or as files for `vllm run-batch`."""
 
 
-@dataclass(eq=False)
-class MemoryLedger:
-    """A ledger that lasts as long as the process."""
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How requests are sent. With `finish_live`, what a batch did not answer is asked live."""
 
-    answers: dict[str, Answer] = field(default_factory=dict)
-    passed_over: Set[str] = frozenset()
+    mode: SendMode = "live"
+    finish_live: bool = False
 
-    def get(self, key: str) -> Answer | None:
-        """The answer kept under a key."""
-        return self.answers.get(key)
 
-    async def put(self, key: str, request: Request, answer: Answer) -> None:
-        """Store an answer."""
-        self.answers[key] = answer
+LIVE = Sending()
+"""One by one."""
 
 
 CHARACTERS_PER_TOKEN = 4

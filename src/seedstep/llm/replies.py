@@ -1,9 +1,8 @@
 """Read the body of a reply: its text, its thoughts, how it ended, and its tokens.
 
 Servers with the OpenAI API send different forms. This module reads them with `seedstep.llm.shapes`,
-which finds the reply in them, and `seedstep.llm.endings`, which knows the words for its end:
-thoughts in separate fields or between marks in the text, errors beside a choice or inside a list,
-counts of tokens that are wrong.
+which finds the reply in them, and the word for its end: thoughts in separate fields or between
+marks in the text, errors beside a choice or inside a list, counts of tokens that are wrong.
 
 Example::
 
@@ -22,17 +21,17 @@ from typing import Any
 import msgspec
 
 from seedstep.lazy import late_pattern
-from seedstep.llm.endings import Ending, ending_of, reason_in
 from seedstep.llm.exchange import LONGEST_REPLY
-from seedstep.llm.records import Likelihood
+from seedstep.llm.records import Ending, Likelihood, ending_of
 from seedstep.llm.shapes import (
+    MOST_PARTS_IN_PARTS,
     THOUGHT_FIELDS,
     choice_in,
     events_in,
-    has_refusal,
     is_event,
     joined,
     parts_of,
+    reason_in,
     unwrapped,
 )
 from seedstep.text import split_thoughts
@@ -254,7 +253,17 @@ def _body(choice: Mapping[str, Any], record: Mapping[str, Any]) -> Body:
         reasoning_tokens,
         _tokens(_TOTAL_COUNTS, _usage(record)) or 0,
         bool(message),
-        bool(message.get("refusal")) or has_refusal(message.get("content")),
+        bool(message.get("refusal")) or _has_refusal(message.get("content")),
+    )
+
+
+def _has_refusal(content: object, depth: int = 0) -> bool:
+    """Return whether one of the parts of a message's content is a refusal."""
+    parts = content if isinstance(content, list) and depth < MOST_PARTS_IN_PARTS else []
+    return any(
+        isinstance(part, dict)
+        and (part.get("type") == "refusal" or _has_refusal(part.get("content"), depth + 1))
+        for part in parts
     )
 
 

@@ -21,13 +21,12 @@ from typing import Any, ClassVar, Self
 import msgspec
 
 from seedstep.errors import InputError, unknown_name
-from seedstep.llm.batch_records import Sending, SendMode
 from seedstep.llm.budget import Budget, Price, Pricing
 from seedstep.llm.endpoints import require_address
 from seedstep.llm.models import ModelRef, asked_model, resolve_base_url
 from seedstep.llm.pacing import AHEAD, AHEAD_BY_BATCH
 from seedstep.llm.providers import either, forms_of
-from seedstep.llm.records import Reasoning, Sampling
+from seedstep.llm.records import Reasoning, Sampling, Sending, SendMode
 from seedstep.settings import Count, SettingsRecord, change_settings, setting, wrong_value
 
 __all__ = [

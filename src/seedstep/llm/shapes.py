@@ -15,16 +15,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from seedstep.llm.endings import reason_in
+from seedstep.llm.records import ending_of
 
 __all__ = [
+    "MOST_PARTS_IN_PARTS",
     "THOUGHT_FIELDS",
     "choice_in",
     "events_in",
-    "has_refusal",
     "is_event",
     "joined",
     "parts_of",
+    "reason_in",
     "unwrapped",
 ]
 
@@ -67,6 +68,29 @@ _NAMES_AROUND = {"role", "name", "refusal", "annotations", "audio", "tool_calls"
 MOST_ENVELOPES = 3
 
 MOST_PARTS_IN_PARTS = 20
+
+_FIELDS = (
+    "finish_reason",
+    "finishReason",
+    "native_finish_reason",
+    "done_reason",
+    "completion_reason",
+    "completionReason",
+    "finish_details",
+    "incomplete_details",
+)
+_HOLDERS = ("details", "meta", "meta_info", "metadata")
+"""The records beside a text in which some servers tell how it ended."""
+
+_FLAGS: tuple[tuple[str, bool, str], ...] = (
+    ("truncated", True, "truncated"),
+    ("stopped_limit", True, "stopped_limit"),
+    ("done", False, "incomplete"),
+)
+"""Fields that tell of an end by a value, and the word for that end."""
+
+_OTHER_FIELDS = ("stop_reason", "stopReason")
+"""Read where the others say nothing: vLLM writes the stop string of the request there."""
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 """What ends a line of a stream. Unicode's separators of lines don't: texts hold them."""
@@ -223,16 +247,6 @@ def _is_thought(part: Any) -> bool:
     return part.get("type") in _THOUGHT_PARTS or part.get("thought") is True
 
 
-def has_refusal(content: object, depth: int = 0) -> bool:
-    """Return whether one of the parts of a message's content is a refusal."""
-    parts = content if isinstance(content, list) and depth < MOST_PARTS_IN_PARTS else []
-    return any(
-        isinstance(part, dict)
-        and (part.get("type") == "refusal" or has_refusal(part.get("content"), depth + 1))
-        for part in parts
-    )
-
-
 _KEPT = ("usage", "usageMetadata", "x_groq", "eval_count", "prompt_eval_count")
 """The fields with counts of tokens that an event of a stream may have."""
 
@@ -339,3 +353,33 @@ def _choices(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(found, list) or not all(isinstance(choice, dict) for choice in found):
         raise ValueError("choices that are no records")
     return [choice for choice in found if choice.get("index") in (None, 0, "0")]
+
+
+def reason_in(*records: Mapping[str, Any]) -> str:
+    """Return the finish reason in a choice, or in the body around it; empty if there is none.
+
+    Gateways say `stop` beside the word of the server behind them: if that is another, it counts.
+    """
+    words = [*_words(records, _FIELDS)] or [*_words(records, _OTHER_FIELDS)]
+    told = [word for word in words if ending_of(word) not in ("finished", "unknown")]
+    inner = (record.get(name) for record in records for name in _HOLDERS)
+    for record in (*records, *(each for each in inner if isinstance(each, dict))):
+        told += [word for field, value, word in _FLAGS if record.get(field) is value]
+        if record in records:
+            continue
+        told += [word for word in _words((record,), _FIELDS) if ending_of(word) != "finished"]
+    return next(iter([*told, *words]), "")
+
+
+def _words(records: tuple[Mapping[str, Any], ...], fields: tuple[str, ...]) -> Iterator[str]:
+    """Yield the values of fields but blank texts. One that is no text is written as JSON."""
+    for record in records:
+        for name in fields:
+            value = record.get(name)
+            if isinstance(value, dict):
+                value = value.get("type") or value.get("reason") or value
+            if isinstance(value, str):
+                if value.strip():
+                    yield value
+            elif value is not None:
+                yield json.dumps(value)

@@ -29,9 +29,9 @@ from seedstep.data import StrPath
 from seedstep.errors import BudgetReached
 from seedstep.infer.likelihood import open_scoring
 from seedstep.llm import Engine, EngineStats, ModelRef, Spent, open_model
-from seedstep.llm.batch_records import LIVE
 from seedstep.llm.embeddings import Encoder, open_encoder
 from seedstep.llm.models import served_model
+from seedstep.llm.records import LIVE
 from seedstep.recipes.doors import StageCall, plain_and_async
 from seedstep.recipes.keywords import BootstrapKeywords
 from seedstep.recipes.tasks import (

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypedDict
 from seedstep.data import PathOrTasks, StrPath
 from seedstep.encode import Encoding
 from seedstep.llm import Price
-from seedstep.llm.batch_records import SendMode
+from seedstep.llm.records import SendMode
 from seedstep.tune import TuneSource
 
 __all__ = [

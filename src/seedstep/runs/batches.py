@@ -21,10 +21,9 @@ import msgspec
 
 from seedstep.errors import StoreError
 from seedstep.llm import Answer, Request
-from seedstep.llm.batch_records import LOST, BatchedRequest, Missed, SentBatch
 from seedstep.llm.endpoints import Endpoint
+from seedstep.llm.ledgers import LOST, BatchedRequest, Missed, RecordedRequest, SentBatch
 from seedstep.llm.records import Manner
-from seedstep.llm.replay import RecordedRequest
 from seedstep.runs.database import RECOVER, Database, Statement, decode_value
 from seedstep.runs.directory import DATABASE
 from seedstep.runs.frames import request_text

@@ -20,8 +20,8 @@ import msgspec
 from seedstep.data import write_in_parts
 from seedstep.errors import InputError
 from seedstep.llm import Answer, Failure, Header, Reply, Request, read_header
-from seedstep.llm.endings import ending_of
-from seedstep.llm.replay import as_kept, kept_since
+from seedstep.llm.ledgers import as_kept, kept_since
+from seedstep.llm.records import ending_of
 from seedstep.runs.database import Database, Statement, convert_value, decode_value
 from seedstep.runs.frames import COLUMNS, Frames, request_text, whole_requests
 from seedstep.text import counted

@@ -19,7 +19,7 @@ import msgspec
 from seedstep.data.records import as_html, html_table
 from seedstep.errors import InputError
 from seedstep.llm import Header, first_address
-from seedstep.llm.replay import RecordedRequest
+from seedstep.llm.ledgers import RecordedRequest
 from seedstep.runs.blocks import Block, Blocks, Line, Rows, Rule, Words, line
 from seedstep.runs.database import Database, decode_value
 from seedstep.runs.directory import DATABASE

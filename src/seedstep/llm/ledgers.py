@@ -1,8 +1,10 @@
-"""Recordings: files with the requests and answers of a run, which can be used as a model.
+"""Where answers are found again: ledgers, which may store batches, too, and recordings.
 
-A recording has JSON lines: a `Header`, then a `Recorded` for each request. `seedstep requests RUN
---export FILE` writes one; the model `replay:FILE` answers from it. A request is found by prompt,
-sampling parameters, schema and draw, whichever model and address the answer came from.
+A run's database is a ledger: each answer is stored there before it is used. A recording is a file
+with the requests and answers of a run, which answers in place of a model, `replay:FILE`. It has
+JSON lines: a `Header`, then a `Recorded` for each request, as `seedstep requests RUN --export FILE`
+writes them. A request is found there by prompt, sampling parameters, schema and draw, whichever
+model and address the answer came from.
 
 Example::
 
@@ -11,19 +13,22 @@ Example::
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+import time
+from collections.abc import Iterable, Iterator, Mapping, Set
+from contextlib import AbstractAsyncContextManager, closing
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import msgspec
 
 from seedstep.data import BadLine, read_jsonl
 from seedstep.errors import InputError, NotRecordedError
 from seedstep.llm.records import (
+    UNCHANGED,
     Answer,
     Failure,
+    Manner,
     Message,
     Reasoning,
     Reply,
@@ -34,15 +39,167 @@ from seedstep.llm.records import (
 from seedstep.text import shortened
 
 __all__ = [
+    "GIVEN_UP",
+    "GONE",
+    "LOST",
+    "NOT_MISSED",
+    "BatchLedger",
+    "BatchedRequest",
     "Header",
+    "Ledger",
+    "MemoryLedger",
+    "Missed",
     "Recorded",
     "RecordedRequest",
     "Recording",
+    "SentBatch",
     "as_kept",
     "read_header",
     "read_recording",
     "recorded_style",
 ]
+
+
+class Ledger(Protocol):
+    """A store of answers by key. An answer is used only after `put` has returned."""
+
+    @property
+    def passed_over(self) -> Set[str]:
+        """The keys of requests that are not sent again: one with another draw takes their place.
+
+        It is empty where no answers are asked for once more.
+        """
+
+    def get(self, key: str) -> Answer | None:
+        """Return the answer stored under a key, or None."""
+
+    async def put(self, key: str, request: Request, answer: Answer) -> None:
+        """Store an answer durably."""
+
+
+@dataclass(eq=False)
+class MemoryLedger:
+    """A ledger that lasts as long as the process."""
+
+    answers: dict[str, Answer] = field(default_factory=dict)
+    passed_over: Set[str] = frozenset()
+
+    def get(self, key: str) -> Answer | None:
+        """The answer kept under a key."""
+        return self.answers.get(key)
+
+    async def put(self, key: str, request: Request, answer: Answer) -> None:
+        """Store an answer."""
+        self.answers[key] = answer
+
+
+GONE, GIVEN_UP = "gone", "given up"
+LOST = (GONE, GIVEN_UP)
+"""The last statuses of batches whose answers could not be had: the server has them no longer, or is
+not asked any more.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SentBatch:
+    """A batch that was sent, or that is about to be. `size` is the length of its file in bytes.
+
+    `file_id` and `batch_id` are the server's, and empty until they are known. `to_file` says that
+    it is a file for another program, which no server is asked for. `at` is when it was stored, and
+    then when its `batch_id` was known.
+    """
+
+    number: int
+    name: str
+    url: str
+    path: str
+    size: int
+    to_file: bool = False
+    file_id: str = ""
+    batch_id: str = ""
+    at: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """The number of batches that had no answer to a request, and the tokens that those cost."""
+
+    tries: int = 0
+    lost_prompt: int = 0
+    lost_completion: int = 0
+
+    def again(self, lost: tuple[int, int], *, is_try: bool = True) -> "Missed":
+        """Return this with one more batch, which cost so many tokens."""
+        tries = self.tries + is_try
+        return Missed(tries, self.lost_prompt + lost[0], self.lost_completion + lost[1])
+
+
+NOT_MISSED = Missed()
+
+
+@dataclass(frozen=True, slots=True)
+class BatchedRequest:
+    """A request in a batch. `missed` are the batches before that had no answer to it."""
+
+    key: str
+    request: Request
+    manner: Manner = UNCHANGED
+    missed: Missed = NOT_MISSED
+
+
+@runtime_checkable
+class BatchLedger(Ledger, Protocol):
+    """A ledger that also stores batches. What its methods write is on the disk when they return."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder for the files of batches."""
+
+    def name_of(self, digest: str) -> tuple[int, str]:
+        """Return the number and the name of the next batch, whose file has this hash."""
+
+    def open_batches(self, identity: str, model: str) -> list[SentBatch]:
+        """Return the batches of a model whose results were not stored yet."""
+
+    def open_batch(self, number: int) -> SentBatch | None:
+        """Return a batch as it is now, or None if its results were stored."""
+
+    def turn(self, number: int) -> AbstractAsyncContextManager[None]:
+        """Return what is entered to work on a batch, by one engine at a time."""
+
+    def batched(self, number: int) -> dict[str, BatchedRequest]:
+        """Return the requests of a batch that is open, by key."""
+
+    def missed(self) -> dict[str, Missed]:
+        """Return the requests that a batch did not answer."""
+
+    async def intend(
+        self,
+        batch: SentBatch,
+        model: tuple[str, str],
+        requests: Iterable[BatchedRequest],
+        sent: int,
+    ) -> None:
+        """Store a batch of a model before it is sent, and the number of requests sent with it."""
+
+    async def note(self, batch: SentBatch) -> None:
+        """Store the server's ids of a batch, and when these were known."""
+
+    async def take(
+        self,
+        batch: SentBatch,
+        answers: Mapping[str, tuple[Request, Answer]],
+        status: str,
+        lost: Mapping[str, tuple[int, int]],
+        *,
+        is_try: bool = True,
+    ) -> None:
+        """Store the answers of a batch; its other requests become missed ones.
+
+        `lost` are the tokens of prompts and replies that were paid in vain. `is_try` says whether
+        it counts as a try of what it did not answer.
+        """
+
 
 FORMAT = "seedstep-recording"
 VERSION = 1
