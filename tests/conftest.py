@@ -279,7 +279,7 @@ def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     """The request engine asks again at once, and takes a short time without replies for long."""
     for module in ("engine", "servers"):
         monkeypatch.setattr(f"seedstep.llm.{module}.backoff", lambda attempt: 0.001)
-    monkeypatch.setattr("seedstep.llm.pacing.OUTAGE_SECONDS", 0.3)
+    monkeypatch.setattr("seedstep.llm.faults.OUTAGE_SECONDS", 0.3)
 
 
 @pytest.fixture
@@ -299,7 +299,7 @@ def short_time_outs(monkeypatch: pytest.MonkeyPatch) -> None:
     """No request takes longer than three seconds, and a server may fail for five."""
     monkeypatch.setattr("seedstep.llm.exchange.REPLY_SECONDS", 3.0)
     monkeypatch.setattr("seedstep.llm.exchange.CONNECT_SECONDS", 1.0)
-    monkeypatch.setattr("seedstep.llm.pacing.OUTAGE_SECONDS", 5.0)
+    monkeypatch.setattr("seedstep.llm.faults.OUTAGE_SECONDS", 5.0)
 
 
 @pytest.fixture

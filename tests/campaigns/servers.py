@@ -266,8 +266,8 @@ def in_haste() -> Iterator[None]:
     """Let commands wait for hardly anything, and know the key."""
     with (
         patch("seedstep.llm.engine.backoff", lambda attempts: 0.001),
-        patch("seedstep.llm.pacing.OVERLOAD_SECONDS", 1.0),
-        patch("seedstep.llm.pacing.OUTAGE_SECONDS", 1.0),
+        patch("seedstep.llm.faults.OVERLOAD_SECONDS", 1.0),
+        patch("seedstep.llm.faults.OUTAGE_SECONDS", 1.0),
         patch("seedstep.llm.exchange.REPLY_SECONDS", 10.0),
         patch("seedstep.llm.wire.retry_after", lambda headers: 0.001),
         patch.dict(os.environ, {"OPENAI_API_KEY": KEY}),

@@ -16,7 +16,7 @@ from seedstep.cli.progress import being_written
 from seedstep.cli.terminal import QUIET_SECONDS, console
 from seedstep.llm import Engine, EngineStats, MemoryLedger, endpoints
 from seedstep.llm.endpoints import threads
-from seedstep.llm.writing import KEPT_CHARACTERS, Writing
+from seedstep.llm.pacing import KEPT_CHARACTERS, Writing
 from seedstep.recipes import BootstrapProgress, TaskProgress
 from support.asking import ask_all, asked, asked_chat, endpoint_of, reply, until
 from support.scripted_server import Fault, ScriptedServer

@@ -10,7 +10,7 @@ import pytest
 
 from seedstep.llm import Engine, MemoryLedger, Message, Request, Sampling, Schema
 from seedstep.llm.budget import Budget, Spent
-from seedstep.llm.pacing import PAID_ATTEMPTS
+from seedstep.llm.faults import PAID_ATTEMPTS
 from seedstep.llm.records import ENDINGS, Reasoning, ending_of
 from seedstep.llm.replies import BodyError, read_body
 from seedstep.text import split_thoughts

@@ -15,8 +15,7 @@ from seedstep.errors import ModelError, UnreachableError
 from seedstep.llm import Endpoint, Engine, MemoryLedger, Reply
 from seedstep.llm.budget import Spent
 from seedstep.llm.exchange import REPLY_SECONDS
-from seedstep.llm.faults import REFUSALS_IN_A_ROW, Retryable
-from seedstep.llm.pacing import ATTEMPTS, FaultAction, Patience
+from seedstep.llm.faults import ATTEMPTS, REFUSALS_IN_A_ROW, FaultAction, Patience, Retryable
 from seedstep.llm.wire import Wire
 from support.asking import (
     ask_all,
@@ -121,7 +120,7 @@ async def test_a_prompt_that_is_never_answered_is_given_up_while_others_are(
 ) -> None:
     """By the real times: after two time-outs, not after eight."""
     monkeypatch.setattr("seedstep.llm.exchange.REPLY_SECONDS", 0.4)
-    monkeypatch.setattr("seedstep.llm.pacing.LOST_SECONDS", 0.3)
+    monkeypatch.setattr("seedstep.llm.faults.LOST_SECONDS", 0.3)
     never = Fault(delay=60)
     with ScriptedServer(for_named("never", never)) as server:
         async with engine_on(server, in_flight=in_flight) as engine:
@@ -137,7 +136,7 @@ async def test_a_prompt_that_is_never_answered_is_given_up_while_others_are(
 def test_what_is_never_answered_takes_less_than_an_hour() -> None:
     patience = Patience()
     now = 0.0
-    with patch("seedstep.llm.pacing.time.monotonic", lambda: now):
+    with patch("seedstep.llm.faults.time.monotonic", lambda: now):
         for _attempt in range(ATTEMPTS):
             now += REPLY_SECONDS
             verdict = patience.judge(Retryable("timeout", "no reply"), last_success=now - 1)
@@ -184,7 +183,7 @@ async def test_a_last_request_that_always_fails_becomes_a_failure_if_the_server_
 async def test_a_last_request_is_not_asked_for_longer_where_only_pages_answer_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("seedstep.llm.pacing.OUTAGE_SECONDS", 120.0)
+    monkeypatch.setattr("seedstep.llm.faults.OUTAGE_SECONDS", 120.0)
     with ScriptedServer(for_named("bad", Fault(body=b"<html>"))) as server:
         async with engine_on(server) as engine:
             reply(await engine.ask(asked("a")))
@@ -238,7 +237,7 @@ async def test_overload_is_waited_out_for_longer_than_faults(status: int) -> Non
 async def test_overload_without_end_ends_the_run_and_keeps_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("seedstep.llm.pacing.OVERLOAD_SECONDS", 0.1)
+    monkeypatch.setattr("seedstep.llm.faults.OVERLOAD_SECONDS", 0.1)
     ledger = MemoryLedger()
     with ScriptedServer(lambda number, body: OVERLOAD) as server:
         async with engine_on(server, ledger) as engine:
@@ -250,7 +249,7 @@ async def test_overload_without_end_ends_the_run_and_keeps_nothing(
 async def test_overload_is_waited_out_while_others_are_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("seedstep.llm.pacing.OVERLOAD_SECONDS", 0.1)
+    monkeypatch.setattr("seedstep.llm.faults.OVERLOAD_SECONDS", 0.1)
     ends = time.monotonic() + 0.5
     unlucky = for_named("unlucky", OVERLOAD)
     script: Script = lambda number, body: (  # noqa: E731
@@ -269,7 +268,7 @@ async def test_overload_is_waited_out_while_others_are_answered(
 async def test_the_time_for_overload_does_not_limit_other_faults(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("seedstep.llm.pacing.OVERLOAD_SECONDS", -1.0)
+    monkeypatch.setattr("seedstep.llm.faults.OVERLOAD_SECONDS", -1.0)
     with ScriptedServer(in_turn(BROKEN)) as server:
         async with engine_on(server) as engine:
             assert reply(await engine.ask(asked("a"))).attempts == 2
@@ -279,7 +278,7 @@ async def test_the_time_for_overload_starts_with_the_overload(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A request may have waited for its turn for longer than that."""
-    monkeypatch.setattr("seedstep.llm.pacing.OVERLOAD_SECONDS", 0.1)
+    monkeypatch.setattr("seedstep.llm.faults.OVERLOAD_SECONDS", 0.1)
     with ScriptedServer(in_turn(Fault(delay=0.2), OVERLOAD)) as server:
         async with engine_on(server, in_flight=1) as engine:
             for answer in await ask_all(engine, "a", "b"):

@@ -107,7 +107,7 @@ ECHOES = {
 async def test_a_key_that_the_server_echoes_is_shown_to_nobody(
     fault: Fault, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("seedstep.llm.pacing.OVERLOAD_SECONDS", 0.05)
+    monkeypatch.setattr("seedstep.llm.faults.OVERLOAD_SECONDS", 0.05)
     caplog.set_level("DEBUG")
     ledger = MemoryLedger()
     told: list[object] = []

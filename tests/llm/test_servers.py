@@ -13,7 +13,7 @@ from seedstep import open_run
 from seedstep.errors import DeniedError, InputError, RunMismatchError, UnreachableError
 from seedstep.llm import Endpoint, Engine, MemoryLedger, Request, Sampling, open_model
 from seedstep.llm import servers as several
-from seedstep.llm.pacing import ATTEMPTS
+from seedstep.llm.faults import ATTEMPTS
 from seedstep.recipes import tune_model
 from seedstep.report.page import addresses_in, hidden
 from seedstep.runs.database import Database

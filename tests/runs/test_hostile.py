@@ -165,8 +165,8 @@ def test_a_fault_that_stays_is_that_requests_failure_and_the_run_has_its_tasks(
     fault: Fault, reason: str, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seedstep.llm.exchange.MAX_REPLY_BYTES", 200_000)
-    monkeypatch.setattr("seedstep.llm.pacing.OUTAGE_SECONDS", 0.3)
-    monkeypatch.setattr("seedstep.llm.pacing.ATTEMPTS", 3)
+    monkeypatch.setattr("seedstep.llm.faults.OUTAGE_SECONDS", 0.3)
+    monkeypatch.setattr("seedstep.llm.faults.ATTEMPTS", 3)
     with ScriptedServer(for_some(fault)) as server:
         assert bootstrap(server, "completion").code == 0
         assert all(picked(body, 6) or n == 1 for body, n in asked_bodies(server))
@@ -189,8 +189,8 @@ def test_a_reply_that_never_ends_is_cut_off_and_the_run_has_its_tasks(
     fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seedstep.llm.exchange.REPLY_SECONDS", 0.3)
-    monkeypatch.setattr("seedstep.llm.pacing.OUTAGE_SECONDS", 1.2)
-    monkeypatch.setattr("seedstep.llm.pacing.ATTEMPTS", 2)
+    monkeypatch.setattr("seedstep.llm.faults.OUTAGE_SECONDS", 1.2)
+    monkeypatch.setattr("seedstep.llm.faults.ATTEMPTS", 2)
     with ScriptedServer(for_some(fault, one_in=12)) as server:
         assert bootstrap(server, "completion").code == 0
         requests = server.requests

@@ -108,7 +108,7 @@ def test_no_server_at_the_start_and_then_there_is_one() -> None:
 def test_a_server_that_goes_away_ends_the_run_and_the_same_command_goes_on(
     style: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seedstep.llm.pacing.OUTAGE_SECONDS", 0.5)
+    monkeypatch.setattr("seedstep.llm.faults.OUTAGE_SECONDS", 0.5)
     with ExitStack() as up:
         first = up.enter_context(ScriptedServer())
         first.script = stopping(up, at=15)

@@ -8,14 +8,14 @@ from seedstep.llm.budget import (
 )
 from seedstep.llm.endpoints import Endpoint as Endpoint, first_address as first_address
 from seedstep.llm.engine import Engine as Engine
-from seedstep.llm.kept import KeptAnswers as KeptAnswers
+from seedstep.llm.engine import KeptAnswers as KeptAnswers
 from seedstep.llm.models import (
     ModelRef as ModelRef,
     known_model as known_model,
     open_model as open_model,
     resolve_base_url as resolve_base_url,
 )
-from seedstep.llm.previews import Preview as Preview
+from seedstep.llm.budget import Preview as Preview
 from seedstep.llm.pacing import EngineStats as EngineStats
 from seedstep.llm.providers import (
     PROVIDERS as PROVIDERS,

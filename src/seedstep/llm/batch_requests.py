@@ -13,7 +13,7 @@ Example::
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -25,7 +25,16 @@ from seedstep.llm.faults import Refused, Retryable, ServerError
 from seedstep.llm.jobs import shown
 from seedstep.llm.ledgers import NOT_MISSED, BatchedRequest, Missed
 from seedstep.llm.pacing import Priority
-from seedstep.llm.records import UNCHANGED, Answer, Failure, Manner, Reply, Request, tokens_of
+from seedstep.llm.records import (
+    UNCHANGED,
+    Answer,
+    Failure,
+    Manner,
+    Reply,
+    Request,
+    tokens_of,
+    with_cost,
+)
 from seedstep.llm.wire import PARAMETER, Wire
 
 __all__ = ["Asked", "Findings", "Reserve", "read_findings", "refuse"]
@@ -292,10 +301,5 @@ def _answer(wire: Wire, line: ResultLine, found: Findings) -> Answer | None:
     except (DeniedError, InputError) as error:  # no reply; others may have one
         found.fatal, found.last = error, error.what
         return None
-    return replace(
-        answer,
-        attempts=whole.tries,
-        lost_prompt_tokens=whole.lost_prompt,
-        lost_completion_tokens=whole.lost_completion,
-        by_batch=True,
-    )
+    lost = whole.lost_prompt, whole.lost_completion
+    return with_cost(answer, whole.tries, *lost, by_batch=True)

@@ -20,7 +20,7 @@ from typing import Annotated
 import msgspec
 
 from seedstep.errors import BudgetReached
-from seedstep.llm.records import Answer
+from seedstep.llm.records import Request
 from seedstep.settings import Count as AtLeastOne
 from seedstep.settings import setting
 
@@ -29,11 +29,11 @@ __all__ = [
     "UNPRICED",
     "Account",
     "Budget",
+    "Preview",
     "Price",
     "Pricing",
     "Spent",
     "Tokens",
-    "with_cost",
 ]
 
 DollarPrice = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
@@ -81,13 +81,54 @@ class Tokens:
             self.batch_completion + other.batch_completion,
         )
 
+    def __neg__(self) -> "Tokens":
+        return Tokens(-self.prompt, -self.completion, -self.batch_prompt, -self.batch_completion)
+
     def __sub__(self, other: "Tokens") -> "Tokens":
-        return Tokens(
-            self.prompt - other.prompt,
-            self.completion - other.completion,
-            self.batch_prompt - other.batch_prompt,
-            self.batch_completion - other.batch_completion,
-        )
+        return self + -other
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Some requests of a stage, and estimates by purpose: the number of requests, and tokens.
+
+    The kinds of requests follow one another, and are gone through `rounds` times.
+    """
+
+    requests: tuple[Request, ...]
+    counts: dict[str, int]
+    tokens: dict[str, Tokens]
+    rounds: int = 1
+
+    def with_counts(self, counts: Mapping[str, int]) -> "Preview":
+        """Return the preview with other numbers of requests, and with tokens in proportion."""
+        tokens = {
+            purpose: each.part(counts.get(purpose, 0), self.counts[purpose])
+            for purpose, each in self.tokens.items()
+            if counts.get(purpose) and self.counts.get(purpose)
+        }
+        return replace(self, counts=dict(counts), tokens=tokens)
+
+    @property
+    def waves(self) -> int:
+        """The number of batches that follow one another, if requests are sent by batch."""
+        return self.rounds * len(self.counts)
+
+    @property
+    def tokens_by_batch(self) -> dict[str, Tokens]:
+        """The tokens, as those of requests by batch."""
+        counts = self.tokens.items()
+        return {purpose: Tokens.by_batch(each.prompt, each.completion) for purpose, each in counts}
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The number of tokens of all prompts."""
+        return sum(count.prompt for count in self.tokens.values())
+
+    @property
+    def completion_tokens(self) -> int:
+        """The number of tokens of all replies."""
+        return sum(count.completion for count in self.tokens.values())
 
 
 @dataclass(slots=True)
@@ -134,7 +175,9 @@ class Spent:
                     noted = max(count, self.sent) + more
                     noted = noted if most is None else max(count, min(noted, most))
                     self._noting = asyncio.create_task(self._note(noted))
-                    self._noting.add_done_callback(_read_outcome)
+                    self._noting.add_done_callback(  # which asyncio does not report then
+                        lambda noting: noting.cancelled() or noting.exception()
+                    )
                 if self.noted >= count:
                     break  # the next ones are noted meanwhile
                 await asyncio.shield(self._noting)
@@ -178,7 +221,7 @@ class Spent:
     def release(self, reserved: Mapping[str, Tokens], error: Exception | None = None) -> None:
         """Set tokens aside no longer, or say by which error they stay so."""
         for purpose, tokens in reserved.items():
-            self.reserve(purpose, Tokens() - tokens)
+            self.reserve(purpose, -tokens)
         self.stuck = error or self.stuck
         for call in list(self.when_released):
             call(error)
@@ -213,12 +256,6 @@ class Spent:
     def batch_tokens(self) -> int:
         """Those of them that were by batch, at half the price."""
         return self.total.batch_prompt + self.total.batch_completion
-
-
-def _read_outcome(task: asyncio.Task[None]) -> None:
-    """Read how a task ended, so that asyncio does not report an error that nobody waits for."""
-    if not task.cancelled():
-        task.exception()
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,16 +334,6 @@ class Budget:
                 raise BudgetReached("max_usd", f"{self.max_usd:,.2f} US dollars")
 
 
-def with_cost(answer: Answer, attempts: int, lost: Spent) -> Answer:
-    """Return an answer with the number of attempts, and the tokens of those without a reply."""
-    return replace(
-        answer,
-        attempts=attempts + lost.requests,
-        lost_prompt_tokens=lost.total.prompt,
-        lost_completion_tokens=lost.total.completion,
-    )
-
-
 NO_LIMITS = Budget()
 
 
@@ -327,7 +354,7 @@ class Account:
         self.spent.reserve(purpose, tokens)
         if refusal := self._refusal():
             self.spent.requests -= 1
-            self.spent.reserve(purpose, Tokens() - tokens)
+            self.spent.reserve(purpose, -tokens)
         return refusal
 
     async def require(self) -> None:

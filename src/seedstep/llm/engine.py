@@ -12,13 +12,12 @@ Example::
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from seedstep.errors import (
     BudgetReached,
@@ -30,28 +29,12 @@ from seedstep.errors import (
     UnreachableError,
 )
 from seedstep.llm.batches import BatchSender, begin_batches
-from seedstep.llm.budget import (
-    NO_LIMITS,
-    UNPRICED,
-    Account,
-    Budget,
-    Pricing,
-    Spent,
-    with_cost,
-)
+from seedstep.llm.budget import NO_LIMITS, UNPRICED, Account, Budget, Pricing, Spent
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.exchange import require_readable
-from seedstep.llm.faults import REFUSALS_IN_A_ROW, Health, Refused, Retryable
+from seedstep.llm.faults import Health, Patience, Refused, Retryable
 from seedstep.llm.ledgers import Ledger
-from seedstep.llm.pacing import (
-    EngineStats,
-    FaultAction,
-    Patience,
-    Priority,
-    Slots,
-    backoff,
-    most_connections,
-)
+from seedstep.llm.pacing import EngineStats, Priority, Slots, backoff, most_connections, under_way
 from seedstep.llm.parameters import OPTIONAL
 from seedstep.llm.records import (
     LIVE,
@@ -64,21 +47,12 @@ from seedstep.llm.records import (
     Sampling,
     Sender,
     Sending,
+    with_cost,
 )
 from seedstep.llm.servers import ELSEWHERE, open_sender
 from seedstep.llm.wire import PARAMETER
 
-__all__ = ["Engine"]
-
-_UNDER_WAY: WeakKeyDictionary[Ledger, dict[str, asyncio.Task[Answer]]] = WeakKeyDictionary()
-"""The requests that the engines of each ledger ask, by key, so that no two of them ask the same."""
-
-
-def _under_way(ledger: Ledger) -> dict[str, asyncio.Task[Answer]]:
-    try:
-        return _UNDER_WAY.setdefault(ledger, {})
-    except TypeError:  # it is of a class without weak references or hashes
-        return {}
+__all__ = ["Engine", "KeptAnswers"]
 
 
 class Engine:
@@ -112,7 +86,7 @@ class Engine:
         self._account = Account(budget, self._spent, pricing)
         self._reasoning = reasoning if reasoning != Reasoning() else None
         self._asked: dict[str, asyncio.Task[Answer]] = {}
-        self._under_way = _under_way(ledger)
+        self._under_way = under_way(ledger)
         self._sending: set[asyncio.Task[Answer]] = set()
         self._absent: SeedstepError | None = None
         self._closing = False
@@ -170,7 +144,7 @@ class Engine:
             if not (drain and task in self._sending):
                 task.cancel()
         try:
-            async with self._health.watched(lambda: _cancel(tasks)):
+            async with self._health.watched(lambda: [task.cancel() for task in tasks]):
                 await asyncio.gather(*tasks, return_exceptions=True)
             with suppress(StoreError):  # what was noted ahead counts as sent then
                 await self._spent.settle()
@@ -272,23 +246,20 @@ class Engine:
             attempts += 1
             try:
                 turn = (patience.faults, *priority)  # after those that may have more luck
-                return with_cost(await self._attempt(request, turn), attempts, lost)
+                answer = await self._attempt(request, turn)
+                break
             except Refused as error:
                 self._paid_in_vain(request, lost, error.tokens)
-                return with_cost(await self._refused(request, error, lost), attempts, lost)
+                answer = await self._refused(request, error, lost)
+                break
             except Retryable as error:
                 self._paid_in_vain(request, lost, error.tokens)
                 pause = 0.0
                 if error.reason not in (PARAMETER, ELSEWHERE):
                     faults += 1
-                    few = len(self._asked) < REFUSALS_IN_A_ROW
-                    verdict = patience.judge(error, self._health.last_success, few_wait=few)
-                    if verdict is FaultAction.GIVE_UP or (
-                        verdict is FaultAction.OUTAGE
-                        and await self._health.is_well(error, len(self._asked))
-                    ):
-                        failure = Failure(error.reason, error.detail, error.status)
-                        return with_cost(failure, attempts, lost)
+                    if await self._health.gives_up(patience, error, len(self._asked)):
+                        answer = Failure(error.reason, error.detail, error.status)
+                        break
                     pause = max(error.after or 0.0, backoff(faults))
                 if not self._has_several:
                     self._slots.failed(error.reason, pause)
@@ -297,6 +268,7 @@ class Engine:
                 raise asyncio.CancelledError
             self.stats.retried += 1
             await asyncio.sleep(pause)
+        return with_cost(answer, attempts + lost.requests, lost.total.prompt, lost.total.completion)
 
     async def _attempt(self, request: Request, priority: Priority) -> Answer:
         async with self._slots.take(priority):
@@ -369,9 +341,50 @@ class Engine:
             return
 
 
-def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
+NOT_KEPT = "not_kept"
+"""The reason of the failure that stands for an answer which is not stored."""
+
+
+class KeptAnswers(Engine):
+    """Answers as another engine would, but sends nothing: a request without an answer fails.
+
+    `found` and `missing` count the requests with and without an answer, by the first number of
+    their priority, which is the place of a task, and by purpose. A request that is asked twice is
+    sent once: the second time it counts as found. `unanswered` are the places with a request to
+    which there is no answer, whoever asked it first.
+    """
+
+    def __init__(self, engine: Engine, beside: "KeptAnswers | None" = None) -> None:
+        """Answer as `engine` would, which may be closed. Counts are those of `beside`, if given."""
+        self._engine = engine
+        self.found: dict[int, Counter[str]] = beside.found if beside else defaultdict(Counter)
+        self.missing: dict[int, Counter[str]] = beside.missing if beside else defaultdict(Counter)
+        self.unanswered: set[int] = beside.unanswered if beside else set()
+        self._once: set[str] = beside._once if beside else set()
+
+    def key(self, request: Request) -> str:
+        """Return the key under which the ledger stores the answer to a request."""
+        return self._engine.key(request)
+
+    async def ask(self, request: Request, priority: Priority = (0,)) -> Answer:
+        """Return the stored answer to a request, or a failure."""
+        place = priority[0]
+        answer = self._engine.kept(request)
+        if answer is None:
+            self.unanswered.add(place)
+        counts = self.missing if answer is None and self._is_first(request) else self.found
+        counts[place][request.purpose] += 1
+        return answer or Failure(NOT_KEPT, "it was not asked yet")
+
+    def sends(self, request: Request) -> bool:
+        """Return whether a request would be sent: there is no answer, and it is the first time."""
+        return self._engine.kept(request) is None and self._is_first(request)
+
+    def _is_first(self, request: Request) -> bool:
+        key = self.key(request)
+        is_first = key not in self._once
+        self._once.add(key)
+        return is_first
 
 
 def _this_task() -> asyncio.Task[Any]:

@@ -1,7 +1,10 @@
 """What can go wrong with a request to a server, and what is to blame: the request or the server.
 
 A server that refuses one request, or never answers one, may answer all others; one that refuses
-a harmless request, too, or answers nothing for long, ends the run.
+a harmless request, too, or answers nothing for long, ends the run. `Patience` decides about a
+request that failed. While other requests are answered, the request is the cause, and it is given up
+after some attempts. If no request is answered any more, the server is the cause: no request is
+given up, and after a while the run stops and can be continued.
 
 Example::
 
@@ -13,10 +16,12 @@ Example::
 import asyncio
 import email.utils
 import json
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 from urllib.parse import quote
 
@@ -27,7 +32,9 @@ from seedstep.llm.records import Sender
 __all__ = [
     "OVERLOADED",
     "REFUSALS_IN_A_ROW",
+    "FaultAction",
     "Health",
+    "Patience",
     "Refused",
     "Retryable",
     "ServerError",
@@ -143,6 +150,69 @@ def retry_after(headers: Any) -> float | None:
     return min(max(seconds, 0.0), 300.0) if seconds == seconds else None
 
 
+ATTEMPTS = 8
+"""How often a request is sent while others are answered; with backoff, for about a minute."""
+
+PAID_ATTEMPTS = 4
+"""How often a request is sent whose replies break off, or can't be read, and are paid for."""
+
+LOST_SECONDS = 600.0
+"""How long a request may fail while others are answered. One that is never answered has two
+time-outs in it."""
+
+OUTAGE_SECONDS = 120.0
+"""How long a server may fail all requests before the run ends."""
+
+OVERLOAD_SECONDS = 900.0
+"""How long a server may be overloaded for all requests before the run ends."""
+
+
+class FaultAction(Enum):
+    """The decision about a request that failed."""
+
+    ASK_AGAIN = "ask again"
+    GIVE_UP = "give up"
+    OUTAGE = "outage"
+
+
+@dataclass(slots=True)
+class Patience:
+    """Records how often and how long a request has failed. Times are those of `time.monotonic`."""
+
+    faults: int = 0
+    paid: int = 0
+    failing_since: float = math.inf
+    overloaded_since: float = math.inf
+
+    def judge(
+        self, error: Retryable, last_success: float, *, few_wait: bool = False
+    ) -> FaultAction:
+        """Count a fault, and decide. `last_success` is the time of the last reply to a request.
+
+        While only a `few_wait`, no other reply may come that shows that the server is well: its
+        replies with status 200 that can't be read do.
+        """
+        now = time.monotonic()
+        if error.reason == OVERLOADED:
+            if last_success > self.overloaded_since:
+                self.overloaded_since = math.inf
+            self.overloaded_since = min(self.overloaded_since, now)
+            late = now - self.overloaded_since > OVERLOAD_SECONDS
+            return FaultAction.OUTAGE if late else FaultAction.ASK_AGAIN
+        self.faults += 1
+        self.paid += error.tokens[1] > 0
+        self.failing_since = min(self.failing_since, now)
+        if last_success > self.failing_since:
+            is_lost = self.faults >= ATTEMPTS or self.paid >= PAID_ATTEMPTS
+            is_lost = is_lost or now - self.failing_since >= LOST_SECONDS
+            return FaultAction.GIVE_UP if is_lost else FaultAction.ASK_AGAIN
+        late = now - self.failing_since > OUTAGE_SECONDS
+        if few_wait and last_success > 0:
+            late |= self.paid >= PAID_ATTEMPTS
+            late |= error.status == 200 and self.faults >= ATTEMPTS
+        return FaultAction.OUTAGE if late else FaultAction.ASK_AGAIN
+
+
 REFUSALS_IN_A_ROW = 8
 """After so many refusals without a success between them, the server is taken to refuse all."""
 
@@ -215,7 +285,19 @@ class Health:
                 return  # nothing was learned
             self._refusals = 0
 
-    async def is_well(self, error: Retryable, waiting: int) -> bool:
+    async def gives_up(self, patience: Patience, error: Retryable, waiting: int) -> bool:
+        """Count a fault of a request, one of `waiting`, and return whether it is given up.
+
+        Raises:
+            UnreachableError: the server is down or overloaded.
+        """
+        few = waiting < REFUSALS_IN_A_ROW
+        verdict = patience.judge(error, self.last_success, few_wait=few)
+        if verdict is FaultAction.OUTAGE:
+            return await self._is_well(error, waiting)
+        return verdict is FaultAction.GIVE_UP
+
+    async def _is_well(self, error: Retryable, waiting: int) -> bool:
         """Return True: the server is, so that a request that fails for long is to blame itself.
 
         That can be told if only few are `waiting`.
@@ -258,7 +340,7 @@ class Health:
         )
 
     @asynccontextmanager
-    async def watched(self, leave: Callable[[], None]) -> AsyncIterator[None]:
+    async def watched(self, leave: Callable[[], object]) -> AsyncIterator[None]:
         """While the context lasts, look for the server, and call `leave` once it is gone."""
 
         async def watch() -> None:

@@ -1,48 +1,48 @@
 """Control concurrency: the order of items, the number of requests in flight, and repetitions.
 
 `in_order` processes several items concurrently and yields their results in order. `Slots` limits
-the requests in flight, and lowers the limit while the server is overloaded. `Patience` decides
-about a request that failed. While other requests are answered, the request is the cause, and it is
-given up after some attempts. If no request is answered any more, the server is the cause: no
-request is given up, and after a while the run stops and can be continued.
+the requests in flight, and lowers the limit while the server is overloaded. `EngineStats` tells
+what is under way.
 
 Example::
 
-    verdict = patience.judge(error, last_success=time.monotonic())
+    async for result in in_order((work_on(task) for task in tasks), ahead=32):
+        ...
 """
 
 import asyncio
 import heapq
 import itertools
-import math
 import random
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+import msgspec
 
 from seedstep.errors import BudgetReached, NotRecordedError
-from seedstep.llm.faults import OVERLOADED, Retryable
+from seedstep.llm.faults import OVERLOADED
+from seedstep.llm.ledgers import Ledger
 from seedstep.llm.records import Answer, Failure
-from seedstep.llm.writing import Writing
 from seedstep.text import counted
 
 __all__ = [
     "AHEAD",
     "AHEAD_BY_BATCH",
     "EngineStats",
-    "FaultAction",
-    "Patience",
     "Priority",
     "ServerStats",
     "Slots",
+    "Writing",
     "backoff",
     "in_order",
     "most_connections",
+    "under_way",
     "until_quiet",
 ]
 
@@ -99,67 +99,64 @@ def _pass_on(item: "asyncio.Task[Any]", failed: "asyncio.Future[None]") -> None:
         failed.set_exception(error)
 
 
-ATTEMPTS = 8
-"""How often a request is sent while others are answered; with backoff, for about a minute."""
+KEPT_CHARACTERS = 2000
+"""The most characters that are kept of a text, its last ones."""
 
-PAID_ATTEMPTS = 4
-"""How often a request is sent whose replies break off, or can't be read, and are paid for."""
-
-LOST_SECONDS = 600.0
-"""How long a request may fail while others are answered. One that is never answered has two
-time-outs in it."""
-
-OUTAGE_SECONDS = 120.0
-"""How long a server may fail all requests before the run ends."""
-
-OVERLOAD_SECONDS = 900.0
-"""How long a server may be overloaded for all requests before the run ends."""
+LONGEST_LINE = 1 << 16
+"""A longer line of a stream is not read here."""
 
 
-class FaultAction(Enum):
-    """The decision about a request that failed."""
+class Writing:
+    """The texts of replies that are being written, for people who wait, the oldest first.
 
-    ASK_AGAIN = "ask again"
-    GIVE_UP = "give up"
-    OUTAGE = "outage"
+    A model in this process sends its replies piece by piece.
+
+    Example::
+
+        with writing.listen("generation") as hear:
+            hear(b'data: {"choices": [{"text": "Name a"}]}\\n')
+            writing.latest()  # ("generation", "Name a")
+    """
+
+    def __init__(self) -> None:
+        """Begin without texts."""
+        self._texts: dict[int, tuple[str, str]] = {}
+        self._numbers = itertools.count()
+
+    @contextmanager
+    def listen(self, purpose: str) -> Iterator[Callable[[bytes], None]]:
+        """Give a function to call with each piece of a reply, whose text is kept until the end."""
+        number = next(self._numbers)
+        rest = b""
+
+        def hear(piece: bytes) -> None:
+            nonlocal rest
+            *lines, rest = (rest + piece).split(b"\n")
+            rest = rest if len(rest) < LONGEST_LINE else b""
+            if new := "".join(map(_text_in, lines)):
+                before = self._texts.get(number, (purpose, ""))[1]
+                self._texts[number] = purpose, (before + new)[-KEPT_CHARACTERS:]
+
+        try:
+            yield hear
+        finally:
+            self._texts.pop(number, None)
+
+    def latest(self) -> tuple[str, str] | None:
+        """Return purpose and text of the reply that has been written for longest, or None."""
+        return next(iter(self._texts.values()), None)
 
 
-@dataclass(slots=True)
-class Patience:
-    """Records how often and how long a request has failed. Times are those of `time.monotonic`."""
-
-    faults: int = 0
-    paid: int = 0
-    failing_since: float = math.inf
-    overloaded_since: float = math.inf
-
-    def judge(
-        self, error: Retryable, last_success: float, *, few_wait: bool = False
-    ) -> FaultAction:
-        """Count a fault, and decide. `last_success` is the time of the last reply to a request.
-
-        While only a `few_wait`, no other reply may come that shows that the server is well: its
-        replies with status 200 that can't be read do.
-        """
-        now = time.monotonic()
-        if error.reason == OVERLOADED:
-            if last_success > self.overloaded_since:
-                self.overloaded_since = math.inf
-            self.overloaded_since = min(self.overloaded_since, now)
-            late = now - self.overloaded_since > OVERLOAD_SECONDS
-            return FaultAction.OUTAGE if late else FaultAction.ASK_AGAIN
-        self.faults += 1
-        self.paid += error.tokens[1] > 0
-        self.failing_since = min(self.failing_since, now)
-        if last_success > self.failing_since:
-            is_lost = self.faults >= ATTEMPTS or self.paid >= PAID_ATTEMPTS
-            is_lost = is_lost or now - self.failing_since >= LOST_SECONDS
-            return FaultAction.GIVE_UP if is_lost else FaultAction.ASK_AGAIN
-        late = now - self.failing_since > OUTAGE_SECONDS
-        if few_wait and last_success > 0:
-            late |= self.paid >= PAID_ATTEMPTS
-            late |= error.status == 200 and self.faults >= ATTEMPTS
-        return FaultAction.OUTAGE if late else FaultAction.ASK_AGAIN
+def _text_in(line: bytes) -> str:
+    """Return the text in a line of a stream of events, or "" if it has none."""
+    if not line.startswith(b"data: {"):
+        return ""
+    try:
+        choice: Any = msgspec.json.decode(line[6:])["choices"][0]
+        found = choice["text"] if "text" in choice else choice["delta"]["content"]
+    except (ValueError, LookupError, TypeError):
+        return ""
+    return found if isinstance(found, str) else ""
 
 
 @dataclass(slots=True)
@@ -339,6 +336,18 @@ def most_connections() -> int:
         return sys.maxsize
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return sys.maxsize if most == resource.RLIM_INFINITY else max(1, most - OTHER_FILES)
+
+
+_UNDER_WAY: WeakKeyDictionary[Ledger, dict[str, asyncio.Task[Answer]]] = WeakKeyDictionary()
+"""The requests that the engines of each ledger ask, so that no two of them ask the same."""
+
+
+def under_way(ledger: Ledger) -> dict[str, asyncio.Task[Answer]]:
+    """Return the requests that the engines of a ledger ask, by key."""
+    try:
+        return _UNDER_WAY.setdefault(ledger, {})
+    except TypeError:  # it is of a class without weak references or hashes
+        return {}
 
 
 def backoff(attempt: int) -> float:

@@ -43,6 +43,7 @@ __all__ = [
     "ending_of",
     "estimated_tokens",
     "tokens_of",
+    "with_cost",
 ]
 
 Penalty = Annotated[float, msgspec.Meta(ge=-2, le=2)]
@@ -283,6 +284,19 @@ class Failure:
 
 
 Answer = Reply | Failure
+
+
+def with_cost(
+    answer: Answer, attempts: int, lost_prompt: int, lost_completion: int, *, by_batch: bool = False
+) -> Answer:
+    """Return an answer with the number of attempts, and the tokens of those without a reply."""
+    return replace(
+        answer,
+        attempts=attempts,
+        lost_prompt_tokens=lost_prompt,
+        lost_completion_tokens=lost_completion,
+        by_batch=by_batch or answer.by_batch,
+    )
 
 
 class Sender(Protocol):

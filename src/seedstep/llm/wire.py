@@ -31,10 +31,10 @@ from seedstep.llm.faults import (
     storable,
     without_key,
 )
+from seedstep.llm.pacing import Writing
 from seedstep.llm.parameters import DEFAULTS, Parameters, before_stop
 from seedstep.llm.records import Manner, Reasoning, Reply, Request, estimated_tokens
 from seedstep.llm.replies import Body, BodyError, likelihood_in, read_body
-from seedstep.llm.writing import Writing
 
 __all__ = [
     "PARAMETER",
