@@ -161,6 +161,19 @@ def test_precision_and_recall_are_those_counted_by_hand(tmp_path: Path) -> None:
     assert "0.80 0.50 0.50 1 1 1" in novel
     assert "0.80 0.50 1.00 1 1 0" in english
     assert "0.80 - 0.00 0 0 1" in german
+    found = calibrate(Semantic("openai:encoder"), labelled_pairs(pairs))
+    told = {(row["group"], row["threshold"]): row for row in found.to_records()}
+    assert told["en", 0.8] == {
+        "group": "en",
+        "threshold": 0.8,
+        "right": 1,
+        "wrong": 1,
+        "missed": 0,
+        "precision": 0.5,
+        "recall": 1.0,
+    }
+    assert told["de", 0.8]["precision"] is None
+    assert [*found.to_dataset()] == [*told.values()]
 
 
 def test_pairs_that_are_none_are_named(tmp_path: Path) -> None:

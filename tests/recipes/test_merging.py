@@ -52,6 +52,14 @@ def test_the_order_of_the_runs_does_not_matter(grown_shards: Path, tmp_path: Pat
     assert exported(outs[0]) == exported(outs[1]) == exported(outs[2])
 
 
+def test_a_merge_has_a_row_for_each_shard(grown_shards: Path, tmp_path: Path) -> None:
+    merged = merge_runs(shards_of(grown_shards, 1), tmp_path / "merged")
+    rows = merged.to_records()
+    assert [row["shard"] for row in rows] == [shard.shard for shard in merged.merge.shards]
+    assert sum(row["kept"] for row in rows) == merged.kept
+    assert [*merged.to_dataset()] == rows
+
+
 def test_what_is_kept_is_what_brute_force_keeps(grown_shards: Path) -> None:
     tokens = TOKENIZERS["latin"]
     known = [tokens(task.definition) for task in seed_tasks()]

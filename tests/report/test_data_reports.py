@@ -125,6 +125,12 @@ def test_novelty_of_any_data(lines: Path, tmp_path: Path) -> None:
         filter_file(source, out, NoveltyFilter(), annotate=True)
         rows = [json.loads(line) for line in out.read_text().splitlines()]
         assert [row["novelty_kept"] for row in rows] == [True, False, True, False]
+        told = report.to_records()
+        named = [name for name in rows[1] if name.startswith("novelty_")]
+        assert [{name: row[name] for name in named} for row in told] == [
+            {name: rows[place][name] for name in named} for place in (1, 3)
+        ]
+        assert [*report.to_dataset()] == told
         with pytest.raises(InputError, match=r"question"):
             filter_file(source, tmp_path / "none.jsonl", NoveltyFilter("question"))
     with pytest.raises(InputError, match="the output is jsonl"):

@@ -9,10 +9,12 @@ Example::
 """
 
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
+from seedstep.data.records import Tabulated
 from seedstep.errors import InputError, ModelError
 from seedstep.llm import Answer, Failure, Ledger, Request, resolve_base_url
 from seedstep.llm.embeddings import Embedding, kept_embeddings, open_encoder
@@ -231,7 +233,7 @@ class _Several:
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class Calibration(Tabulated):
     """Precision and recall by threshold, for groups of pairs by their names.
 
     `scores` has the cosine of each of `pairs`. The group `novel` are the pairs that ROUGE-L keeps:
@@ -241,6 +243,16 @@ class Calibration:
     pairs: tuple[LabelledPair, ...]
     scores: tuple[float, ...]
     groups: dict[str, tuple[Accuracy, ...]]
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return plain rows: precision and recall of each group at each threshold, and counts."""
+        return [
+            {"group": group}
+            | asdict(found)
+            | {"precision": found.precision, "recall": found.recall}
+            for group, thresholds in self.groups.items()
+            for found in thresholds
+        ]
 
 
 def calibrate(

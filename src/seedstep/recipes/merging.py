@@ -15,9 +15,10 @@ Example::
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import nextafter
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -25,6 +26,7 @@ import numpy as np
 from seedstep.bootstrap.pool import MIN_INPUT_TOKENS
 from seedstep.bootstrap.rules import same_wording
 from seedstep.data import StrPath, new_folder
+from seedstep.data.records import Tabulated
 from seedstep.errors import InputError, RunError
 from seedstep.novelty import (
     Decisions,
@@ -64,12 +66,20 @@ UNMERGED = ("shard", "round", "pool", "pool_fingerprint", "max_requests", "max_t
 
 
 @dataclass(frozen=True, slots=True)
-class MergeReport:
+class MergeReport(Tabulated):
     """A merged run: what it was made of, and how many tasks were kept, or dropped by reason."""
 
     merge: Merge
     kept: int
     dropped: Counter[str]
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return plain rows, one for each run that was merged, in the order of their tasks."""
+        left_out = ("tokens", "by_batch")
+        return [
+            {name: value for name, value in asdict(shard).items() if name not in left_out}
+            for shard in self.merge.shards
+        ]
 
 
 def merge_runs(

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedstep.data import PathOrTasks, StrPath, evaluation_items
+from seedstep.data.records import Tabulated
 from seedstep.data.row_forms import HeldRows, open_rows
 from seedstep.data.tables import Columns, RowFile, TableRow
 from seedstep.errors import InputError, unknown_name
@@ -182,7 +183,7 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
-class NoveltyReport:
+class NoveltyReport(Tabulated):
     """Counts of rows: all, those kept, and those rejected by reason; and the first rejections.
 
     `without_tokens` counts the kept texts without a token, which are similar to no text. `script`
@@ -196,6 +197,15 @@ class NoveltyReport:
     faults: tuple[TableRow, ...]
     without_tokens: int
     script: Script
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return the first rejections as plain rows, with the values that annotated rows have."""
+        return [
+            {"row": rejection.row, "text": rejection.text}
+            | dict(rejection.verdict.columns)
+            | dict(rejection.verdict.semantic_columns)
+            for rejection in self.rejections
+        ]
 
 
 def filter_file(
