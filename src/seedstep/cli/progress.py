@@ -43,7 +43,7 @@ from seedstep.recipes import TaskProgress, TaskWatch
 from seedstep.runs import Failed, Removed, Stage
 from seedstep.runs.batches import open_batches
 from seedstep.stages import open_run, tell_status
-from seedstep.text import counted
+from seedstep.text import counted, single_spaced
 
 __all__ = [
     "INTERRUPTED",
@@ -338,7 +338,7 @@ def being_written(stats: EngineStats, width: int) -> str:
         return ""
     purpose, text = found
     head = f"  writing {PURPOSES.get(purpose, purpose)}: "
-    tail = " ".join(text.split())
+    tail = single_spaced(text)
     room = width - len(head) - 2
     while cell_len(tail) > room > 0:
         tail = tail[max(1, cell_len(tail) - room) // 2 + 1 :]

@@ -21,6 +21,7 @@ from seedstep.errors import DeniedError, InputError, StoreError, first_line
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.faults import OVERLOADED, Refused, Retryable, cleaned
 from seedstep.llm.records import Reply
+from seedstep.text import single_spaced
 
 __all__ = [
     "LONGEST_REPLY",
@@ -196,7 +197,7 @@ async def exchange(
             raise Retryable(OVERLOADED, "too many open files on this machine") from None
         raise Retryable("unreachable", str(error)) from None
     except (aiohttp.ClientError, OSError) as error:
-        text = " ".join(str(error).split()) or type(error).__name__
+        text = single_spaced(str(error)) or type(error).__name__
         raise Retryable("connection", cleaned(text, endpoint.key)) from None
 
 

@@ -28,6 +28,7 @@ from urllib.parse import quote
 from seedstep.errors import BudgetReached, DeniedError, ModelError, SeedstepError, UnreachableError
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.records import Sender
+from seedstep.text import single_spaced
 
 __all__ = [
     "OVERLOADED",
@@ -109,7 +110,7 @@ class ServerError:
         further = [fields[name] for name in ("details", "errors", "metadata") if fields.get(name)]
         if "message" in fields and further:
             said = f"{said} {json.dumps(further[0], ensure_ascii=False)}"
-        detail = cleaned(" ".join(said.split()) or "no explanation", key)
+        detail = cleaned(single_spaced(said) or "no explanation", key)
         return cls(status, detail, str(fields.get("code", "")), str(fields.get("param", "")))
 
 

@@ -52,7 +52,6 @@ __all__ = [
     "filter_file",
 ]
 
-
 SHOWN = 5
 """How many rejections, and how many rows without a text, the report names."""
 
@@ -156,21 +155,14 @@ class NoveltyDecision:
         how = "13 tokens in a row" if self.score is None else f"ROUGE-L {self.score:.2f}"
         return f"{how} with {self.nearest}", self.nearest_text
 
-    @property
-    def semantic_columns(self) -> Columns:
-        """The values by the names in `SEMANTIC_COLUMNS`."""
-        near = self.meaning
-        values = (near.score, near.item, near.text) if near else (None, None, None)
-        return dict(zip(SEMANTIC_COLUMNS, values, strict=True))
-
-    @property
-    def columns(self) -> Columns:
-        """The values that are added to a row, by the names in `COLUMNS`."""
+    def columns(self, *, semantic: bool) -> dict[str, Any]:
+        """Return the values that are added to a row; with `semantic` those of that, too."""
         values = (self.kept, self.reason, self.score, self.nearest, self.nearest_text)
-        return {
-            name: None if value == "" else value
-            for name, value in zip(COLUMNS, values, strict=True)
-        }
+        cells = [None if value == "" else value for value in values]
+        found = dict[str, Any](zip(COLUMNS, cells, strict=True))
+        near = self.meaning
+        more = (near.score, near.item, near.text) if near else (None, None, None)
+        return found | dict(zip(SEMANTIC_COLUMNS, more, strict=True)) if semantic else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,10 +193,8 @@ class NoveltyReport(Tabulated):
     def to_records(self) -> list[dict[str, Any]]:
         """Return the first rejections as plain rows, with the values that annotated rows have."""
         return [
-            {"row": rejection.row, "text": rejection.text}
-            | dict(rejection.verdict.columns)
-            | dict(rejection.verdict.semantic_columns)
-            for rejection in self.rejections
+            {"row": each.row, "text": each.text, **each.verdict.columns(semantic=True)}
+            for each in self.rejections
         ]
 
 
@@ -284,8 +274,7 @@ class _Work:
         for row in range(len(self._faults) + len(self._texts)):
             fault = self._faults.get(row)
             verdict = NoveltyDecision(False, fault.fault) if fault else self._verdict(next(texts))
-            added = verdict.semantic_columns if self._how.semantic else {}
-            yield {**verdict.columns, **added}
+            yield verdict.columns(semantic=self._how.semantic is not None)
 
     def report(self) -> NoveltyReport:
         """Return the counts, and the first rejections."""

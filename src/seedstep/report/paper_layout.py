@@ -24,6 +24,7 @@ from seedstep.report.charts import interval_chart, size_chart
 from seedstep.report.paper_tables import Agreement, PaperDifference, PaperTable, sign_of
 from seedstep.report.records import Block, Chart, Headline, Paragraph, ReportPart, Section, Table
 from seedstep.report.sections.results import CERTAIN, certainty_of
+from seedstep.text import single_spaced
 
 __all__ = [
     "LEGEND",
@@ -220,9 +221,7 @@ def paper_part(table: PaperTable) -> ReportPart:
 
 def on_lines(cells: CellTable) -> CellTable:
     """Return a table without line breaks in its cells."""
-    head, *rows = (
-        tuple(" ".join(cell.split()) for cell in row) for row in (cells.head, *cells.rows)
-    )
+    head, *rows = (tuple(map(single_spaced, row)) for row in (cells.head, *cells.rows))
     return CellTable(head, tuple(rows))
 
 

@@ -26,6 +26,7 @@ from seedstep.data.reviews import (
 from seedstep.errors import InputError
 from seedstep.runs.reviews import LONGEST_NAME, OWNER, Review
 from seedstep.stages.review import standing_rows
+from seedstep.text import single_spaced
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -174,7 +175,7 @@ def row_of(sent: Sent, form: Form, rater: str, item: str, shown: tuple[int, ...]
         sent.made,
         time.time(),
         undoes=sent.undoes,
-        person=" ".join(sent.person.split()) if rater == OWNER else "",
+        person=single_spaced(sent.person) if rater == OWNER else "",
     )
 
 

@@ -55,7 +55,7 @@ from seedstep.runs.prediction_lists import (
 from seedstep.runs.predictions import load_chosen_tasks, stamp_chosen_tasks, unchanged_tasks
 from seedstep.settings import flatten, make_settings
 from seedstep.stages.telling import ASKING_CHANGEABLE, PLACES
-from seedstep.text import REFUSED, is_refusal, is_unasked_refusal
+from seedstep.text import REFUSED, is_refusal, is_unasked_refusal, single_spaced
 
 __all__ = ["PREDICT", "begin_system", "name_after", "plan_begin", "system_blocks"]
 
@@ -310,7 +310,7 @@ def _listed(run: PredictionsRun) -> Blocks:
     for name in run.records.names():
         yield Rule(name)
         for prediction in run.predictions(name):
-            start = " ".join(prediction.text.split())[:LONGEST_START]
+            start = single_spaced(prediction.text)[:LONGEST_START]
             head = Words(f"{prediction.instance}  ")
             failed = prediction.failed[:LONGEST_REASON]
             yield Line((head, Words(failed, "error") if failed else Words(start)))
