@@ -15,7 +15,8 @@ from seedstep.inputs import load_source
 from seedstep.inputs.tasks import gather
 from seedstep.llm import Engine
 from seedstep.recipes import foresee_work
-from seedstep.recipes.tasks import TaskProgress, opened_engine
+from seedstep.recipes.tasks import TaskProgress
+from seedstep.runs.batches import opened_engine
 from seedstep.stages import DISTILL
 from seedstep.tune import TuneSettings, make_source
 from support.command_line import seedstep

@@ -14,8 +14,8 @@ import pytest
 from seedstep import RunMismatchError, make_examples, stages
 from seedstep.data import Task
 from seedstep.llm import Endpoint, Engine, MemoryLedger, Preview, Request, Sampling, Spent
-from seedstep.recipes.tasks import StageWork, unfit
-from seedstep.runs import Run
+from seedstep.recipes.tasks import unfit
+from seedstep.runs import Run, StageWork
 from support.command_line import seedstep
 from support.growing import text_of
 from support.growing_lists import (

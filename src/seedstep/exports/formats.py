@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -36,14 +36,9 @@ from seedstep.data import (
 from seedstep.data.files import EXPORT_MARKER
 from seedstep.encode import encode_pair
 from seedstep.errors import InputError, MissingExtraError, RunError, unknown_name
-from seedstep.exports.hub import (
-    ExportRow,
-    data_card,
-    distilled_card,
-    require_licence,
-)
+from seedstep.exports.hub import ExportRow, require_licence
 from seedstep.inputs.labels import without_rejected
-from seedstep.runs import BootstrapRun, DistillRun, GrownTasks, read_distilled_tasks
+from seedstep.runs import GrownTasks, Run
 from seedstep.text import script_of
 
 __all__ = [
@@ -64,14 +59,14 @@ SUPERNI_EXAMPLES = 2
 
 @dataclass(frozen=True, slots=True)
 class ExportSource:
-    """The source of an export: a run of a bootstrap, or of outputs written anew, with its tasks.
+    """The source of an export: a run that has tasks with instances, and these tasks.
 
     `end_of_text` ends each completion; `licence` is the licence of a data set to publish;
     `left_out` says what people rejected, if a review was named. `cells` has what was asked for, by
     task, if tasks were spread along axes.
     """
 
-    run: BootstrapRun | DistillRun
+    run: Run[Any, Any, Any]
     tasks: Sequence[Task]
     end_of_text: str = ""
     licence: str = ""
@@ -110,7 +105,7 @@ class ExportFormat:
 
 
 def export(
-    run: BootstrapRun | DistillRun,
+    run: Run[Any, Any, Any],
     format: str | ExportFormat,  # noqa: A002 - the name of the flag
     out: StrPath,
     *,
@@ -150,21 +145,19 @@ def export(
             return chosen.write(source, folder)
 
 
-def finished_tasks(run: BootstrapRun | DistillRun) -> tuple[Task, ...]:
-    """Return the finished tasks of a bootstrap, or those whose outputs were written anew.
+def finished_tasks(run: Run[Any, Any, Any]) -> tuple[Task, ...]:
+    """Return the finished tasks of a run, such as those of a bootstrap.
 
     Raises:
-        InputError: the run is one of another stage, which has no instances to export.
+        InputError: the run is of a stage that makes none, so that there is nothing to export.
     """
-    if run.stage.name == "distill":
-        return tuple(read_distilled_tasks(run.database))
-    if run.stage.name != "bootstrap":
+    if run.stage.tasks is None:
         what = f"{run.path} is a run of `seedstep {run.stage.name}`, which has no instances"
         raise InputError(what, "name the run of a bootstrap, or of `seedstep distill`")
-    return tuple(run.records.tasks())  # type: ignore[arg-type]  # its stage is checked above
+    return tuple(run.stage.tasks(run.database))
 
 
-def _cells(run: BootstrapRun | DistillRun) -> Mapping[str, Cell]:
+def _cells(run: Run[Any, Any, Any]) -> Mapping[str, Cell]:
     return run.records.task_cells() if isinstance(run.records, GrownTasks) else {}
 
 
@@ -219,7 +212,7 @@ def _prompt_completion(source: ExportSource, out: Path) -> int:
             row.instruction,
             row.input,
             row.output,
-            key=f"{source.run.settings.seed}:{row.id}:{place}",
+            key=f"{getattr(source.run.settings, 'seed', 0)}:{row.id}:{place}",
             end_of_text=source.end_of_text,
         ): None
         for place, row in enumerate(source.rows())
@@ -233,14 +226,12 @@ def _parquet(source: ExportSource, out: Path) -> int:
 
 def _hub(source: ExportSource, out: Path) -> int:
     """Write Parquet in the layout that `datasets` and the hub read, and the card."""
-    rows = list(source.rows())
+    rows, stage = list(source.rows()), source.run.stage
+    if stage.card is None:
+        what = f"`seedstep {stage.name}` writes no card, which a published data set needs"
+        raise InputError(what, "export it as parquet, and write one, or give the stage a `card`")
     (out / "data").mkdir()
-    if source.run.stage.name == "distill":
-        rewritten = cast("DistillRun", source.run)
-        card = distilled_card(rewritten, source.tasks, rows, source.licence, source.left_out)
-    else:
-        run = cast("BootstrapRun", source.run)
-        card = data_card(run, source.tasks, rows, source.licence, source.left_out)
+    card = stage.card(source.run, source.tasks, rows, source.licence, source.left_out)
     (out / "README.md").write_text(card, "utf-8")
     return _write_parquet(rows, out / "data" / "train-00000-of-00001.parquet")
 

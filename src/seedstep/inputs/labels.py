@@ -18,13 +18,12 @@ from types import MappingProxyType
 from seedstep.data import BadLine, Problem, Task, read_jsonl
 from seedstep.data.records import placed, raise_first
 from seedstep.data.reviews import Form, ReviewItem, Subject
-from seedstep.errors import InputError, unknown_name
-from seedstep.evaluate.agreement import ACCEPTABLE, LEVELS, OUTCOMES, labels_of
-from seedstep.evaluate.judge import Judged
+from seedstep.errors import InputError, RunError, unknown_name
+from seedstep.evaluate.agreement import ACCEPTABLE, LEVELS, OUTCOMES
 from seedstep.evaluate.people import StandingLabels, scale_of
-from seedstep.runs import open_database, read_entries, stage_of
+from seedstep.runs import STAGES, open_database, stage_of
 from seedstep.runs.reviews import OWNER, STAGE, Review
-from seedstep.steps import WrittenSteps, render
+from seedstep.steps import render
 
 __all__ = [
     "LabelScale",
@@ -86,12 +85,10 @@ class _Line:
 
 
 def questions_of(path: Path) -> tuple[str, ...]:
-    """Return the questions of a review or a run of steps that can be compared; none for others."""
-    stage = stage_of(path)
-    if stage == "steps":
-        return STEPS_QUESTIONS
-    if stage != STAGE:
-        return ()
+    """Return the questions of a review or a run that can be compared; none where it has but one."""
+    name = stage_of(path)
+    if name != STAGE:
+        return stage.questions if (stage := STAGES.get(name)) else ()
     with Review.open(path) as review:
         return _choosing(review.form)
 
@@ -139,10 +136,6 @@ def read_raters(path: Path, question: str = "") -> tuple[RaterLabels, ...]:
     return raters
 
 
-STEPS_QUESTIONS = ("correct", "complete")
-"""The questions to the judge of a run of steps (Step-by-Step Instruction Tuning, section 3.3)."""
-
-
 def _choosing(form: Form) -> tuple[str, ...]:
     return tuple(question.name for question in form.questions if question.choices)
 
@@ -156,18 +149,13 @@ def _key(item: ReviewItem, question: str) -> Item:
 
 
 def read_labels(path: Path, question: str = "") -> RaterLabels:
-    """Return the labels in a judge's run, in a run of steps that has a judge, or in a file.
+    """Return the labels in a file, or in a run that a model judged, as one of `judge`.
 
     Raises:
         InputError: there are none, they are of several scales, or the file can't be read.
         RunError: the directory is a run that has no labels.
     """
-    if not path.is_dir():
-        found = _of_file(path)
-    elif stage_of(path) == "steps":
-        found = _of_steps(path, question or STEPS_QUESTIONS[0])
-    else:
-        found = _of_run(path)
+    found = _of_run(path, question) if path.is_dir() else _of_file(path)
     if not found.labels:
         raise_first(found.problems)
         raise InputError(f"{path}: no labels", "judge some answers first")
@@ -185,27 +173,16 @@ def _scale(path: Path, labels: Iterator[str]) -> LabelScale:
     return fitting[0] if fitting else SCALES[0]
 
 
-def _of_steps(path: Path, question: str) -> RaterLabels:
-    if question not in STEPS_QUESTIONS:
-        raise unknown_name("question", question, STEPS_QUESTIONS, str(path))
-    labels: dict[Item, str] = {}
-    missing: list[Item] = []
-    with open_database(path, "steps") as database:
-        for entry in read_entries(database, WrittenSteps):
-            if (judgement := entry.result.judgement) is None:
-                continue
-            said = judgement.correct if question == "correct" else judgement.complete
-            if said is None:
-                missing.append((entry.task, question))
-            else:
-                labels[entry.task, question] = "yes" if said else "no"
-    return RaterLabels(str(path), labels, tuple(missing), (), SCALES[2])
-
-
-def _of_run(path: Path) -> RaterLabels:
-    with open_database(path, "judge") as database:
-        judged = [entry.result for entry in read_entries(database, Judged)]
-    labels = labels_of(judged)
+def _of_run(path: Path, question: str) -> RaterLabels:
+    name = stage_of(path) or "judge"  # where there is no run, it is said below
+    stage = STAGES.get(name)
+    if stage is None or stage.labels is None:
+        what = f"{path} is a run of `seedstep {name}`"
+        raise RunError(what, "name one that `seedstep judge` made")
+    if stage.questions and question and question not in stage.questions:
+        raise unknown_name("question", question, stage.questions, str(path))
+    with open_database(path, name) as database:
+        labels = stage.labels(database, question or next(iter(stage.questions), ""))
     given = {item: label for item, label in labels.items() if label}
     missing = tuple(item for item in labels if item not in given)
     return RaterLabels(str(path), given, missing, (), _scale(path, iter(given.values())))

@@ -34,16 +34,9 @@ from seedstep.llm.models import served_model
 from seedstep.llm.records import LIVE
 from seedstep.recipes.doors import StageCall, plain_and_async
 from seedstep.recipes.keywords import BootstrapKeywords
-from seedstep.recipes.tasks import (
-    StageProgress,
-    Watcher,
-    opened_engine,
-    same_server,
-    share_notes,
-    ticking,
-)
+from seedstep.recipes.tasks import StageProgress, Watcher, share_notes, ticking
 from seedstep.runs import FILTERS_ENTRY, GATES_ENTRY, BootstrapRun, Run
-from seedstep.runs.batches import has_open_batches
+from seedstep.runs.batches import has_open_batches, opened_engine, same_server
 from seedstep.stages import BOOTSTRAP
 from seedstep.stages.bootstrap import contamination_of, pool_of
 

@@ -8,21 +8,17 @@ Example::
         export(run, "alpaca", "data")
 """
 
-from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Unpack
 
-from seedstep.data import StrPath, Task
-from seedstep.infer.distill import DistilledTask, preview_outputs, rewrite_outputs
-from seedstep.llm import Engine, Spent
+from seedstep.data import StrPath
 from seedstep.recipes.doors import StageCall, plain_and_async, work_on
 from seedstep.recipes.keywords import DistillKeywords
-from seedstep.recipes.tasks import StageWork, TaskWatch
+from seedstep.recipes.tasks import TaskWatch
 from seedstep.runs import DistillRun, Failed, Removed
 from seedstep.stages import DISTILL
-from seedstep.text import counted
 
-__all__ = ["distill", "distill_async", "outputs_work", "work_on_outputs"]
+__all__ = ["distill", "distill_async", "work_on_outputs"]
 
 
 def _distill(
@@ -57,25 +53,5 @@ def _distill(
 distill, distill_async = plain_and_async(_distill)
 
 
-def outputs_work(run: DistillRun) -> StageWork:
-    """Return how the outputs of the tasks of a run are written anew."""
-    whole = run.inputs().whole_prompts
-
-    def stage(
-        tasks: tuple[Task, ...], engine: Engine, spent: Spent
-    ) -> AsyncGenerator[DistilledTask]:
-        return rewrite_outputs(run.settings, tasks, engine, whole_prompts=whole)
-
-    estimate = partial(preview_outputs, run.settings, whole_prompts=whole)
-    return StageWork(stage, _outputs, estimate, lambda task: len(task.instances))
-
-
-work_on_outputs = partial(work_on, DISTILL, outputs_work)
+work_on_outputs = partial(work_on, DISTILL)
 """Do the work of `distill`, and return the progress that was made."""
-
-
-def _outputs(distilled: DistilledTask) -> str:
-    reasons = dict.fromkeys(each.reason for each in distilled.left_out)
-    written = f"{counted(len(distilled.instances), 'output')} written"
-    left = f", {len(distilled.left_out)} left out ({', '.join(reasons)})" if reasons else ""
-    return f"{written}{left}"

@@ -35,8 +35,9 @@ import msgspec
 
 from seedstep.data import StrPath, Task, load_tasks, task_record
 from seedstep.data.records import as_html, html_table
-from seedstep.recipes.tasks import StageWork, TaskProgress, TaskWatch, finish, work_on_tasks
-from seedstep.runs import TUNE_CONFIG, Failed, Removed, Run, Stage
+from seedstep.errors import InputError
+from seedstep.recipes.tasks import TaskProgress, TaskWatch, finish, work_on_tasks
+from seedstep.runs import TUNE_CONFIG, Failed, Removed, Run, Stage, StageWork
 from seedstep.runs.blocks import duration
 from seedstep.runs.places import CONFIG, GIVEN, keep_given
 
@@ -46,6 +47,7 @@ __all__ = [
     "kept_inputs",
     "notebook_watch",
     "plain_and_async",
+    "work_of",
     "work_on",
 ]
 
@@ -115,7 +117,6 @@ def plain_and_async(
 
 async def work_on(
     stage: Stage[Any, Any, Any],
-    how: Callable[[Any], StageWork],
     out: Path,
     asked: Mapping[str, Any],
     watch: TaskWatch | None = None,
@@ -123,13 +124,26 @@ async def work_on(
     same_model: bool = False,
     removed: Removed = "keep",
     failed: Failed = "keep",
+    how: Callable[[Any], StageWork] | None = None,
 ) -> TaskProgress:
     """Do the work of a stage that makes one record for each task, and return the progress made.
 
-    `how` returns how the stage works on the tasks of its run.
+    `how` returns how the tasks of its run are worked on, if that is not as the stage says.
     """
     with Run.start(stage, out, asked, same_model=same_model, removed=removed, failed=failed) as run:
-        return await work_on_tasks(run, how(run), watch)
+        return await work_on_tasks(run, (how or work_of(stage))(run), watch)
+
+
+def work_of(stage: Stage[Any, Any, Any]) -> Callable[[Any], StageWork]:
+    """Return how a stage works on the tasks of a run.
+
+    Raises:
+        InputError: it does not work on tasks by asking a model.
+    """
+    if stage.work is None:
+        what = f"`seedstep {stage.name}` does not work on tasks by asking a model"
+        raise InputError(what, "give its `Stage` a `work`")
+    return stage.work
 
 
 async def _watched(work: Work, path: Path, asked: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ Example::
 
 import csv
 import io
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from itertools import combinations
@@ -28,7 +28,7 @@ from typing import Any, Unpack
 
 import msgspec
 
-from seedstep.data import PathOrTasks, StrPath, Task, TaskChoice
+from seedstep.data import PathOrTasks, StrPath, TaskChoice
 from seedstep.data.records import Tabulated, as_html
 from seedstep.errors import InputError, RunError, unknown_name
 from seedstep.evaluate import METRICS, Metric, score, stemmed_tokens
@@ -42,23 +42,17 @@ from seedstep.evaluate.agreement import (
 from seedstep.evaluate.compare import evaluated
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.judge import (
-    FIRST,
-    SAME,
-    SECOND,
     Judged,
     JudgeVerdict,
-    judge_answers,
-    preview_verdicts,
 )
 from seedstep.evaluate.metrics import load_tokenizer
 from seedstep.evaluate.people import PairOfRaters
 from seedstep.evaluate.systems import EvaluatedSystem, Grouping, systems_html
 from seedstep.inputs import distinct_names, read_systems
 from seedstep.inputs.labels import LabelScale, RaterLabels, read_raters
-from seedstep.llm import Engine, Preview, Spent
 from seedstep.recipes.doors import StageCall, plain_and_async, work_on
 from seedstep.recipes.keywords import JudgeKeywords
-from seedstep.recipes.tasks import StageWork, TaskWatch
+from seedstep.recipes.tasks import TaskWatch
 from seedstep.runs import Failed, JudgeRun, Removed, keep_scores
 from seedstep.stages import JUDGE, judged_inputs
 
@@ -74,7 +68,6 @@ __all__ = [
     "verdict_rows",
     "verdicts_csv",
     "verdicts_jsonl",
-    "verdicts_work",
     "work_on_verdicts",
 ]
 
@@ -162,33 +155,8 @@ def _judge(
 judge, judge_async = plain_and_async(_judge)
 
 
-def verdicts_work(run: JudgeRun) -> StageWork:
-    """Return how the answers of a run of the judge are judged."""
-    answers, rubric = run.inputs().answers, run.inputs().rubric
-
-    def stage(tasks: tuple[Task, ...], engine: Engine, spent: Spent) -> AsyncGenerator[Judged]:
-        return judge_answers(run.settings, tasks, answers, engine, rubric)
-
-    def estimate(tasks: Sequence[Task]) -> Preview:
-        return preview_verdicts(run.settings, tasks, answers, rubric)
-
-    return StageWork(stage, _given, estimate)
-
-
-work_on_verdicts = partial(work_on, JUDGE, verdicts_work)
+work_on_verdicts = partial(work_on, JUDGE)
 """Do the work of `judge`, and return the progress that was made."""
-
-
-def _given(judged: Judged) -> str:
-    """Return the verdicts in a few words: levels, or which of two answers is better."""
-    return "; ".join(map(_told, judged.verdicts))
-
-
-def _told(verdict: JudgeVerdict) -> str:
-    first, last = verdict.shown[0], verdict.shown[-1]
-    better = {FIRST: f"{first} is better", SECOND: f"{last} is better", SAME: "no difference"}
-    told = better.get(verdict.label, verdict.label) or "no verdict"
-    return f"{first} {told}" if len(verdict.shown) == 1 else f"{first} / {last}: {told}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ import msgspec
 from seedstep.data import make_folder, read_yaml
 from seedstep.errors import InputError, RunError, SeedstepError, unknown_name
 from seedstep.llm.encoders import require_encoder
-from seedstep.llm.models import ModelRef, asked_model, tuned_model
+from seedstep.llm.models import ModelRef, asked_model
 from seedstep.recipes.experiment_stages import (
     MOST_STAGES,
     ExperimentStage,
@@ -45,6 +45,7 @@ from seedstep.recipes.experiment_stages import (
     text_of,
 )
 from seedstep.recipes.jobs import MOST_DEPTH, Processes, depth_of_this, run_side_by_side
+from seedstep.runs import STAGES
 from seedstep.runs.experiments import (
     KeptExperiment,
     PlannedStage,
@@ -283,9 +284,6 @@ _REFERENCES: Mapping[str, Callable[[str], object]] = MappingProxyType(
         "model": asked_model,
         "judge": asked_model,
         "semantic": partial(require_encoder, where="--semantic"),
-        "tune model": tuned_model,
-        "predict model": ModelRef.parse,
-        "predict tokenizer": ModelRef.parse,
         "encode tokenizer": ModelRef.parse,
     }
 )
@@ -300,8 +298,10 @@ def require_models(command: str, given: Mapping[str, Any]) -> None:
     Raises:
         InputError: one does not.
     """
+    stage = STAGES.get(command)
+    own = stage.model_checks if stage else {}
     for name, value in given.items():
-        check = _REFERENCES.get(f"{command} {name}") or _REFERENCES.get(name)
+        check = own.get(name) or _REFERENCES.get(f"{command} {name}") or _REFERENCES.get(name)
         if check and value:
             check(str(value))
 

@@ -9,10 +9,9 @@ Example::
     print(work.told, work.view.counts)
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from seedstep.bootstrap import preview
@@ -23,8 +22,7 @@ from seedstep.infer.predict import preview_answers
 from seedstep.llm import Engine, KeptAnswers, Preview, Spent, known_model
 from seedstep.llm.settings import AskingSettings
 from seedstep.recipes.bootstrap import entries_of
-from seedstep.recipes.distilling import outputs_work
-from seedstep.recipes.evaluation import verdicts_work
+from seedstep.recipes.doors import work_of
 from seedstep.recipes.predictions import (
     spent_by_model,
     split_settings,
@@ -32,10 +30,9 @@ from seedstep.recipes.predictions import (
     unnamed,
     with_official_limit,
 )
-from seedstep.recipes.steps import examples_work, instructions_work
-from seedstep.recipes.tasks import StageWork, closed_engine, finish, still_asked, unfit
+from seedstep.recipes.tasks import finish, still_asked, unfit
 from seedstep.runs import ChosenSystem, PredictionsRun
-from seedstep.runs.batches import RunLedger
+from seedstep.runs.batches import RunLedger, closed_engine
 from seedstep.runs.database import Database
 from seedstep.runs.directory import (
     DATABASE,
@@ -57,7 +54,7 @@ from seedstep.runs.prediction_lists import plan_predictions
 from seedstep.runs.predictions import work_without
 from seedstep.runs.run import Run
 from seedstep.runs.stage import Stage
-from seedstep.stages import BOOTSTRAP, DISTILL, EXAMPLES, JUDGE, PREDICT, STEPS
+from seedstep.stages import BOOTSTRAP, PREDICT
 from seedstep.stages.predict import plan_begin
 
 __all__ = ["ForeseenWork", "foresee_predictions", "foresee_tasks", "foresee_work"]
@@ -210,17 +207,6 @@ def foresee_tasks(
         return ForeseenWork(run.settings, told, view, left, assumed, run.inputs(), pace)
 
 
-WORK: Mapping[str, Callable[[Run[Any, Any, Any]], StageWork]] = MappingProxyType(
-    {
-        STEPS.name: instructions_work,
-        EXAMPLES.name: examples_work,
-        DISTILL.name: outputs_work,
-        JUDGE.name: verdicts_work,
-    }
-)
-"""How the stages work that make one record for each task."""
-
-
 def foresee_work(
     stage: Stage[Any, Any, Any],
     out: Path | None,
@@ -230,7 +216,7 @@ def foresee_work(
     failed: Failed = "keep",
     same_model: bool = False,
 ) -> ForeseenWork:
-    """Return what a stage of `WORK` would do to begin or go on with a run; nothing is changed.
+    """Return what a stage with `work` would do to begin or go on with a run; nothing is changed.
 
     `left` counts the tasks that are to be done, or for a stage that works on instances, those.
 
@@ -239,7 +225,7 @@ def foresee_work(
     """
     how: dict[str, Any] = {"removed": removed, "failed": failed, "same_model": same_model}
     with foresee(stage, out, asked, **how) as run:
-        settings, work = run.settings, WORK[stage.name](run)
+        settings, work = run.settings, work_of(stage)(run)
         model = (settings.model.name, settings.model.base_url, run.identity_url)
         engine = closed_engine(run, model)
         unsure = [task for task in run.tasks().tasks if task.id in run.changes.unsure]

@@ -10,8 +10,7 @@ Example::
             print(entry.task, entry.result.steps)
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,6 @@ from typing import Any, Unpack
 from seedstep.data import BadLine, Problem, StrPath, Task, read_jsonl
 from seedstep.data.records import placed, raise_first
 from seedstep.errors import InputError
-from seedstep.llm import Engine, KeptAnswers, Preview, Spent
 from seedstep.recipes.doors import StageCall, kept_inputs, plain_and_async, work_on
 from seedstep.recipes.keywords import (
     ExamplesKeywords,
@@ -29,41 +27,27 @@ from seedstep.recipes.keywords import (
     StepsKeywords,
     SuperniKeywords,
 )
-from seedstep.recipes.tasks import (
-    StageWork,
-    TaskWatch,
-    closed_engine,
-    opened_engine,
-    same_server,
-)
+from seedstep.recipes.tasks import TaskWatch
 from seedstep.runs import ExamplesRun, Failed, Removed, Run, StepsRun
 from seedstep.settings import make_settings
 from seedstep.stages import EXAMPLES, STEPS
-from seedstep.stages.steps import load_steps_tasks
+from seedstep.stages.steps import instructions_work, load_steps_tasks
 from seedstep.steps import (
     CHECKS,
     FAILURES,
     Check,
-    ExampleSet,
     StepsSettings,
     TaskText,
     Turn,
     WrittenSteps,
     check,
-    generate_examples,
     parse,
-    preview_examples,
-    preview_steps,
     render,
-    write_steps,
 )
 from seedstep.steps.records import SuperniInstruction, superni_instructions
-from seedstep.text import language_of_texts, script_of
 
 __all__ = [
-    "examples_work",
     "import_instructions",
-    "instructions_work",
     "make_examples",
     "make_examples_async",
     "take_superni",
@@ -98,7 +82,12 @@ def _write_instructions(
     """
     how = partial(instructions_work, checks=checks)
     work = partial(
-        work_on, STEPS, how, watch=watch, same_model=same_model, removed=removed, failed=failed
+        work_on_instructions,
+        watch=watch,
+        same_model=same_model,
+        removed=removed,
+        failed=failed,
+        how=how,
     )
     return StageCall(STEPS, out, settings, work)
 
@@ -106,59 +95,8 @@ def _write_instructions(
 write_instructions, write_instructions_async = plain_and_async(_write_instructions)
 
 
-def instructions_work(run: StepsRun, checks: Mapping[str, Check] = CHECKS) -> StageWork:
-    """Return how step-by-step instructions are written for the tasks of a run."""
-
-    async def stage(
-        tasks: tuple[Task, ...], engine: Engine, spent: Spent
-    ) -> AsyncGenerator[WrittenSteps]:
-        async with (
-            _judge(run, engine, spent) as judge,
-            aclosing(write_steps(run.settings, tasks, engine, judge, checks)) as results,
-        ):
-            async for written in results:
-                yield written
-
-    notes = tuple(_about_language(run))
-    return StageWork(stage, _findings, partial(preview_steps, run.settings), notes=notes)
-
-
-work_on_instructions = partial(work_on, STEPS, instructions_work)
+work_on_instructions = partial(work_on, STEPS)
 """Do the work of `write_instructions`, and return the progress that was made."""
-
-
-def _about_language(run: StepsRun) -> Iterator[str]:
-    """Yield a note on tasks that are in another language, which their letters do not tell."""
-    settings = run.settings
-    texts = [task.definition for task in run.tasks().tasks]
-    script = script_of(texts)
-    language = language_of_texts(texts)
-    is_foreign = script.tokens == "unicode" or language != "unknown"
-    if settings.language is None and script.is_latin and is_foreign and language != "English":
-        name = "NAME" if language == "unknown" else language
-        yield (
-            "the tasks seem not to be in English, and the prompts are: "
-            f"--language {name} asks for instructions in that language"
-        )
-
-
-@asynccontextmanager
-async def _judge(run: StepsRun, engine: Engine, spent: Spent) -> AsyncIterator[Engine | None]:
-    settings = run.settings
-    if settings.judge is None:
-        yield None
-        return
-    model = (settings.judge, settings.judge_base_url, run.identity_of("judge_base_url"))
-    own = (settings.model.name, settings.model.base_url, run.identity_url)
-    if same_server(model) == same_server(own):
-        yield engine
-        return
-    if isinstance(engine, KeptAnswers):
-        yield KeptAnswers(closed_engine(run, model), engine)
-        return
-    async with opened_engine(run, model, spent) as judge:
-        judge.stats.notes = engine.stats.notes
-        yield judge
 
 
 def _make_examples(
@@ -190,29 +128,8 @@ def _make_examples(
 make_examples, make_examples_async = plain_and_async(_make_examples)
 
 
-def examples_work(run: ExamplesRun) -> StageWork:
-    """Return how examples are generated for the tasks of a run."""
-    inputs = run.inputs()
-    instructions, language = inputs.instructions, inputs.language
-
-    def with_steps(tasks: Iterable[Task]) -> list[tuple[Task, tuple[str, ...]]]:
-        return [(task, instructions[task.id]) for task in tasks]
-
-    def stage(tasks: tuple[Task, ...], engine: Engine, spent: Spent) -> AsyncGenerator[ExampleSet]:
-        return generate_examples(run.settings, with_steps(tasks), engine, language)
-
-    def estimate(tasks: Sequence[Task]) -> Preview:
-        return preview_examples(run.settings, with_steps(tasks), language)
-
-    return StageWork(stage, lambda result: str(result.ranking_failure), estimate)
-
-
-work_on_examples = partial(work_on, EXAMPLES, examples_work)
+work_on_examples = partial(work_on, EXAMPLES)
 """Do the work of `make_examples`, and return the progress that was made."""
-
-
-def _findings(written: WrittenSteps) -> str:
-    return ", ".join(finding.name for finding in written.findings)
 
 
 NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})

@@ -11,7 +11,7 @@ Example::
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,22 +19,17 @@ from typing import Any, Protocol, TypeVar
 
 from seedstep.data import Problem, Task
 from seedstep.errors import BudgetReached
-from seedstep.infer.asking import open_asked
-from seedstep.llm import Engine, EngineStats, KeptAnswers, Preview, Spent, known_model
-from seedstep.llm.endpoints import addresses_of, server_address
-from seedstep.runs import Run, TaskRecords, TaskResult
-from seedstep.runs.batches import has_open_batches
+from seedstep.llm import Engine, EngineStats, KeptAnswers, Preview, Spent
+from seedstep.runs import Run, StageWork, TaskRecords
+from seedstep.runs.batches import has_open_batches, opened_engine
 from seedstep.text import counted
 
 __all__ = [
     "StageProgress",
-    "StageWork",
     "TaskProgress",
     "TaskWatch",
     "Watcher",
-    "closed_engine",
     "finish",
-    "opened_engine",
     "share_notes",
     "still_asked",
     "ticking",
@@ -151,10 +146,6 @@ class StageProgress:
         return (wanted - done) * self.seconds / (done - before) if done > before else None
 
 
-Result = TypeVar("Result", bound=TaskResult)
-Flaws = Callable[[Any], str]
-
-
 @dataclass(slots=True)
 class TaskProgress(StageProgress):
     """The progress of a stage that makes one record for each task.
@@ -188,25 +179,6 @@ class TaskProgress(StageProgress):
 TaskWatch = Watcher[TaskProgress, Task]
 """A watcher of a stage that makes one record for each task."""
 
-ResultStage = Callable[[tuple[Task, ...], Engine, Spent], AsyncGenerator[Result]]
-"""A stage that yields a record for each of some tasks, in their order."""
-
-
-@dataclass(frozen=True, slots=True)
-class StageWork:
-    """How a stage works on tasks.
-
-    `flaws` returns what is wrong with a record that is not a failure, for the progress. `estimate`
-    returns the first requests for some tasks, and about how many they take. `size` returns how many
-    of the things a task has that the stage counts. `notes` are told at the start.
-    """
-
-    stage: ResultStage[Any]
-    flaws: Flaws
-    estimate: Callable[[Sequence[Task]], Preview]
-    size: Callable[[Task], int] = lambda _: 1
-    notes: tuple[str, ...] = ()
-
 
 async def work_on_tasks(
     run: Run[Any, Any, TaskRecords[Any]], work: StageWork, watch: TaskWatch | None
@@ -237,7 +209,10 @@ async def work_on_tasks(
 
 
 def _count_done(
-    progress: TaskProgress, tasks: Sequence[Task], done: Mapping[str, Any], flaws: Flaws
+    progress: TaskProgress,
+    tasks: Sequence[Task],
+    done: Mapping[str, Any],
+    flaws: Callable[[Any], str],
 ) -> None:
     """Count the tasks that have a record."""
     for task in tasks:
@@ -309,7 +284,7 @@ async def unfit(
     A record fits if each request of its task is one that the run has sent.
     """
     kept = KeptAnswers(engine)
-    await _run_through(work.stage, unsure, kept, spent)
+    await _run_through(work, unsure, kept, spent)
     return tuple(task for place, task in enumerate(unsure) if place in kept.unanswered)
 
 
@@ -330,7 +305,7 @@ async def still_asked(
     `engine` sends nothing, and may be closed.
     """
     kept = KeptAnswers(engine)
-    await _run_through(work.stage, tasks, kept, spent)
+    await _run_through(work, tasks, kept, spent)
     asked = [place for place in range(len(tasks)) if kept.missing[place]]
     view = work.estimate([tasks[place] for place in asked])
     there = sum((kept.found[place] for place in asked), Counter[str]())
@@ -344,57 +319,8 @@ async def still_asked(
 
 
 async def _run_through(
-    stage: ResultStage[Any], tasks: Sequence[Task], kept: KeptAnswers, spent: Spent
+    work: StageWork, tasks: Sequence[Task], kept: KeptAnswers, spent: Spent
 ) -> None:
-    async with aclosing(stage(tuple(tasks), kept, spent)) as results:
+    async with aclosing(work.stage(tuple(tasks), kept, spent)) as results:
         async for _ in results:
             pass
-
-
-def same_server(
-    model: tuple[str, str | Sequence[str] | None, str | None],
-) -> tuple[str, tuple[str, ...], str]:
-    """Return what is equal for models at one server, however its address is written.
-
-    The arguments are those of `opened_engine`.
-    """
-    name, base_url, identity_url = model
-    urls = tuple(server_address(url).rstrip("/") for url in addresses_of(base_url))
-    return name, urls, (identity_url or urls[0]).rstrip("/")
-
-
-def closed_engine(
-    run: Run[Any, Any, Any], model: tuple[str, str | Sequence[str] | None, str | None]
-) -> Engine:
-    """Return an engine that knows which answers of a model are kept, and can't send anything.
-
-    The arguments are those of `opened_engine`.
-    """
-    name, base_url, identity_url = model
-    settings = run.settings.model
-    manner = settings.manner if name == settings.name else None
-    return Engine(known_model(name, base_url, identity_url), run.ledger, 1, reasoning=manner)
-
-
-@asynccontextmanager
-async def opened_engine(
-    run: Run[Any, Any, Any],
-    model: tuple[str, str | Sequence[str] | None, str | None],
-    spent: Spent,
-) -> AsyncIterator[Engine]:
-    """Open an engine for a model of a run. All engines of a run share its budget.
-
-    `model` is its name, its address or addresses, and the one under which replies are stored.
-    """
-    settings = run.settings
-    name, base_url, identity_url = model
-    in_flight = settings.model.in_flight
-    manner = settings.model.manner if name == settings.model.name else None
-    limits = (settings.budget, spent, settings.pricing)
-    how = {"workers": settings.model.workers, "bf16": settings.model.bf16}
-    async with (
-        open_asked(name, base_url, in_flight, identity_url, **how) as endpoint,
-        Engine(endpoint, run.ledger, in_flight, *limits, manner, settings.model.sending) as engine,
-    ):
-        await engine.check()
-        yield engine

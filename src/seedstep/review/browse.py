@@ -25,9 +25,6 @@ from seedstep.runs.directory import DATABASE
 from seedstep.runs.frames import COLUMNS, searched_requests, whole_requests
 from seedstep.runs.stage import request_in
 from seedstep.stages import (
-    BOOTSTRAP,
-    JUDGE,
-    PREDICT,
     REVIEW,
     JudgedInputs,
     judged_inputs,
@@ -55,6 +52,17 @@ AND (?3 = '' OR substr(key, 1, length(?3)) = ?3 OR instr(lower(reply), lower(?3)
 """
 
 
+COUNTS = {
+    "tasks": "SELECT count(*) FROM candidates WHERE reason = ''",
+    "rejected": "SELECT count(*) FROM candidates WHERE reason != ''",
+    "predictions": "SELECT count(DISTINCT place) FROM predictions",
+    "verdicts": "SELECT count(*) FROM results",
+    "results": "SELECT count(*) FROM results",
+    "requests": "SELECT count(*) FROM requests",
+}
+"""How many entries a list has, by its name."""
+
+
 def _with_result(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row with its record; a damaged one is a failure that says so."""
     try:
@@ -72,6 +80,7 @@ class BrowsedRun:
         self._run = run
         self.path = run.path
         self.stage = run.stage.name
+        self.lists = dict(run.stage.lists)
         self._telling = Lock()
         self._counting: Counting[tuple[Block, ...]] | None = None
         self._last: tuple[Block, ...] | None = None
@@ -102,7 +111,7 @@ class BrowsedRun:
 
     def prepare(self) -> None:
         """Read what the first page needs, for which a page would wait otherwise."""
-        if self.stage == PREDICT.name:
+        if "predictions" in self.lists:
             with suppress(SeedstepError):  # which the page tells
                 self.compared.instances  # noqa: B018 - it is kept
 
@@ -131,7 +140,7 @@ class BrowsedRun:
         return self._last
 
     def _tell(self) -> tuple[Block, ...]:
-        if self.stage == PREDICT.name:  # whose tasks are read already
+        if "predictions" in self.lists:  # whose tasks are read already
             return tell_status(self._run)
         with open_run(self.path) as run:  # a connection of its own: long reads hold up pages
             return tell_status(run)
@@ -159,17 +168,8 @@ class BrowsedRun:
         found = {}
         if self.stage == REVIEW.name:
             return {"items": len(self._run.records.items), "labels": len(self._run.records.rows())}
-        queries = {
-            BOOTSTRAP.name: {
-                "tasks": "SELECT count(*) FROM candidates WHERE reason = ''",
-                "rejected": "SELECT count(*) FROM candidates WHERE reason != ''",
-            },
-            PREDICT.name: {"predictions": "SELECT count(DISTINCT place) FROM predictions"},
-            JUDGE.name: {"verdicts": "SELECT count(*) FROM results"},
-        }
-        named = queries.get(self.stage, {"results": "SELECT count(*) FROM results"})
-        for name, query in {**named, "requests": "SELECT count(*) FROM requests"}.items():
-            rows = self._rows(query)
+        for name in (*self.lists, "requests"):
+            rows = self._rows(COUNTS[name])
             found[name] = rows[0][0] if rows else 0
         return {name: count for name, count in found.items() if count}
 
@@ -220,7 +220,7 @@ class BrowsedRun:
 
     def categories(self) -> tuple[str, ...]:
         """Return the categories of tasks."""
-        if self.stage == PREDICT.name:
+        if "predictions" in self.lists:
             return self.compared.categories()
         query = "SELECT DISTINCT category FROM results WHERE category != '' ORDER BY category"
         return tuple(row[0] for row in self._rows(query))

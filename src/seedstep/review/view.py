@@ -70,19 +70,14 @@ async def _told(
         raise named[0].damage(error) from error
 
 
-KINDS = {
-    "bootstrap": (("tasks", "Tasks"), ("rejected", "Rejected")),
-    "predict": (("predictions", "Predictions"),),
-    "judge": (("verdicts", "Verdicts"),),
-}
-"""The lists of stages; a stage that is not here has one list, of results."""
+UNLESS_EMPTY = ("results", "requests")
+"""The lists that are left out where a run has nothing of them."""
 
 
 def _kinds(run: BrowsedRun) -> tuple[tuple[str, str], ...]:
-    lists = KINDS.get(run.stage, (("results", "Tasks"),))
-    counts = run.counts()
-    shown = lists if run.stage in KINDS else tuple(kind for kind in lists if counts.get(kind[0]))
-    return (*shown, *((("requests", "Requests"),) if counts.get("requests") else ()))
+    counts, lists = run.counts(), {**run.lists, "requests": "Requests"}
+    shown = (name for name in lists if counts.get(name) or name not in UNLESS_EMPTY)
+    return tuple((name, lists[name]) for name in shown)
 
 
 def _page(
@@ -203,7 +198,7 @@ async def _predictions(runs: Runs, request: Request) -> Response:
 
 async def _verdicts(runs: Runs, request: Request) -> Response:
     run, wanted = _chosen(runs, request), _wanted(request)
-    if run.stage != "judge":
+    if "verdicts" not in run.lists:
         raise HTTPException(404)
     found = await asyncio.to_thread(run.verdicts, wanted)
     return _page(

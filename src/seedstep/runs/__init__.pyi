@@ -35,6 +35,7 @@ from seedstep.runs.tasks import (
     ExamplesRun as ExamplesRun,
     JudgeInputs as JudgeInputs,
     JudgeRun as JudgeRun,
+    StageWork as StageWork,
     StepsRun as StepsRun,
     load_choice as load_choice,
     read_distilled_tasks as read_distilled_tasks,
@@ -58,7 +59,11 @@ from seedstep.runs.requests import RequestLine as RequestLine
 from seedstep.runs.run import Run as Run
 from seedstep.runs.spending import ReplyUsage as ReplyUsage
 from seedstep.runs.stage import (
+    STAGES as STAGES,
     Stage as Stage,
+    StageEntry as StageEntry,
+    StageTable as StageTable,
+    add_stage as add_stage,
     has_rows as has_rows,
 )
 from seedstep.runs.tune import (

@@ -1,8 +1,8 @@
-"""The batches of a run: a ledger that stores them before they are sent, and their state.
+"""How a run asks models: engines on its ledger, which stores batches before they are sent.
 
 Example::
 
-    Engine(endpoint, RunLedger(database), in_flight=8, sending=Sending("batch"))
+    async with opened_engine(run, ("openai:m", None, None), run.spent()) as engine: ...
     for batch in read_batches(database):
         print(batch.name, batch.requests, batch.status)
 """
@@ -12,16 +12,17 @@ import re
 import secrets
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Set
-from contextlib import AbstractAsyncContextManager, closing, suppress
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence, Set
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from seedstep.errors import StoreError
 from seedstep.llm import Answer, Request
-from seedstep.llm.endpoints import Endpoint
+from seedstep.llm.endpoints import Endpoint, addresses_of, server_address
 from seedstep.llm.ledgers import LOST, BatchedRequest, Missed, RecordedRequest, SentBatch
 from seedstep.llm.records import Manner
 from seedstep.runs.database import RECOVER, Database, Statement, decode_value
@@ -30,14 +31,21 @@ from seedstep.runs.frames import request_text
 from seedstep.runs.requests import RequestLedger
 from seedstep.runs.spending import NOTE_SENT
 
+if TYPE_CHECKING:
+    from seedstep.llm import Engine, Spent
+    from seedstep.runs.run import Run
+
 __all__ = [
     "BATCHES",
     "BatchState",
     "RunLedger",
     "batch_notes",
+    "closed_engine",
     "has_open_batches",
     "open_batches",
+    "opened_engine",
     "read_batches",
+    "same_server",
 ]
 
 BATCHES = "batches"
@@ -274,3 +282,57 @@ def read_batches(database: Database) -> list[BatchState]:
         )
         for row in database.rows(query)
     ]
+
+
+def same_server(
+    model: tuple[str, str | Sequence[str] | None, str | None],
+) -> tuple[str, tuple[str, ...], str]:
+    """Return what is equal for models at one server, however its address is written.
+
+    The arguments are those of `opened_engine`.
+    """
+    name, base_url, identity_url = model
+    urls = tuple(server_address(url).rstrip("/") for url in addresses_of(base_url))
+    return name, urls, (identity_url or urls[0]).rstrip("/")
+
+
+def closed_engine(
+    run: "Run[Any, Any, Any]", model: tuple[str, str | Sequence[str] | None, str | None]
+) -> "Engine":
+    """Return an engine that knows which answers of a model are kept, and can't send anything.
+
+    The arguments are those of `opened_engine`.
+    """
+    from seedstep.llm import Engine, known_model
+
+    name, base_url, identity_url = model
+    settings = run.settings.model
+    manner = settings.manner if name == settings.name else None
+    return Engine(known_model(name, base_url, identity_url), run.ledger, 1, reasoning=manner)
+
+
+@asynccontextmanager
+async def opened_engine(
+    run: "Run[Any, Any, Any]",
+    model: tuple[str, str | Sequence[str] | None, str | None],
+    spent: "Spent",
+) -> AsyncIterator["Engine"]:
+    """Open an engine for a model of a run. All engines of a run share its budget.
+
+    `model` is its name, its address or addresses, and the one under which replies are stored.
+    """
+    from seedstep.infer.asking import open_asked
+    from seedstep.llm import Engine
+
+    settings = run.settings
+    name, base_url, identity_url = model
+    in_flight = settings.model.in_flight
+    manner = settings.model.manner if name == settings.model.name else None
+    limits = (settings.budget, spent, settings.pricing)
+    how = {"workers": settings.model.workers, "bf16": settings.model.bf16}
+    async with (
+        open_asked(name, base_url, in_flight, identity_url, **how) as endpoint,
+        Engine(endpoint, run.ledger, in_flight, *limits, manner, settings.model.sending) as engine,
+    ):
+        await engine.check()
+        yield engine

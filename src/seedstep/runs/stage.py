@@ -1,21 +1,24 @@
-"""The record that describes a stage, and the blocks that describe a request.
+"""The record that describes a stage, and the table of stages.
 
-`seedstep.stages` has a `Stage` for each stage. Its functions return blocks of text
-(`seedstep.runs.blocks`).
+`seedstep.stages` has a module with a `Stage` for each entry of `STAGES`, which is imported when the
+entry is first used. What asks for a stage by its name, in this room or above, asks the table.
 
 Example::
 
     COUNT = Stage(name="count", settings=CountSettings, load=load, records=GrownTasks)
+    add_stage(COUNT)
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
+from seedstep.data import Task
 from seedstep.data.records import as_html, html_table
 from seedstep.errors import InputError
 from seedstep.llm import Header, first_address
@@ -24,15 +27,20 @@ from seedstep.runs.blocks import Block, Blocks, Line, Rows, Rule, Words, line
 from seedstep.runs.database import Database, decode_value
 from seedstep.runs.directory import DATABASE
 from seedstep.runs.lists import ListChanges, Removed, reconcile
-from seedstep.runs.places import CONFIG
+from seedstep.runs.places import CONFIG, TUNE_CONFIG
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     from seedstep.runs.run import Run
+    from seedstep.runs.tasks import StageWork
 
 __all__ = [
+    "STAGES",
     "Stage",
+    "StageEntry",
+    "StageTable",
+    "add_stage",
     "blocks_html",
     "has_rows",
     "request_blocks",
@@ -177,8 +185,9 @@ def _header_of_settings(run: "Run[Any, Any, Any]") -> Header:
 class Stage(Generic[S, Inputs, R]):
     """An entry of the table of stages: everything that seedstep knows about a stage.
 
-    The commands `status`, `show`, `requests` and `report`, and the continuing of runs, use it. S is
-    the type of its settings, Inputs that of its inputs, R that of its records.
+    All that looks at runs, reads their tasks or labels, goes on with them or foresees how they
+    would go on, uses it. S is the type of its settings, Inputs that of its inputs, R that of its
+    records.
     """
 
     name: str
@@ -196,8 +205,28 @@ class Stage(Generic[S, Inputs, R]):
     noun: str = "task"
     """What its records are about, for messages."""
 
+    makes: str = "other records"
+    """What its runs have, where messages say that it is no tasks with instances."""
+
     rows: Callable[["Run[S, Inputs, R]"], Iterable[Mapping[str, Any]]] = _no_rows
     """Yields what a run has as plain rows, for `Run.to_records` and `Run.to_dataset`."""
+
+    tasks: Callable[[Database], Iterable[Task]] | None = None
+    """Reads the finished tasks with their instances, for all that takes a run in place of tasks, is
+    tuned on it or exports it; None if its runs have none."""
+
+    card: Callable[..., str] | None = None
+    """Writes the card of a published export; its arguments are those of `exports.hub.data_card`."""
+
+    labels: Callable[[Database, str], Mapping[tuple[str, str], str]] | None = None
+    """Reads the labels that a model gave, or a question of `questions`: by the item, as a file of
+    labels names it, or empty where it gave none. None if its runs have none."""
+
+    questions: tuple[str, ...] = ()
+    """The questions to which labels are answers, if there are several."""
+
+    work: "Callable[[Run[S, Inputs, R]], StageWork] | None" = None
+    """How the tasks of a run are worked on, if it makes one record for each by asking a model."""
 
     settled: Callable[[S, Inputs], S] = _unchanged
     """Fills in settings that follow from the inputs."""
@@ -240,6 +269,9 @@ class Stage(Generic[S, Inputs, R]):
     asks_model: bool = False
     """Whether the settings have a `model` that is asked, and a `style`."""
 
+    model_checks: Mapping[str, Callable[[str], object]] = field(default_factory=dict)
+    """Checks of flags that name a model, by name, where a model need not be one that is asked."""
+
     check: Callable[["Run[S, Inputs, R]"], None] = _nothing
     """Raises an error if a run can't continue with its settings."""
 
@@ -261,6 +293,10 @@ class Stage(Generic[S, Inputs, R]):
     shown: Callable[["Run[S, Inputs, R]", str], Blocks] = _shows_nothing
     """Shows a record of these lists, by its name, with all its details."""
 
+    lists: tuple[tuple[str, str], ...] = (("results", "Tasks"),)
+    """The lists that `seedstep view` shows of its runs: names of `seedstep.review.browse.COUNTS`,
+    with titles."""
+
     sections: tuple[str, ...] = ()
     """Names of sections in `seedstep.report.SECTIONS`; without any, the report has the status."""
 
@@ -272,3 +308,75 @@ class Stage(Generic[S, Inputs, R]):
 
     beside: tuple[str, ...] = ()
     """The files that may be in a directory before a run starts there."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageEntry:
+    """A stage in the table: its module in `seedstep.stages`, or the stage itself if it was added.
+
+    In the module, the name of the stage in capitals is the stage. `config` is the name of the file
+    with the configuration of its runs.
+    """
+
+    home: str | Stage[Any, Any, Any]
+    config: str = CONFIG
+
+
+class StageTable(Mapping[str, Stage[Any, Any, Any]]):
+    """The stages by their names. The module of a stage is imported when its entry is first used."""
+
+    def __init__(self, entries: Mapping[str, StageEntry]) -> None:
+        """Make a table of these entries."""
+        self.entries = dict(entries)
+
+    def __getitem__(self, name: str) -> Stage[Any, Any, Any]:
+        home = self.entries[name].home
+        if isinstance(home, Stage):
+            return home
+        found: Stage[Any, Any, Any] = getattr(
+            import_module(f"seedstep.stages.{home}"), name.upper()
+        )
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __repr__(self) -> str:
+        return f"<stages: {', '.join(self)}>"
+
+    @property
+    def configs(self) -> dict[str, str]:
+        """The names of the files with the configurations of runs, by the stage."""
+        return {name: entry.config for name, entry in self.entries.items()}
+
+
+STAGES = StageTable(
+    {
+        "bootstrap": StageEntry("bootstrap"),
+        "distill": StageEntry("distill"),
+        "steps": StageEntry("steps"),
+        "examples": StageEntry("examples"),
+        "predict": StageEntry("predict"),
+        "judge": StageEntry("judge"),
+        "review": StageEntry("review"),
+        "tune": StageEntry("tune", TUNE_CONFIG),
+    }
+)
+"""All stages. One of seedstep's own has a line here, beside its module in `seedstep.stages`."""
+
+
+def add_stage(stage: Stage[Any, Any, Any]) -> None:
+    """Add a stage of your own to the table.
+
+    Raises:
+        InputError: there is a stage of that name.
+    """
+    if stage.name in STAGES:
+        raise InputError(f"there is a stage '{stage.name}' already", "give yours another name")
+    STAGES.entries[stage.name] = StageEntry(stage, stage.config)

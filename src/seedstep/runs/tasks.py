@@ -9,13 +9,12 @@ Example::
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from sqlite3 import Row
-from types import MappingProxyType
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -25,11 +24,14 @@ from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers
 from seedstep.infer.distill import DistilledTask, DistillSettings
 from seedstep.runs.database import Database, Statement, decode_value
 from seedstep.runs.directory import open_database, stage_of
-from seedstep.runs.grown import read_grown_tasks
 from seedstep.runs.lists import ASIDE, GONE, UNSURE, Fingerprint
 from seedstep.runs.places import CONFIG, stored_values
 from seedstep.runs.run import Run
+from seedstep.runs.stage import STAGES
 from seedstep.steps import ExampleSet, ExamplesSettings, StepsSettings, WrittenSteps
+
+if TYPE_CHECKING:
+    from seedstep.llm import Engine, Preview, Spent
 
 __all__ = [
     "DistillRun",
@@ -38,6 +40,7 @@ __all__ = [
     "ExamplesRun",
     "JudgeInputs",
     "JudgeRun",
+    "StageWork",
     "StepsRun",
     "TaskRecords",
     "TaskResult",
@@ -73,6 +76,23 @@ class Entry(Generic[R]):
     category: str
     definition: str
     result: R
+
+
+@dataclass(frozen=True, slots=True)
+class StageWork:
+    """How a stage works on tasks that have no record yet.
+
+    `stage` yields a record for each of some tasks, in their order, with an engine and what was
+    spent. `flaws` returns what is wrong with a record that is not a failure, for the progress.
+    `estimate` returns the first requests for some tasks, and about how many they take. `size`
+    returns how many of the things a task has that the stage counts. `notes` are told at the start.
+    """
+
+    stage: "Callable[[tuple[Task, ...], Engine, Spent], AsyncGenerator[Any]]"
+    flaws: Callable[[Any], str]
+    estimate: "Callable[[Sequence[Task]], Preview]"
+    size: Callable[[Task], int] = lambda _: 1
+    notes: tuple[str, ...] = ()
 
 
 class TaskRecords(Generic[R]):
@@ -231,24 +251,6 @@ def read_distilled_tasks(database: Database) -> Iterator[Task]:
             )
 
 
-READERS: Mapping[str, Callable[[Database], Iterable[Task]]] = MappingProxyType(
-    {"bootstrap": read_grown_tasks, "distill": read_distilled_tasks}
-)
-"""How the tasks of a run are read, by its stage; runs of other stages have no instances."""
-
-
-MAKES: Mapping[str, str] = MappingProxyType(
-    {
-        "steps": "instructions",
-        "examples": "generated examples",
-        "predict": "answers of systems",
-        "judge": "verdicts",
-        "review": "labels",
-    }
-)
-"""What a run of a stage has that makes no tasks."""
-
-
 def read_run_tasks(path: Path) -> tuple[Task, ...] | None:
     """Return the finished tasks of a run with their instances; None if `path` is no run.
 
@@ -256,19 +258,20 @@ def read_run_tasks(path: Path) -> tuple[Task, ...] | None:
         InputError: the run's stage makes no tasks, or it has none yet.
         RunError: the run can't be read.
     """
-    stage = stage_of(path)
-    if not stage:
+    name = stage_of(path)
+    if not name:
         return None
-    if stage not in READERS:
-        made = MAKES.get(stage, "other records")
-        what = f"{path} is a run of `seedstep {stage}`: it has {made}, and no tasks with instances"
+    stage = STAGES.get(name)
+    if stage is None or stage.tasks is None:
+        made = stage.makes if stage else "other records"
+        what = f"{path} is a run of `seedstep {name}`: it has {made}, and no tasks with instances"
         of = stored_values(path, CONFIG).get("tasks")
         its = f", such as its own: {of}" if isinstance(of, str) else ""
         raise InputError(what, f"name a bootstrap's run, one of `distill`, or task files{its}")
-    with open_database(path, stage) as database:
-        tasks = tuple(READERS[stage](database))
+    with open_database(path, name) as database:
+        tasks = tuple(stage.tasks(database))
     if not tasks:
-        raise InputError(f"{path} has no finished tasks yet", f"let `seedstep {stage}` make some")
+        raise InputError(f"{path} has no finished tasks yet", f"let `seedstep {name}` make some")
     return tasks
 
 

@@ -1,5 +1,6 @@
 from seedstep.stages.bootstrap import BOOTSTRAP as BOOTSTRAP
 from seedstep.stages.distill import DISTILL as DISTILL
+from seedstep.stages.examples import EXAMPLES as EXAMPLES
 from seedstep.stages.judge import (
     JUDGE as JUDGE,
     JudgedInputs as JudgedInputs,
@@ -7,7 +8,7 @@ from seedstep.stages.judge import (
 )
 from seedstep.stages.predict import PREDICT as PREDICT
 from seedstep.stages.review import REVIEW as REVIEW
-from seedstep.stages.steps import EXAMPLES as EXAMPLES, STEPS as STEPS
+from seedstep.stages.steps import STEPS as STEPS
 from seedstep.stages.table import (
     STAGES as STAGES,
     StageEntry as StageEntry,

@@ -169,12 +169,20 @@ def _rows(run: BootstrapRun) -> Iterator[dict[str, Any]]:
             }
 
 
+def _card(*given: Any) -> str:
+    from seedstep.exports.hub import data_card
+
+    return data_card(*given)
+
+
 BOOTSTRAP: Stage[BootstrapSettings, tuple[Task, ...], GrownTasks] = Stage(
     name="bootstrap",
     settings=BootstrapSettings,
     load=_load,
     records=GrownTasks,
     rows=_rows,
+    tasks=read_grown_tasks,
+    card=_card,
     settled=lambda settings, seeds: settings.for_seeds(seeds),
     stamps=_stamps,
     first_stamps=_first_stamps,
@@ -187,6 +195,7 @@ BOOTSTRAP: Stage[BootstrapSettings, tuple[Task, ...], GrownTasks] = Stage(
     listed=show_listed,
     rejected=show_rejected,
     shown=show_shown,
+    lists=(("tasks", "Tasks"), ("rejected", "Rejected")),
     sections=(
         "sizes",
         "lengths",

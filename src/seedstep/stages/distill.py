@@ -1,14 +1,22 @@
 """The stage `distill`, in which another model writes outputs anew (the first paper, Figure 7)."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from seedstep.data import TaskFiles
+from seedstep.data import Task, TaskFiles
 from seedstep.errors import InputError
-from seedstep.infer.distill import LEFT_OUT, DistilledTask, DistillSettings, LeftOut
+from seedstep.infer.distill import (
+    LEFT_OUT,
+    DistilledTask,
+    DistillSettings,
+    LeftOut,
+    preview_outputs,
+    rewrite_outputs,
+)
 from seedstep.inputs import load_source
 from seedstep.llm.settings import require_price
 from seedstep.runs import (
@@ -17,11 +25,13 @@ from seedstep.runs import (
     Line,
     Rule,
     Stage,
+    StageWork,
     TaskRecords,
     digest,
     has_rows,
     labelled,
     line,
+    read_distilled_tasks,
 )
 from seedstep.stages.telling import (
     GROWING,
@@ -32,9 +42,13 @@ from seedstep.stages.telling import (
     entry_title,
     spending_line,
 )
+from seedstep.text import counted
 from seedstep.tune import make_source
 
-__all__ = ["DISTILL", "load_distill_tasks"]
+if TYPE_CHECKING:
+    from seedstep.llm import Engine, Spent
+
+__all__ = ["DISTILL", "load_distill_tasks", "outputs_work"]
 
 
 def load_distill_tasks(settings: DistillSettings) -> TaskFiles:
@@ -136,12 +150,41 @@ def _unwritten(found: DistilledTask) -> tuple[str, ...]:
     return tuple(left.request for left in found.left_out if left.request)
 
 
+def _card(*given: Any) -> str:
+    from seedstep.exports.hub import distilled_card
+
+    return distilled_card(*given)
+
+
+def outputs_work(run: DistillRun) -> StageWork:
+    """Return how the outputs of the tasks of a run are written anew."""
+    whole = run.inputs().whole_prompts
+
+    def stage(
+        tasks: tuple[Task, ...], engine: "Engine", spent: "Spent"
+    ) -> AsyncGenerator[DistilledTask]:
+        return rewrite_outputs(run.settings, tasks, engine, whole_prompts=whole)
+
+    estimate = partial(preview_outputs, run.settings, whole_prompts=whole)
+    return StageWork(stage, _told, estimate, lambda task: len(task.instances))
+
+
+def _told(distilled: DistilledTask) -> str:
+    reasons = dict.fromkeys(each.reason for each in distilled.left_out)
+    written = f"{counted(len(distilled.instances), 'output')} written"
+    left = f", {len(distilled.left_out)} left out ({', '.join(reasons)})" if reasons else ""
+    return f"{written}{left}"
+
+
 DISTILL: Stage[DistillSettings, TaskFiles, TaskRecords[DistilledTask]] = Stage(
     name="distill",
     settings=DistillSettings,
     load=load_distill_tasks,
     records=lambda run: TaskRecords(run, DistilledTask),
     rows=_rows,
+    tasks=read_distilled_tasks,
+    card=_card,
+    work=outputs_work,
     stamps=_stamps,
     made=has_rows("requests", "results"),
     contents=_contents,

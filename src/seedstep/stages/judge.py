@@ -1,17 +1,27 @@
 """The stage `judge`, in which a model rates or compares answers: verdicts for each instance."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seedstep.data import Instance, Task, TaskChoice, instances_of
 from seedstep.data.choice import drawn_instances
 from seedstep.data.reading import read_text
 from seedstep.errors import InputError, SeedstepError, unknown_name
-from seedstep.evaluate.agreement import missing_verdicts
-from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers
+from seedstep.evaluate.agreement import labels_of, missing_verdicts
+from seedstep.evaluate.judge import (
+    FIRST,
+    SAME,
+    SECOND,
+    Judged,
+    JudgeSettings,
+    JudgeVerdict,
+    SystemAnswers,
+    judge_answers,
+    preview_verdicts,
+)
 from seedstep.evaluate.systems import about_shown
 from seedstep.evaluate.tables import verdict_table
 from seedstep.inputs import SystemPredictions, distinct_names, read_systems
@@ -26,12 +36,15 @@ from seedstep.runs import (
     Rows,
     Rule,
     Stage,
+    StageWork,
     TaskRecords,
     digest,
     has_rows,
     labelled,
     line,
+    read_entries,
 )
+from seedstep.runs.database import Database
 from seedstep.runs.stage import request_blocks
 from seedstep.stages.telling import (
     GROWING,
@@ -42,7 +55,10 @@ from seedstep.stages.telling import (
     spending_line,
 )
 
-__all__ = ["JUDGE", "JudgedInputs", "empty_answers", "judged_inputs"]
+if TYPE_CHECKING:
+    from seedstep.llm import Engine, Preview, Spent
+
+__all__ = ["JUDGE", "JudgedInputs", "empty_answers", "judged_inputs", "verdicts_work"]
 
 SHOWN_FAILURES = 3
 """How many reasons of missing verdicts are listed."""
@@ -256,13 +272,45 @@ def _unanswered(judged: Judged) -> tuple[str, ...]:
     return tuple(key for verdict in missing for key in verdict.requests)
 
 
+def verdicts_work(run: JudgeRun) -> StageWork:
+    """Return how the answers of a run of the judge are judged."""
+    answers, rubric = run.inputs().answers, run.inputs().rubric
+
+    def stage(tasks: tuple[Task, ...], engine: "Engine", spent: "Spent") -> AsyncGenerator[Judged]:
+        return judge_answers(run.settings, tasks, answers, engine, rubric)
+
+    def estimate(tasks: Sequence[Task]) -> "Preview":
+        return preview_verdicts(run.settings, tasks, answers, rubric)
+
+    return StageWork(stage, _given, estimate)
+
+
+def _given(judged: Judged) -> str:
+    """Return the verdicts in a few words: levels, or which of two answers is better."""
+    return "; ".join(map(_told, judged.verdicts))
+
+
+def _told(verdict: JudgeVerdict) -> str:
+    first, last = verdict.shown[0], verdict.shown[-1]
+    better = {FIRST: f"{first} is better", SECOND: f"{last} is better", SAME: "no difference"}
+    told = better.get(verdict.label, verdict.label) or "no verdict"
+    return f"{first} {told}" if len(verdict.shown) == 1 else f"{first} / {last}: {told}"
+
+
+def _labels(database: Database, question: str) -> Mapping[tuple[str, str], str]:
+    return labels_of([entry.result for entry in read_entries(database, Judged)])
+
+
 JUDGE: Stage[JudgeSettings, JudgeInputs, TaskRecords[Judged]] = Stage(
     name="judge",
     noun="instance",
     settings=JudgeSettings,
     load=_load,
     records=lambda run: TaskRecords(run, Judged),
+    makes="verdicts",
     rows=_rows,
+    labels=_labels,
+    work=verdicts_work,
     stamps=_stamps,
     made=has_rows("requests", "results"),
     contents=_contents,
@@ -280,6 +328,7 @@ JUDGE: Stage[JudgeSettings, JudgeInputs, TaskRecords[Judged]] = Stage(
     listed=_listed,
     rejected=_rejected,
     shown=_shown,
+    lists=(("verdicts", "Verdicts"),),
     sections=("verdicts", "asking"),
 )
 """The entry of the stage in which a model rates or compares answers."""

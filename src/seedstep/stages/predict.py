@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from seedstep.data import Task, TaskChoice, TaskFiles, instances_of
@@ -21,7 +22,7 @@ from seedstep.evaluate.tables import kept_remarks, kept_table
 from seedstep.infer.settings import SystemSettings
 from seedstep.inputs import with_generated, with_steps
 from seedstep.inputs.systems import overlap, training_of
-from seedstep.llm import Header, first_address, resolve_base_url
+from seedstep.llm import Header, ModelRef, first_address, resolve_base_url
 from seedstep.llm.checkpoints import fingerprint_of, gguf_fingerprint
 from seedstep.llm.settings import require_price
 from seedstep.runs import (
@@ -370,6 +371,7 @@ PREDICT: Stage[TaskChoice, TaskFiles, PredictionRecords] = Stage(
     settings=TaskChoice,
     load=load_chosen_tasks,
     records=_records,
+    makes="answers of systems",
     rows=_rows,
     stamps=stamp_chosen_tasks,
     reconcile=reconcile_predictions,
@@ -381,6 +383,8 @@ PREDICT: Stage[TaskChoice, TaskFiles, PredictionRecords] = Stage(
     listed=_listed,
     rejected=_rejected,
     shown=_shown,
+    model_checks=MappingProxyType({"model": ModelRef.parse, "tokenizer": ModelRef.parse}),
+    lists=(("predictions", "Predictions"),),
     sections=("results",),
 )
 """The entry of the stage in which systems answer instances."""

@@ -183,12 +183,14 @@ REVIEW: Stage[ReviewSettings, None, Review] = Stage(
     settings=ReviewSettings,
     load=_load,
     records=_records,
+    makes="labels",
     rows=_rows,
     made=has_rows("review_items"),
     status=_status,
     listed=_listed,
     rejected=_rejected,
     shown=_shown,
+    lists=(),
     sections=("people",),
 )
 """The entry of the stage in which people label the records of runs."""

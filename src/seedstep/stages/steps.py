@@ -1,32 +1,32 @@
-"""The stages `steps` and `examples` (the second paper, sections 3.1 and 3.2)."""
+"""The stage `steps`, which writes step-by-step instructions (the second paper, section 3)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seedstep.data import Example, Task, TaskFiles
-from seedstep.errors import InputError
 from seedstep.llm.settings import require_price
 from seedstep.runs import (
     Blocks,
     Entry,
-    ExamplesInputs,
-    ExamplesRun,
     Line,
     Rows,
     Rule,
-    Run,
     Stage,
+    StageWork,
     StepsRun,
     TaskRecords,
     Words,
-    digest,
     has_rows,
-    labelled,
     line,
+    read_entries,
     read_run_tasks,
 )
+from seedstep.runs.batches import closed_engine, opened_engine, same_server
+from seedstep.runs.database import Database
 from seedstep.stages.telling import (
     GROWING,
     PLACES,
@@ -41,20 +41,22 @@ from seedstep.stages.telling import (
     stamp_tasks,
 )
 from seedstep.steps import (
-    ExampleSet,
-    ExamplesSettings,
     StepsSettings,
     StepsStatistics,
     Turn,
     WrittenSteps,
     differences,
-    examples_statistics,
     parse,
     render,
     statistics,
 )
+from seedstep.text import language_of_texts, script_of
 
-__all__ = ["EXAMPLES", "STEPS", "load_examples_tasks", "load_steps_tasks"]
+if TYPE_CHECKING:
+    from seedstep.llm import Engine, Spent
+    from seedstep.steps import Check
+
+__all__ = ["STEPS", "instructions_work", "load_steps_tasks", "turns_to_ask"]
 
 
 INSTANCES_SHOWN = 2
@@ -194,17 +196,89 @@ def _rows(run: StepsRun) -> Iterator[dict[str, Any]]:
         }
 
 
-def _turns_to_ask(turns: Sequence[Turn], failure: str) -> list[str]:
+def turns_to_ask(turns: Sequence[Turn], failure: str) -> list[str]:
     """Return the keys of the turns without a reply; if there is none, and no result, of all."""
     failed = [turn.request for turn in turns if turn.failure]
     return failed or [turn.request for turn in turns if failure]
 
 
 def _unwritten(written: WrittenSteps) -> tuple[str, ...]:
-    keys = _turns_to_ask(written.turns, written.failure) if written.failure else []
+    keys = turns_to_ask(written.turns, written.failure) if written.failure else []
     if written.judgement and written.judgement.reason:
         keys.append(written.judgement.request)
     return tuple(filter(None, keys))
+
+
+def instructions_work(run: StepsRun, checks: "Mapping[str, Check] | None" = None) -> StageWork:
+    """Return how step-by-step instructions are written for the tasks of a run."""
+    from seedstep.steps import CHECKS, preview_steps, write_steps
+
+    async def stage(
+        tasks: tuple[Task, ...], engine: "Engine", spent: "Spent"
+    ) -> AsyncGenerator[WrittenSteps]:
+        async with (
+            _judge(run, engine, spent) as judge,
+            aclosing(write_steps(run.settings, tasks, engine, judge, checks or CHECKS)) as results,
+        ):
+            async for written in results:
+                yield written
+
+    notes = tuple(_about_language(run))
+    return StageWork(stage, _findings, partial(preview_steps, run.settings), notes=notes)
+
+
+def _about_language(run: StepsRun) -> Iterator[str]:
+    """Yield a note on tasks that are in another language, which their letters do not tell."""
+    settings = run.settings
+    texts = [task.definition for task in run.tasks().tasks]
+    script = script_of(texts)
+    language = language_of_texts(texts)
+    is_foreign = script.tokens == "unicode" or language != "unknown"
+    if settings.language is None and script.is_latin and is_foreign and language != "English":
+        name = "NAME" if language == "unknown" else language
+        yield (
+            "the tasks seem not to be in English, and the prompts are: "
+            f"--language {name} asks for instructions in that language"
+        )
+
+
+@asynccontextmanager
+async def _judge(run: StepsRun, engine: "Engine", spent: "Spent") -> AsyncIterator["Engine | None"]:
+    settings = run.settings
+    if settings.judge is None:
+        yield None
+        return
+    model = (settings.judge, settings.judge_base_url, run.identity_of("judge_base_url"))
+    own = (settings.model.name, settings.model.base_url, run.identity_url)
+    if same_server(model) == same_server(own):
+        yield engine
+        return
+    from seedstep.llm import KeptAnswers
+
+    if isinstance(engine, KeptAnswers):
+        yield KeptAnswers(closed_engine(run, model), engine)
+        return
+    async with opened_engine(run, model, spent) as judge:
+        judge.stats.notes = engine.stats.notes
+        yield judge
+
+
+def _findings(written: WrittenSteps) -> str:
+    return ", ".join(finding.name for finding in written.findings)
+
+
+QUESTIONS = ("correct", "complete")
+"""The questions to the judge (Step-by-Step Instruction Tuning, section 3.3)."""
+
+
+def _labels(database: Database, question: str) -> Mapping[tuple[str, str], str]:
+    """Return what the judge said, as yes or no."""
+    found = {}
+    for entry in read_entries(database, WrittenSteps):
+        if (judgement := entry.result.judgement) is not None:
+            said = judgement.correct if question == "correct" else judgement.complete
+            found[entry.task, question] = "" if said is None else "yes" if said else "no"
+    return found
 
 
 STEPS: Stage[StepsSettings, TaskFiles, TaskRecords[WrittenSteps]] = Stage(
@@ -212,7 +286,11 @@ STEPS: Stage[StepsSettings, TaskFiles, TaskRecords[WrittenSteps]] = Stage(
     settings=StepsSettings,
     load=load_steps_tasks,
     records=lambda run: TaskRecords(run, WrittenSteps),
+    makes="instructions",
     rows=_rows,
+    labels=_labels,
+    questions=QUESTIONS,
+    work=instructions_work,
     stamps=stamp_tasks,
     made=has_rows("requests", "results"),
     contents=contents_of,
@@ -228,116 +306,3 @@ STEPS: Stage[StepsSettings, TaskFiles, TaskRecords[WrittenSteps]] = Stage(
     sections=("steps", "spending"),
 )
 """The entry of the stage that writes a step-by-step instruction for each task."""
-
-
-def load_examples_tasks(settings: ExamplesSettings) -> ExamplesInputs:
-    """Return the tasks of a run of instructions, without those that have none.
-
-    A task that has changed since its instruction was written has none.
-
-    Raises:
-        InputError: no such run is named, or it has no instruction yet.
-    """
-    require_price(settings)
-    with Run.read(STEPS, _named(settings)) as run:
-        fits = run.records.fitting()
-        done = {each.task: each.result.steps for each in run.entries() if each.task in fits}
-        tasks = tuple(task for task in run.tasks().tasks if done.get(task.id))
-        language = run.settings.language
-    if not tasks:
-        raise InputError(f"{settings.steps} has no instructions yet", "write some first")
-    instructions = {task.id: done[task.id] for task in tasks}
-    return ExamplesInputs(tasks, (), instructions=instructions, language=language)
-
-
-def _contents(inputs: ExamplesInputs) -> dict[str, str]:
-    """Return the fingerprint of each task with its steps, by its id."""
-    return {task.id: digest([task, inputs.instructions[task.id]]) for task in inputs.tasks}
-
-
-def _named(settings: ExamplesSettings) -> Path:
-    if settings.steps is None:
-        raise InputError("no step-by-step instructions", "add --steps RUN")
-    return Path(settings.steps)
-
-
-def _examples_status(run: ExamplesRun) -> Blocks:
-    """Show how many tasks have examples, which tasks have none, and the requests and tokens."""
-    found = examples_statistics(entry.result for entry in run.entries())
-    unranked = found.ranking_failures
-    yield line(f"{found.made:,} tasks with examples, {unranked.total():,} of them not ranked")
-    for what, counts in (("not ranked", unranked), ("without examples", found.failures)):
-        for reason, number in counts.most_common():
-            yield line(f"{what}: {reason} {number:,}")
-    yield spending_line(run)
-
-
-def _listed_set(entry: Entry[ExampleSet]) -> Line:
-    found = entry.result
-    head = f"{entry.task}  {len(found.candidates)} examples"
-    return entry_line(head, found.failure or found.ranking_failure)
-
-
-def _shown_set(run: ExamplesRun, name: str) -> Blocks:
-    """Show a task with its examples, and which of them were chosen."""
-    entry = run.records.entry(name)
-    found = entry.result
-    yield from entry_title(entry.task, entry.category, entry.definition)
-    chosen = {"drawn at random": found.drawn, "ranked best": found.ranked}
-    for number, example in enumerate(found.candidates):
-        marks = [mark for mark, places in chosen.items() if number in places]
-        yield Rule(f"example {number + 1}" + "".join(f", {mark}" for mark in marks))
-        yield from _example(example)
-    for failure in (found.failure, found.ranking_failure):
-        if failure:
-            yield line(f"{failure} {found.detail}", "error")
-
-
-def _example(example: Example) -> Iterator[Line]:
-    for name in ("input", "output", "explanation"):
-        if text := getattr(example, name):
-            yield labelled(name, text)
-
-
-def _example_rows(run: ExamplesRun) -> Iterator[dict[str, Any]]:
-    for entry in run.entries():
-        made = entry.result
-        yield {
-            **row_of(entry),
-            "examples": [
-                {"input": example.input, "output": example.output} for example in made.candidates
-            ],
-            "drawn": list(made.drawn),
-            "ranked": list(made.ranked),
-            "failure": made.failure,
-        }
-
-
-def _unmade(made: ExampleSet) -> tuple[str, ...]:
-    keys = _turns_to_ask(made.turns, made.failure)
-    if made.ranking_failure and not keys:
-        keys.append(made.turns[-1].request)
-    return tuple(filter(None, keys))
-
-
-EXAMPLES: Stage[ExamplesSettings, ExamplesInputs, TaskRecords[ExampleSet]] = Stage(
-    name="examples",
-    settings=ExamplesSettings,
-    load=load_examples_tasks,
-    records=lambda run: TaskRecords(run, ExampleSet),
-    rows=_example_rows,
-    stamps=stamp_tasks,
-    made=has_rows("requests", "results"),
-    contents=_contents,
-    asking=asking_of,
-    unanswered=_unmade,
-    places=("steps",),
-    changeable=(*TASKS_CHANGEABLE, *GROWING, "steps"),
-    asks_model=True,
-    status=_examples_status,
-    listed=lister(_listed_set),
-    rejected=lister(_listed_set, failed=True),
-    shown=_shown_set,
-    sections=("examples", "spending"),
-)
-"""The entry of the stage that generates and ranks examples for each task."""

@@ -1,7 +1,7 @@
-"""The table of stages: `STAGES` has an entry for each; functions open and describe a run of any.
+"""Open and describe a run of any stage, by the table of stages.
 
 The commands `status`, `show`, `requests` and `report`, and the continuing of runs, know stages only
-by this table. The module of a stage is imported when its entry is first used.
+by this table.
 
 Example::
 
@@ -11,15 +11,13 @@ Example::
         run.tasks()
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from seedstep.data import StrPath
-from seedstep.errors import InputError, RunError, SeedstepError
+from seedstep.errors import RunError, SeedstepError
 from seedstep.runs import Run, Stage, stage_of
 from seedstep.runs.blocks import Block, Rows, line
 from seedstep.runs.experiments import (
@@ -29,7 +27,8 @@ from seedstep.runs.experiments import (
     planned_stages,
 )
 from seedstep.runs.lists import aside_notes
-from seedstep.runs.places import CONFIG, TUNE_CONFIG
+from seedstep.runs.places import CONFIG
+from seedstep.runs.stage import STAGES, StageEntry, StageTable, add_stage
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -51,79 +50,8 @@ Inputs = TypeVar("Inputs")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
-class StageEntry:
-    """A stage in the table: its module in this package, or the stage itself where it was added.
-
-    In the module, the name of the stage in capitals is the stage. `config` is the name of the file
-    with the configuration of its runs.
-    """
-
-    home: str | Stage[Any, Any, Any]
-    config: str = CONFIG
-
-
-class StageTable(Mapping[str, Stage[Any, Any, Any]]):
-    """The stages by their names. The module of a stage is imported when its entry is first used."""
-
-    def __init__(self, entries: Mapping[str, StageEntry]) -> None:
-        """Make a table of these entries."""
-        self.entries = dict(entries)
-
-    def __getitem__(self, name: str) -> Stage[Any, Any, Any]:
-        home = self.entries[name].home
-        if isinstance(home, Stage):
-            return home
-        found: Stage[Any, Any, Any] = getattr(
-            import_module(f"seedstep.stages.{home}"), name.upper()
-        )
-        return found
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.entries
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.entries)
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    def __repr__(self) -> str:
-        return f"<stages: {', '.join(self)}>"
-
-    @property
-    def configs(self) -> dict[str, str]:
-        """The names of the files with the configurations of runs, by the stage."""
-        return {name: entry.config for name, entry in self.entries.items()}
-
-
-STAGES = StageTable(
-    {
-        "bootstrap": StageEntry("bootstrap"),
-        "distill": StageEntry("distill"),
-        "steps": StageEntry("steps"),
-        "examples": StageEntry("steps"),
-        "predict": StageEntry("predict"),
-        "judge": StageEntry("judge"),
-        "review": StageEntry("review"),
-        "tune": StageEntry("tune", TUNE_CONFIG),
-    }
-)
-
-
 EARLIEST = "bootstrap"
 """The stage of a run whose configuration names no stage. Early versions wrote none."""
-
-
-def add_stage(stage: Stage[Any, Any, Any]) -> None:
-    """Add a stage of your own to the table.
-
-    Raises:
-        InputError: there is a stage of that name.
-    """
-    if stage.name in STAGES:
-        raise InputError(f"there is a stage '{stage.name}' already", "give yours another name")
-    STAGES.entries[stage.name] = StageEntry(stage, stage.config)
 
 
 def tell_status(run: Run[Any, Any, Any]) -> tuple[Block, ...]:

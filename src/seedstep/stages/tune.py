@@ -17,7 +17,9 @@ from typing import Any
 from seedstep.errors import InputError, SeedstepError
 from seedstep.inputs.systems import base_fingerprint
 from seedstep.inputs.tasks import TuningInputs, gather
+from seedstep.llm.models import tuned_model
 from seedstep.runs import (
+    STAGES,
     Blocks,
     Line,
     ListChanges,
@@ -35,9 +37,6 @@ from seedstep.runs.directory import stored_config
 from seedstep.runs.lists import NO_CHANGES
 from seedstep.runs.places import TUNE_CONFIG
 from seedstep.runs.tune import EARLIER, EarlierTunings
-from seedstep.stages.bootstrap import BOOTSTRAP
-from seedstep.stages.distill import DISTILL
-from seedstep.stages.steps import EXAMPLES, STEPS
 from seedstep.tune import TuneSettings
 from seedstep.tune.checkpoints import FREE, FSDP
 
@@ -195,23 +194,19 @@ TUNE: Stage[TuneSettings, TuningInputs, TuningFiles] = Stage(
     rows=_rows,
     stamps=_stamps,
     made=_made,
+    model_checks=MappingProxyType({"model": tuned_model}),
     changeable=(*sorted(FREE), "device_price", "gguf", "base_url", "skip_bad", DATA, BASE),
     reconcile=_reconcile,
     status=_status,
     listed=_listed,
     shown=_shown,
+    lists=(),
     sections=("losses", "tuning-cost"),
     config=TUNE_CONFIG,
     has_database=False,
     beside=(FSDP, EARLIER),
 )
 """The entry of the stage that tunes a model."""
-
-
-MAKERS: dict[str, Stage[Any, Any, Any]] = {
-    stage.name: stage for stage in (BOOTSTRAP, DISTILL, STEPS, EXAMPLES)
-}
-"""The stages whose runs a tuning names, and that ask models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,10 +243,10 @@ def _of_data(settings: TuneSettings) -> Iterator[DataCost]:
     named = [source.path for source in settings.data]
     named += [path for path in (settings.steps, settings.generated.run) if path]
     for name in dict.fromkeys(named):
-        stage = stage_of(Path(name))
-        if stage in MAKERS:
+        stage = STAGES.get(stage_of(Path(name)))
+        if stage and stage.asks_model:
             try:
-                with Run.read(MAKERS[stage], Path(name)) as run:
+                with Run.read(stage, Path(name)) as run:
                     spent = run.spent()
                     usd = run.settings.pricing.usd(spent.tokens)
             except SeedstepError:  # it has changed or gone: nothing is known of its cost
