@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from seedstep.infer.prefix import takes_padding, why_not_shared
+from seedstep.infer.prefix import _flash
+from seedstep.infer.trials import attends_apart, takes_padding, why_not_shared
 from support.answering_models import SHARING, answering_model
 
 OTHERWISE = "with a shared prefix it gives other answers"
@@ -49,8 +50,26 @@ def test_models_of_16_bits_share(family: str, dtype: torch.dtype) -> None:
     model = half(family, dtype)
     before = state(model)
     assert why_not_shared(model) == ""
+    assert attends_apart(model)
     assert takes_padding(model)
     assert_unchanged(model, before)
+    assert model.config._attn_implementation == "sdpa"
+
+
+def test_an_attention_that_gives_other_answers_apart_is_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = answering_model("Llama")
+    assert attends_apart(model)
+
+    def without_sums(*states: Any, **named: Any) -> Any:
+        seen, sums = _flash(*states, **named)
+        return seen, torch.zeros_like(sums)
+
+    monkeypatch.setattr("seedstep.infer.prefix._flash", without_sums)
+    assert not attends_apart(model)
+    assert why_not_shared(model) == ""
+    assert model.config._attn_implementation == "sdpa"
 
 
 @pytest.mark.parametrize("spread", [0.02, 0.1, 0.5])
@@ -115,7 +134,7 @@ def test_without_room_for_32_bits_a_doubt_is_a_refusal(monkeypatch: pytest.Monke
 
     model = changed(half("Llama"), without)
     before = state(model)
-    monkeypatch.setattr("seedstep.infer.prefix.in_32_bits", no_room)
+    monkeypatch.setattr("seedstep.infer.trials.in_32_bits", no_room)
     assert why_not_shared(model) == OTHERWISE
     assert_unchanged(model, before)
 

@@ -87,8 +87,8 @@ LOCAL = {"attention_types": [[["global", "local"], 1]], "window_size": 32, "num_
 @pytest.mark.parametrize(
     "family, settings, how, note",
     [
-        ("Qwen2", {}, "cache", ""),
-        ("GPT2", {"max_position_embeddings": 512}, "cache", ""),  # its positions are learned
+        ("Qwen2", {}, "apart", ""),
+        ("GPT2", {"max_position_embeddings": 512}, "apart", ""),  # its positions are learned
         ("Llama", {"rope_parameters": STRETCHED | {"factor": 2.0}}, "causal", "by itself"),
         ("GPTNeo", LOCAL, "causal", "by itself"),
         ("Mistral", {"sliding_window": 2048}, "sdpa", ""),  # the cache has windows
@@ -104,6 +104,21 @@ def test_a_prefix_is_shared_as_the_model_allows(
     assert model._how == how
     assert note in model.note
     assert bool(note) == bool(model.note)
+
+
+def test_without_the_sums_of_a_softmax_a_prefix_is_copied_to_each_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyTorch's operator that gives them may be another in later versions."""
+
+    def missing(*_: Any, **__: Any) -> Any:
+        raise AttributeError("no such operator")
+
+    monkeypatch.setattr("seedstep.infer.prefix._flash", missing)
+    model = ScoringModel.load(save_llama(tmp_path / "model"))
+    assert_measured_plainly(model, things())
+    assert model._how == "cache"
+    assert not model.note
 
 
 @pytest.mark.parametrize("limit", ["ROW_TOKENS", "CACHED_BYTES", "TARGET_TOKENS"])

@@ -178,6 +178,36 @@ class TestSelect:
         select_steps([source], tmp_path / "more.jsonl", by="exchanged", tasks=tasks, seed=1)
         assert (tmp_path / "more.jsonl").read_text() != out.read_text()
 
+    def test_as_a_control_each_task_gets_neutral_text_of_the_same_length(
+        self, tmp_path: Path
+    ) -> None:
+        """As many steps, of as many words, and no word of the task's instruction in them."""
+        texts = {
+            "things_0": ["Recognise creatures.", "Answer insect, fish, flower; else tree."],
+            "things_1": ["Word " * 400, "Answer."],
+            "things_2": [],
+        }
+        tasks = TaskChoice(path=str(write_tasks(tmp_path / "tasks.jsonl", 3, 2)))
+        source, out = tmp_path / "all.jsonl", tmp_path / "neutral.jsonl"
+        source.write_text(
+            "".join(
+                json.dumps({"task": task, "steps": steps}) + "\n"
+                for task, steps in texts.items()
+                if steps
+            )
+        )
+        done = select_steps([source], out, by="neutral", tasks=tasks)
+        found = {
+            line["task"]: line["steps"] for line in map(json.loads, out.read_text().splitlines())
+        }
+        assert done.counts == {"neutral": 2}
+        assert done.without == 1
+        for task, steps in found.items():
+            assert [len(step.split()) for step in steps] == [
+                len(step.split()) for step in texts[task]
+            ]
+        assert not {"insect", "fish", "flower", "Answer"} & set(" ".join(found["things_0"]).split())
+
     def test_what_there_is_to_select_by_has_to_be_named(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="nothing was measured"):
             self.select(tmp_path, by="measured")

@@ -91,7 +91,7 @@ def test_do_steps_help_has_controls(directories: dict[str, Path], model: str) ->
     assert other
     assert not set(read) & set(other)
     page = (directories["ss"] / "report-do-steps-help" / "index.html").read_text("utf-8")
-    for system in ("tuned-other", "asked-shuffled", "tuned-steps-2"):
+    for system in ("tuned-other", "tuned-neutral", "asked-shuffled", "tuned-steps-2"):
         assert system in page
 
 

@@ -115,11 +115,11 @@ def select_versions(
     asked: Asked,
     out: Annotated[Path, typer.Option(help="The file to write; --steps takes it.")],
     by: Annotated[
-        Literal["measured", "judge", "checks", "exchanged"],
+        Literal["measured", "judge", "checks", "exchanged", "neutral"],
         typer.Option(
             help="measured: what makes the right outputs likeliest. judge: what a judge found "
-            "correct and complete. checks: what has the fewest faults. exchanged: that of another "
-            "task, as a control."
+            "correct and complete. checks: what has the fewest faults. As controls, exchanged: "
+            "that of another task; neutral: text of the same length that says nothing about any."
         ),
     ],
     sources: Annotated[
@@ -141,7 +141,7 @@ def select_versions(
     ] = EVALUATED,
     seed: Annotated[int, typer.Option(help="Seed of the choice of another task.")] = 42,
 ) -> None:
-    """Keep the best version of each task's instruction, or as a control that of another task."""
+    """Keep the best version of each task's instruction, or write a control in its place."""
     tasks = make_settings(TaskChoice, asked, COMMAND_LINE)
     done = select_steps(
         sources or [],

@@ -20,13 +20,8 @@ import torch
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from seedstep.encode import ModelSizes
-from seedstep.infer.prefix import (
-    KeysAndValues,
-    PrefixBatch,
-    prefix_layers,
-    takes_padding,
-    why_not_shared,
-)
+from seedstep.infer.prefix import KeysAndValues, PrefixBatch, prefix_layers
+from seedstep.infer.trials import takes_padding, why_not_shared
 from seedstep.llm.checkpoints import on_device
 from seedstep.llm.parameters import before_stop
 from seedstep.text.thoughts import is_thought_mark, split_thoughts

@@ -56,7 +56,7 @@ ROW_TOKENS = 2048
 """The most tokens of a packed row, and of a batch behind a prefix: few enough for a dense mask."""
 
 CACHED_BYTES = 1 << 30
-"""The most bytes of keys and values in a batch behind a prefix, the prefix counted in each row."""
+"""The most bytes of keys and values in a batch behind a prefix, counted where it is copied."""
 
 TARGET_TOKENS = 512
 """The most target tokens of a batch behind a prefix, each of which has a logit for every token."""
@@ -217,7 +217,7 @@ class ScoringModel:
         how = "causal" if len(pairs) == 1 else self._opened(longest)
         if how == "causal":
             return self._packed([[PackedGroup((pair,), 0)] for pair in pairs], how)
-        if how != "cache":
+        if how not in ("cache", "apart"):
             groups = group_pairs(pairs, share=len(pairs), row_tokens=ROW_TOKENS)
             return self._packed(pack(groups, row_tokens=ROW_TOKENS), how)
         found: dict[int, float] = {}
@@ -232,12 +232,14 @@ class ScoringModel:
         """Read the rests of some pairs in batches, behind the keys and values of their prefix."""
         from seedstep.infer.prefix import PrefixBatch, bytes_per_token, prefix_layers
 
-        start = group.prefix
+        start, apart = group.prefix, self._how == "apart"
         prefix = prefix_layers(self._model, group.pairs[0].prompt[:start])
+        copied = 0 if apart else start
         found: dict[int, float] = {}
-        for members in _batches(group, CACHED_BYTES // bytes_per_token(prefix)):
+        for members in _batches(group, copied, CACHED_BYTES // bytes_per_token(prefix)):
             rests = [[*pair.prompt[start:], *pair.target[:-1]] for pair in members]
-            losses = PrefixBatch(prefix, rests).losses(self._model, [p.target for p in members])
+            batch = PrefixBatch(prefix, rests, apart=apart)
+            losses = batch.losses(self._model, [pair.target for pair in members])
             found |= _means(list(chain.from_iterable(losses)), members)
         return found
 
@@ -253,17 +255,18 @@ class ScoringModel:
     def _opened(self, longest: int) -> Any:
         """Return how instances of a task are read.
 
-        `cache`: behind the keys and values of their common prefix. Models whose cache is of another
-        kind read packed rows, with the attention that is returned. `causal`: each instance alone.
+        `cache`: behind the keys and values of their common prefix, in each row; `apart`: with one
+        copy of them. Models whose cache is of another kind read packed rows, with the attention
+        that is returned. `causal`: each instance alone.
         """
         from seedstep.encode.losses import shared_attention
-        from seedstep.infer.prefix import why_not_shared
+        from seedstep.infer.trials import attends_apart, why_not_shared
 
         if self._how is None:
             try:
                 why = why_not_shared(self._model, longest)
                 self._how = why and shared_attention(self._model, longest)
-                self._how = self._how or "cache"
+                self._how = self._how or ("apart" if attends_apart(self._model) else "cache")
             except InputError as error:
                 why = f"{error.what}: each instance is read by itself, which takes longer"
                 self.note = "; ".join(filter(None, (self.note, why)))
@@ -286,10 +289,11 @@ class ScoringModel:
         return found
 
 
-def _batches(group: PackedGroup, cached: int) -> Iterator[list[TokenPair]]:
+def _batches(group: PackedGroup, copied: int, cached: int) -> Iterator[list[TokenPair]]:
     """Divide the pairs of a group into batches of similar length and limited size.
 
-    `cached` is the most tokens whose keys and values are in memory at a time.
+    Each row has `copied` tokens of the prefix, and its own; `cached` is the most tokens whose keys
+    and values are in memory at a time.
     """
     batch: list[TokenPair] = []
     for pair in sorted(group.pairs, key=_length):
@@ -297,7 +301,7 @@ def _batches(group: PackedGroup, cached: int) -> Iterator[list[TokenPair]]:
         target = max(len(member.target) for member in (*batch, pair))
         if batch and (
             rows * rest > ROW_TOKENS
-            or rows * (group.prefix + rest) > cached
+            or rows * (copied + rest) > cached
             or rows * target > TARGET_TOKENS
         ):
             yield batch

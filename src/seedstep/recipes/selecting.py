@@ -1,6 +1,7 @@
 """Select a step-by-step instruction of each task: the best by measurements, a judge, or checks.
 
-As a control, that of another task can be taken, to see what instructions do that cannot help.
+Two controls show what instructions do that cannot help: that of another task, and text of the same
+length that says nothing about any task.
 
 Example::
 
@@ -11,7 +12,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, cycle, islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -33,12 +34,29 @@ from seedstep.recipes.measuring import (
 from seedstep.runs import load_choice
 from seedstep.steps import TaskText, check, parse, render
 
-__all__ = ["EVALUATED", "Selected", "select_steps"]
+__all__ = ["EVALUATED", "Selected", "neutral", "select_steps"]
 
 EVALUATED = 100
 """How many instances, from the first, SUPER-NATURALINSTRUCTIONS' evaluation uses of a task."""
 
-SelectBy = Literal["measured", "judge", "checks", "exchanged"]
+SelectBy = Literal["measured", "judge", "checks", "exchanged", "neutral"]
+
+NEUTRAL = "neutral"
+"""The name of the version that says nothing about any task."""
+
+NEUTRAL_TEXT = (
+    "The road along the river leads from the mill to the harbour. On the left there are low hills "
+    "with a few old trees, and on the right the water moves slowly between its banks. In spring "
+    "the meadows are wet for some weeks, and birds rest there on their way to the north. Most of "
+    "the houses are built of grey stone, with small windows and roofs of slate. Behind the church "
+    "stands a row of lime trees which somebody planted a long time ago. A cart comes by in the "
+    "morning and goes back in the evening, whatever the weather is. The harbour has room for nine "
+    "boats, though there are seldom more than four. When the wind comes from the west, the ropes "
+    "knock against the masts all night. Beyond the last field the road becomes a path, which "
+    "climbs to a hut with a green door. From there one sees the whole valley, and on a clear day "
+    "the sea."
+)
+"""What neutral text is made of: it has no procedure, no label, and no form of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +118,8 @@ def select_steps(
 
     By exchanged: the refined instruction of another task, each used once. The assignment depends on
     `seed` and on the tasks with an instruction. It is that of `measure_steps` where these are the
-    same tasks: `measure_steps` leaves out those with too few instances.
+    same tasks: `measure_steps` leaves out those with too few instances. By neutral: text that says
+    nothing about any task, in as many steps of as many words as the refined instruction has.
 
     Raises:
         InputError: there is nothing to select by, or it was measured on evaluated instances.
@@ -159,14 +178,28 @@ def _comparable(known: Sequence[tuple[_Worth, _Candidate]]) -> list[tuple[_Worth
 def _versions(by: SelectBy, joined: Sequence[VersionSource], seed: int) -> list[list[Version]]:
     """Return the versions of each task's instruction to select from."""
     tasks = joined[0].tasks
-    if by != "exchanged":
-        places = range(len(tasks))
-        return [[*chain(*(source.versions(place) for source in joined))] for place in places]
-    others = exchanged(tasks, seed)
+    if by == "exchanged":
+        return _controls(OTHER, tasks, exchanged(tasks, seed))
+    if by == "neutral":
+        return _controls(NEUTRAL, tasks, {t.id: neutral(t.steps) for t in tasks if t.steps})
+    places = range(len(tasks))
+    return [[*chain(*(source.versions(place) for source in joined))] for place in places]
+
+
+def _controls(
+    name: str, tasks: Sequence[Task], steps: Mapping[str, tuple[str, ...]]
+) -> list[list[Version]]:
+    """Return for each task the only version to take, or none."""
     return [
-        [(OTHER, replace(task, steps=others[task.id]), "refined")] if task.id in others else []
+        [(name, replace(task, steps=steps[task.id]), "refined")] if task.id in steps else []
         for task in tasks
     ]
+
+
+def neutral(steps: Sequence[str]) -> tuple[str, ...]:
+    """Return steps with as many words each, which say nothing about any task."""
+    words = cycle(NEUTRAL_TEXT.split())
+    return tuple(" ".join(islice(words, len(step.split()))) for step in steps)
 
 
 def _line(task: Task, best: _Candidate, by: str) -> bytes:
@@ -191,7 +224,7 @@ def _values(
     measured: Path | None,
     evaluated: int,
 ) -> Valued:
-    if by == "exchanged":
+    if by in ("exchanged", "neutral"):
         return lambda *_: _Worth(0.0)
     if by == "checks":
         return _fewest_faults
