@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from seedstep.llm.encoders import PACKAGE
+from seedstep.llm.checkpoints import PACKAGE
 from seedstep.novelty import MEANING_THRESHOLD
 from seedstep.novelty.meaning import labelled_pairs
 from seedstep.recipes import COLUMNS, SEMANTIC_COLUMNS, Semantic, calibrate
@@ -219,7 +219,7 @@ def test_the_default_is_the_lowest_threshold_that_is_right_in_nine_of_ten() -> N
 def test_without_the_package_it_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seedstep.llm.encoders.PACKAGE", "no-such-package-of-ours")
+    monkeypatch.setattr("seedstep.llm.checkpoints.PACKAGE", "no-such-package-of-ours")
     path = write(tmp_path / "data.jsonl", TEXTS)
     for words in (
         ("novelty", path, "--out", tmp_path / "out.jsonl", "--semantic", "minilm"),

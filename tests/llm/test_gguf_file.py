@@ -10,8 +10,8 @@ import pytest
 
 from seedstep.errors import ModelError
 from seedstep.llm import open_model
-from seedstep.llm.endpoints import embedded_model, serve_gguf
-from seedstep.llm.gguf_file import read_texts, require_loadable, require_whole
+from seedstep.llm.gguf import read_texts, require_whole
+from seedstep.llm.llama_cpp import embedded_model, require_loadable, serve_gguf
 from support.made_gguf import TENSORS, gguf, tensor, text
 
 WHOLE = gguf()
@@ -143,7 +143,7 @@ async def test_a_file_that_is_served_is_fingerprinted_once(
         Server=lambda params: server,
     )
     monkeypatch.setitem(sys.modules, "xllamacpp", llama)
-    monkeypatch.setattr("seedstep.llm.endpoints.require_loadable", lambda path: None)
+    monkeypatch.setattr("seedstep.llm.llama_cpp.require_loadable", lambda path: None)
     monkeypatch.setattr("seedstep.llm.endpoints.file_fingerprint", fingerprint)
     path = tmp_path / "model.gguf"
     path.write_bytes(b"GGUF")

@@ -15,7 +15,7 @@ from seedstep.cli.bootstrap import _PlainWatcher
 from seedstep.cli.progress import being_written
 from seedstep.cli.terminal import QUIET_SECONDS, console
 from seedstep.llm import Engine, EngineStats, MemoryLedger, endpoints
-from seedstep.llm.endpoints import threads
+from seedstep.llm.llama_cpp import threads
 from seedstep.llm.pacing import KEPT_CHARACTERS, Writing
 from seedstep.recipes import BootstrapProgress, TaskProgress
 from support.asking import ask_all, asked, asked_chat, endpoint_of, reply, until
@@ -61,7 +61,7 @@ class TestThreads:
         def sleep(_: float) -> None:
             self.stat(tmp_path, *((50 + part, 150 - part) for part in busy))
 
-        monkeypatch.setattr("seedstep.llm.endpoints.time.sleep", sleep)
+        monkeypatch.setattr("seedstep.llm.llama_cpp.time.sleep", sleep)
         assert threads() == expected
 
     def test_of_a_container_no_more_than_it_may_use(

@@ -73,11 +73,11 @@ def test_all_checkpoints_are_loaded_in_one_place() -> None:
     assert [place for place in places if "{place}" not in place[1]] == [  # in a card, as text
         ("evaluate/metrics.py", "kind.from_pretrained(str(path))"),  # tokenizers, which run no code
         (
-            "llm/dequantize.py",
+            "llm/gguf.py",
             "kind.from_pretrained(checkpoint, trust_remote_code=False, **options)",
         ),
         (
-            "llm/dequantize.py",
+            "llm/gguf.py",
             "model = kind.from_config(config, trust_remote_code=False, dtype=of_type)",
         ),
     ]

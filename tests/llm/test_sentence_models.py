@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from seedstep.errors import MissingExtraError, ModelError
 from seedstep.llm import MemoryLedger, ModelRef
+from seedstep.llm.checkpoints import PACKAGE, SentenceModel, encoder_checkpoint, encoder_fingerprint
 from seedstep.llm.embeddings import open_encoder
-from seedstep.llm.encoders import PACKAGE, SentenceModel, encoder_checkpoint, encoder_fingerprint
 from support.encoders import WIDTH, save_encoder
 
 TEXTS = ["Sort the list.", "Write a poem about rain. Order these numbers of the sea.", "list"]
@@ -148,7 +148,7 @@ def test_it_is_loaded_when_first_asked_and_not_for_what_is_kept(
 def test_without_its_package_minilm_is_one_line_that_names_the_extra(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("seedstep.llm.encoders.PACKAGE", "no-such-package-of-ours")
+    monkeypatch.setattr("seedstep.llm.checkpoints.PACKAGE", "no-such-package-of-ours")
     with pytest.raises(MissingExtraError, match=r"pip install 'seedstep\[semantic\]'"):
         encoder_fingerprint("minilm")
 

@@ -17,7 +17,7 @@ from seedstep.bootstrap import Candidate
 from seedstep.bootstrap.pool import Meanings
 from seedstep.errors import InputError, ModelError, RunMismatchError
 from seedstep.llm import Failure
-from seedstep.llm.encoders import public_encoder
+from seedstep.llm.checkpoints import public_encoder
 from seedstep.novelty import unit_rows
 from seedstep.prompts import exchanges
 from seedstep.recipes import merge_runs

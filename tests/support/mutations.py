@@ -36,7 +36,7 @@ from seedstep.errors import SeedstepError
 from seedstep.evaluate.gains import read_measured
 from seedstep.inputs.labels import read_raters
 from seedstep.llm.checkpoints import GENERATION, require_generation_settings
-from seedstep.llm.gguf_file import require_whole
+from seedstep.llm.gguf import require_whole
 from seedstep.llm.ledgers import read_recording
 from seedstep.llm.replies import BodyError, read_body
 from seedstep.recipes import read_experiment

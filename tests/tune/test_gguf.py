@@ -19,9 +19,8 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, Tokenizer
 
 from seedstep.errors import MissingExtraError, ModelError, RunError
 from seedstep.llm.checkpoints import load_model, load_tokenizer
-from seedstep.llm.dequantize import PRE_TOKENIZERS, pre_tokenizer_name, with_pre_tokenizer
-from seedstep.llm.endpoints import serve_gguf
-from seedstep.llm.gguf_file import read_texts
+from seedstep.llm.gguf import PRE_TOKENIZERS, pre_tokenizer_name, read_texts, with_pre_tokenizer
+from seedstep.llm.llama_cpp import serve_gguf
 from seedstep.llm.models import gguf_of
 from seedstep.tune.gguf import Weights, write_gguf
 

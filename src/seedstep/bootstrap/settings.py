@@ -23,7 +23,7 @@ from seedstep.data import Task
 from seedstep.data.evaluation import EVALUATION_SETS
 from seedstep.errors import InputError
 from seedstep.llm import Budget, ModelRef, Sampling, resolve_base_url
-from seedstep.llm.encoders import ENCODERS, PURPOSE, is_served_encoder, require_encoder
+from seedstep.llm.checkpoints import ENCODERS, PURPOSE, is_served_encoder, require_encoder
 from seedstep.llm.endpoints import require_address
 from seedstep.llm.models import asked_model
 from seedstep.llm.settings import AskedModel, AskingSettings, override, sampling_setting

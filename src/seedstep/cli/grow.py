@@ -19,7 +19,7 @@ from seedstep.data.evaluation import EVALUATION_SETS
 from seedstep.data.row_forms import ROWS
 from seedstep.errors import InputError
 from seedstep.infer.distill import DistillSettings
-from seedstep.llm.encoders import ENCODERS, MINILM
+from seedstep.llm.checkpoints import ENCODERS, MINILM
 from seedstep.novelty import MEANING_THRESHOLD
 from seedstep.novelty.meaning import Accuracy, labelled_pairs
 from seedstep.recipes import (

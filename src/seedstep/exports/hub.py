@@ -29,7 +29,7 @@ from seedstep.bootstrap.prompting import PAPER_SAMPLING
 from seedstep.data import Task
 from seedstep.errors import InputError
 from seedstep.infer.distill import DISTILL_SAMPLING, LEFT_OUT
-from seedstep.llm.encoders import public_encoder
+from seedstep.llm.checkpoints import public_encoder
 from seedstep.llm.settings import AskedModel
 from seedstep.runs import BootstrapRun, DistillRun
 from seedstep.runs.merges import merge_of

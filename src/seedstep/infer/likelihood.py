@@ -44,7 +44,7 @@ from seedstep.llm.checkpoints import (
     load_tokenizer,
     on_device,
 )
-from seedstep.llm.providers import either, forms_of
+from seedstep.llm.models import either, forms_of
 from seedstep.settings import SEED, Count, Place, SettingsRecord, part, setting
 
 __all__ = ["MeasureSettings", "ScoredTask", "ScoringModel", "open_scoring"]

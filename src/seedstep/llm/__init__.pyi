@@ -17,11 +17,8 @@ from seedstep.llm.models import (
 )
 from seedstep.llm.budget import Preview as Preview
 from seedstep.llm.pacing import EngineStats as EngineStats
-from seedstep.llm.providers import (
-    PROVIDERS as PROVIDERS,
-    Provider as Provider,
-    add_provider as add_provider,
-)
+from seedstep.llm.models import PROVIDERS as PROVIDERS, add_provider as add_provider
+from seedstep.llm.endpoints import Provider as Provider
 from seedstep.llm.records import (
     Answer as Answer,
     Failure as Failure,

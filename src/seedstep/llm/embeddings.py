@@ -1,7 +1,7 @@
 """Embeddings of texts, by an encoder in this process or by a server, through the request engine.
 
 So what was embedded once is in the ledger, and a run that goes on embeds nothing again.
-`seedstep.llm.encoders` says how encoders are named.
+`seedstep.llm.checkpoints` says how encoders are named.
 
 Example::
 
@@ -22,8 +22,13 @@ from numpy.typing import NDArray
 
 from seedstep.errors import InputError, ModelError
 from seedstep.llm.budget import NO_LIMITS, UNPRICED, Budget, Pricing, Spent
-from seedstep.llm.checkpoints import fingerprint_of
-from seedstep.llm.encoders import PURPOSE, SentenceModel, encoder_checkpoint, is_served_encoder
+from seedstep.llm.checkpoints import (
+    PURPOSE,
+    SentenceModel,
+    encoder_checkpoint,
+    fingerprint_of,
+    is_served_encoder,
+)
 from seedstep.llm.endpoints import Endpoint, Opening
 from seedstep.llm.engine import Engine
 from seedstep.llm.exchange import open_session

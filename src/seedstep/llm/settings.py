@@ -23,9 +23,8 @@ import msgspec
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm.budget import Budget, Price, Pricing
 from seedstep.llm.endpoints import require_address
-from seedstep.llm.models import ModelRef, asked_model, resolve_base_url
+from seedstep.llm.models import ModelRef, asked_model, either, forms_of, resolve_base_url
 from seedstep.llm.pacing import AHEAD, AHEAD_BY_BATCH
-from seedstep.llm.providers import either, forms_of
 from seedstep.llm.records import Reasoning, Sampling, Sending, SendMode
 from seedstep.settings import Count, SettingsRecord, change_settings, setting, wrong_value
 

@@ -35,7 +35,7 @@ import msgspec
 
 from seedstep.data import make_folder, read_yaml
 from seedstep.errors import InputError, RunError, SeedstepError, unknown_name
-from seedstep.llm.encoders import require_encoder
+from seedstep.llm.checkpoints import require_encoder
 from seedstep.llm.models import ModelRef, asked_model
 from seedstep.recipes.experiment_stages import (
     MOST_STAGES,

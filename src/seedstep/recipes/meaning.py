@@ -17,8 +17,8 @@ import numpy as np
 from seedstep.data.records import Tabulated
 from seedstep.errors import InputError, ModelError
 from seedstep.llm import Answer, Failure, Ledger, Request, resolve_base_url
+from seedstep.llm.checkpoints import is_served_encoder, require_encoder
 from seedstep.llm.embeddings import Embedding, kept_embeddings, open_encoder
-from seedstep.llm.encoders import is_served_encoder, require_encoder
 from seedstep.novelty import (
     MEANING_THRESHOLD,
     Decisions,

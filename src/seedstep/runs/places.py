@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any
 
 from seedstep.data import make_folder, read_yaml, write_atomically, write_yaml
-from seedstep.llm.providers import PROVIDERS
+from seedstep.llm.models import PROVIDERS
 
 __all__ = [
     "CONFIG",

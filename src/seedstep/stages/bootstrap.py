@@ -9,8 +9,7 @@ from seedstep.bootstrap.gate_kinds import gate_options
 from seedstep.data import Task, evaluation_items, require_seeds, seed_tasks
 from seedstep.errors import InputError, StoreError
 from seedstep.llm import ModelRef
-from seedstep.llm.checkpoints import fingerprint_of, gguf_fingerprint
-from seedstep.llm.encoders import encoder_fingerprint
+from seedstep.llm.checkpoints import encoder_fingerprint, fingerprint_of, gguf_fingerprint
 from seedstep.llm.settings import require_price
 from seedstep.novelty import Contamination
 from seedstep.prompts import chat_frames, fingerprint

@@ -11,7 +11,7 @@ from seedstep.bootstrap.steering import TRIES, Coverage
 from seedstep.data import Task
 from seedstep.evaluate.intervals import mean_of_tasks
 from seedstep.evaluate.intervals import shown as with_interval
-from seedstep.llm.encoders import public_encoder
+from seedstep.llm.checkpoints import public_encoder
 from seedstep.runs import (
     Blocks,
     BootstrapRun,

@@ -24,8 +24,13 @@ from seedstep.data.files import whole_file
 from seedstep.encode import HfTokenizer
 from seedstep.errors import InputError, MissingExtraError, ModelError, first_line
 from seedstep.llm.checkpoints import load_tokenizer
-from seedstep.llm.dequantize import INSTALL, PRE_TOKENIZERS, from_checkpoint, pre_tokenizer_name
-from seedstep.llm.gguf_file import read_texts
+from seedstep.llm.gguf import (
+    INSTALL,
+    PRE_TOKENIZERS,
+    from_checkpoint,
+    pre_tokenizer_name,
+    read_texts,
+)
 
 __all__ = ["GgufVocabulary", "Weights", "add_vocabulary", "read_vocabulary", "write_gguf"]
 
