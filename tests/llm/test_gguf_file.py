@@ -144,7 +144,7 @@ async def test_a_file_that_is_served_is_fingerprinted_once(
     )
     monkeypatch.setitem(sys.modules, "xllamacpp", llama)
     monkeypatch.setattr("seedstep.llm.llama_cpp.require_loadable", lambda path: None)
-    monkeypatch.setattr("seedstep.llm.endpoints.file_fingerprint", fingerprint)
+    monkeypatch.setattr("seedstep.llm.llama_cpp.file_fingerprint", fingerprint)
     path = tmp_path / "model.gguf"
     path.write_bytes(b"GGUF")
     async with serve_gguf(path, 1) as endpoint:

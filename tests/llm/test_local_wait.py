@@ -14,7 +14,7 @@ from seedstep.bootstrap import BootstrapSettings
 from seedstep.cli.bootstrap import _PlainWatcher
 from seedstep.cli.progress import being_written
 from seedstep.cli.terminal import QUIET_SECONDS, console
-from seedstep.llm import Engine, EngineStats, MemoryLedger, endpoints
+from seedstep.llm import Engine, EngineStats, MemoryLedger, llama_cpp
 from seedstep.llm.llama_cpp import threads
 from seedstep.llm.pacing import KEPT_CHARACTERS, Writing
 from seedstep.recipes import BootstrapProgress, TaskProgress
@@ -54,9 +54,9 @@ class TestThreads:
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(endpoints, "_cores", lambda: frozenset((0, 1)))
-        monkeypatch.setattr(endpoints, "STAT", self.stat(tmp_path, (50, 50), (50, 50)))
-        monkeypatch.setattr(endpoints, "QUOTA", tmp_path / "nowhere")
+        monkeypatch.setattr(llama_cpp, "_cores", lambda: frozenset((0, 1)))
+        monkeypatch.setattr(llama_cpp, "STAT", self.stat(tmp_path, (50, 50), (50, 50)))
+        monkeypatch.setattr(llama_cpp, "QUOTA", tmp_path / "nowhere")
 
         def sleep(_: float) -> None:
             self.stat(tmp_path, *((50 + part, 150 - part) for part in busy))
@@ -67,10 +67,10 @@ class TestThreads:
     def test_of_a_container_no_more_than_it_may_use(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(endpoints, "_cores", lambda: frozenset(range(64)))
-        monkeypatch.setattr(endpoints, "STAT", tmp_path / "nowhere")
+        monkeypatch.setattr(llama_cpp, "_cores", lambda: frozenset(range(64)))
+        monkeypatch.setattr(llama_cpp, "STAT", tmp_path / "nowhere")
         quota = tmp_path / "cpu.max"
-        monkeypatch.setattr(endpoints, "QUOTA", quota)
+        monkeypatch.setattr(llama_cpp, "QUOTA", quota)
         for text, expected in (("200000 100000", 2), ("max 100000", 64), ("10000 100000", 1)):
             quota.write_text(text)
             assert threads() == expected
