@@ -11,8 +11,7 @@ from safetensors.torch import load_file
 
 from seedstep.errors import InputError
 from seedstep.llm.checkpoints import load_model
-from seedstep.tune.checkpoints import write_fsdp
-from seedstep.tune.division import join_processes
+from seedstep.tune.division import join_processes, write_fsdp
 from support.command_line import environment, seedstep
 from support.forking import forked_python
 from support.tuning_things import save_llama, save_t5, write_tasks

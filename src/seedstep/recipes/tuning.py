@@ -49,7 +49,7 @@ from seedstep.tune import (
     rank_and_processes,
     survey,
 )
-from seedstep.tune.checkpoints import FSDP, write_fsdp
+from seedstep.tune.division import FSDP, join_processes, write_fsdp
 from seedstep.tune.mixing import TRAINING_RECORD, training_record
 from seedstep.tune.openai_jobs import FineTuned, JobWatch
 from seedstep.tune.outputs import require_gguf, write_tuning_card, write_tuning_gguf
@@ -332,7 +332,6 @@ def _train(
     """Train and save the model; return False if the tuning was stopped before its end."""
     from transformers import logging
 
-    from seedstep.tune.division import join_processes
     from seedstep.tune.prepare import computes_on_cpu, reporting, save_tuned
     from seedstep.tune.train import Stopping, tune_decoder, tune_seq2seq
 

@@ -38,7 +38,8 @@ from seedstep.runs.lists import NO_CHANGES
 from seedstep.runs.places import TUNE_CONFIG
 from seedstep.runs.tune import EARLIER, EarlierTunings
 from seedstep.tune import TuneSettings
-from seedstep.tune.checkpoints import FREE, FSDP
+from seedstep.tune.checkpoints import FREE
+from seedstep.tune.division import FSDP
 
 __all__ = ["TUNE", "DataCost", "TuneRun", "TuningCost", "about_new_data", "cost_of"]
 

@@ -1,4 +1,4 @@
-"""Write and find the checkpoints of a tuning, and the configuration that launches it on GPUs.
+"""Write and find the checkpoints of a tuning.
 
 A checkpoint is written under a hidden name and renamed when it is complete. Only then the earlier
 checkpoint is removed. A checkpoint has a stamp of the model, the data and the settings, so that a
@@ -19,14 +19,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from seedstep.data import make_folder, write_atomically
 from seedstep.encode import TokenPair
 from seedstep.errors import InputError, RunError, RunMismatchError, TuningError, first_line
 from seedstep.tune.records import CHECKPOINTS, Training, TuningData
 
 __all__ = [
     "FREE",
-    "FSDP",
     "CheckpointFolder",
     "fingerprint_data",
     "fingerprint_model",
@@ -35,38 +33,7 @@ __all__ = [
     "open_checkpoints",
     "step_of",
     "unreadable",
-    "write_fsdp",
 ]
-
-FSDP = "fsdp.yaml"
-"""The name of the file, in a tuning's directory, with which accelerate trains on several GPUs."""
-
-TEMPLATE = """\
-compute_environment: LOCAL_MACHINE
-distributed_type: FSDP
-mixed_precision: bf16
-num_machines: 1
-num_processes: {processes}
-fsdp_config:
-  fsdp_version: 2
-  fsdp_auto_wrap_policy: TRANSFORMER_BASED_WRAP
-  fsdp_reshard_after_forward: true
-  fsdp_state_dict_type: FULL_STATE_DICT
-  fsdp_offload_params: false
-  fsdp_cpu_ram_efficient_loading: true
-  fsdp_sync_module_states: true
-"""
-
-
-def write_fsdp(path: Path, processes: int) -> None:
-    """Write a configuration of accelerate for so many GPUs of one machine.
-
-    Raises:
-        RunError: it can't be written.
-    """
-    make_folder(path.parent)
-    write_atomically(path, TEMPLATE.format(processes=processes).encode())
-
 
 STAMP = "seedstep.json"
 PARTIAL = ".partial"

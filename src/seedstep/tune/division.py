@@ -1,10 +1,11 @@
 """Weights that several processes divide, each of which has a part of them (FSDP).
 
-The first process reads a model, and the others get their parts from it.
+The first process reads a model, and the others get their parts from it. `write_fsdp` writes the
+configuration with which accelerate launches them on several GPUs.
 
 Example::
 
-    reads = join_processes(training)
+    reads = join_processes(lora=0, on_cpu=False)
     model = load_model("hf:google/t5-xl-lm-adapt", dtype="float32", empty=not reads)
 """
 
@@ -13,23 +14,49 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
-from accelerate import PartialState
-from accelerate.utils.constants import FSDP_MODEL_NAME
-from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
-from torch.distributed.tensor import DTensor
-from transformers.integrations import is_fsdp_enabled
-
+from seedstep.data import make_folder, write_atomically
 from seedstep.errors import InputError
 from seedstep.tune.data import rank_and_processes
 
 __all__ = [
+    "FSDP",
     "divides_weights",
     "join_modules",
     "join_processes",
     "load_divided",
     "told_by_first",
+    "write_fsdp",
 ]
+
+
+FSDP = "fsdp.yaml"
+"""The name of the file, in a tuning's directory, with which accelerate trains on several GPUs."""
+
+TEMPLATE = """\
+compute_environment: LOCAL_MACHINE
+distributed_type: FSDP
+mixed_precision: bf16
+num_machines: 1
+num_processes: {processes}
+fsdp_config:
+  fsdp_version: 2
+  fsdp_auto_wrap_policy: TRANSFORMER_BASED_WRAP
+  fsdp_reshard_after_forward: true
+  fsdp_state_dict_type: FULL_STATE_DICT
+  fsdp_offload_params: false
+  fsdp_cpu_ram_efficient_loading: true
+  fsdp_sync_module_states: true
+"""
+
+
+def write_fsdp(path: Path, processes: int) -> None:
+    """Write a configuration of accelerate for so many GPUs of one machine.
+
+    Raises:
+        RunError: it can't be written.
+    """
+    make_folder(path.parent)
+    write_atomically(path, TEMPLATE.format(processes=processes).encode())
 
 
 def join_modules(model: Any) -> None:
@@ -68,6 +95,10 @@ def join_processes(*, lora: int, on_cpu: bool) -> bool:
     if lora:
         what = "LoRA's matrices can't be merged with weights that FSDP divides"
         raise InputError(what, "leave --lora out, or launch with torchrun, without FSDP")
+    import torch
+    from accelerate import PartialState
+    from transformers.integrations import is_fsdp_enabled
+
     PartialState(cpu=on_cpu)
     return not (is_fsdp_enabled() and torch.distributed.get_rank())
 
@@ -83,6 +114,8 @@ def told_by_first(find: Callable[[], Said]) -> Said:
     """
     if not divides_weights():
         return find()
+    import torch
+
     found: list[Any] = [None]
     if not torch.distributed.get_rank():
         try:
@@ -105,6 +138,11 @@ def load_divided(model: Any, checkpoint: Path) -> None:
     Raises:
         Exception: of several kinds, where the file is damaged.
     """
+    import torch
+    from accelerate.utils.constants import FSDP_MODEL_NAME
+    from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
+    from torch.distributed.tensor import DTensor
+
     is_first = not torch.distributed.get_rank()
     path = checkpoint / f"{FSDP_MODEL_NAME}.bin"
     state = torch.load(path, map_location="cpu", weights_only=True) if is_first else {}
