@@ -36,8 +36,8 @@ from local_server import PROCESSES, running_server
 
 from seedstep.llm import Endpoint, Engine, Reply, Request, Sampling
 from seedstep.runs.database import Database
-from seedstep.runs.requests import RequestLedger
-from seedstep.runs.spending import read_spent
+from seedstep.runs.ledger import RequestLedger
+from seedstep.runs.requests import read_spent
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

@@ -13,7 +13,7 @@ from seedstep.errors import ModelError, UnreachableError
 from seedstep.llm import Failure, MemoryLedger, Spent
 from seedstep.llm.embeddings import Embedding, open_encoder
 from seedstep.runs.database import Database
-from seedstep.runs.requests import RequestLedger
+from seedstep.runs.ledger import RequestLedger
 from support.scripted_server import (
     Fault,
     ScriptedServer,

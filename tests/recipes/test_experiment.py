@@ -12,7 +12,7 @@ import pytest
 
 from seedstep.errors import InputError
 from seedstep.recipes import read_experiment
-from seedstep.runs.experiments import PlannedStage, keep_plan, planned_stages
+from seedstep.stages.directories import PlannedStage, keep_plan, planned_stages
 from support.command_line import environment, program, seed_line, seedstep
 from support.forking import forked
 from support.predicting import write_word_tasks

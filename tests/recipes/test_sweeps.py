@@ -14,7 +14,7 @@ from seedstep.recipes import (
     run_experiment,
     shipped_experiments,
 )
-from seedstep.runs.experiments import kept_experiments, unfinished_stages
+from seedstep.stages.directories import kept_experiments, unfinished_stages
 from seedstep.tune import PRESETS
 from support.command_line import seedstep
 

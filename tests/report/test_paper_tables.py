@@ -24,7 +24,7 @@ from seedstep.report.paper_tables import (
     printed_table,
     printed_tables,
 )
-from seedstep.runs.experiments import KeptExperiment, TableRequest, keep_experiment
+from seedstep.stages.directories import KeptExperiment, TableRequest, keep_experiment
 from support.command_line import environment, run_process, seedstep
 from support.predicting import write_word_tasks
 

@@ -40,7 +40,7 @@ from seedstep.report.sections.making import losses_section, spending_section, st
 from seedstep.report.sections.results import results_sections, verdicts_section
 from seedstep.report.statistics import NamedText, NearestText, label_balance, lengths
 from seedstep.runs import Entry, ReplyUsage, RunStatus
-from seedstep.runs.spending import PAUSE_SECONDS
+from seedstep.runs.requests import PAUSE_SECONDS
 from seedstep.steps import ExampleSet, Finding, Judgement, Turn, WrittenSteps
 
 

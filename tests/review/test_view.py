@@ -14,7 +14,7 @@ import pytest
 from seedstep.review.browse import BrowsedRun
 from seedstep.runs import Run
 from seedstep.runs.database import Database
-from seedstep.runs.frames import whole_requests
+from seedstep.runs.ledger import whole_requests
 from seedstep.stages import BOOTSTRAP
 from support.answer_files import run_with_predictions, write_lines, write_tasks
 from support.command_line import seedstep

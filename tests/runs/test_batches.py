@@ -24,7 +24,7 @@ from seedstep.recipes import predict
 from seedstep.runs import Run
 from seedstep.runs.batches import RunLedger, read_batches
 from seedstep.runs.database import Database
-from seedstep.runs.frames import COLUMNS, whole_requests
+from seedstep.runs.ledger import COLUMNS, whole_requests
 from seedstep.stages import BOOTSTRAP, PREDICT
 from support.asking import endpoint_of
 from support.asking_stages import STAGES, command_of, made, prepare

@@ -10,8 +10,8 @@ import pytest
 from seedstep.errors import StoreError, UnreachableError
 from seedstep.llm import Budget, Endpoint, Engine, MemoryLedger, Spent
 from seedstep.runs.database import Database
-from seedstep.runs.requests import RequestLedger
-from seedstep.runs.spending import read_spent
+from seedstep.runs.ledger import RequestLedger
+from seedstep.runs.requests import read_spent
 from support.asking import asked, endpoint_of
 from support.command_line import environment, seedstep
 from support.forking import ForkedProcess, forked

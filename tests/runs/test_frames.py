@@ -15,8 +15,7 @@ from seedstep.llm import Reply, Request, Sampling
 from seedstep.review.browse import BrowsedRun
 from seedstep.review.verdicts import Wanted
 from seedstep.runs.database import Database
-from seedstep.runs.frames import COLUMNS, whole_requests
-from seedstep.runs.requests import RequestLedger
+from seedstep.runs.ledger import COLUMNS, RequestLedger, whole_requests
 from support.command_line import seedstep
 from support.growing import STYLES, asked_of, grow, requests_in
 from support.scripted_server import ScriptedServer
@@ -97,7 +96,7 @@ def test_a_run_is_read_as_it_was_asked(
     settings: dict[str, Any] = {"prompt_style": style, "tasks": 30, "seed": 3, "window": 2}
     with ScriptedServer() as server:
         made = grow(tmp_path / "run", server, **settings)
-        monkeypatch.setattr("seedstep.runs.frames.MOST_FRAMES", 0)
+        monkeypatch.setattr("seedstep.runs.ledger.MOST_FRAMES", 0)
         plain = grow(tmp_path / "plain", server, **settings)
     lines = []
     for path in (made.path, plain.path):

@@ -16,7 +16,7 @@ from seedstep import self_instruct
 from seedstep.bootstrap import Generation, parse, rule_gate
 from seedstep.recipes import BootstrapProgress
 from seedstep.runs import Run
-from seedstep.runs.requests import RequestLedger
+from seedstep.runs.ledger import RequestLedger
 from seedstep.stages import BOOTSTRAP
 from support.command_line import seedstep
 from support.growing import (

@@ -261,7 +261,7 @@ class TestSamplingChanges:
         assert steps.new() == []
 
     def test_other_prompts(self, steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("seedstep.stages.telling.fingerprint", lambda room: "other")
+        monkeypatch.setattr("seedstep.runs.tasks.fingerprint", lambda room: "other")
         assert "6 tasks" in steps.write()
         assert steps.new() == [], "the prompts are the same, but for what they are called here"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from seedstep.llm import Engine
 from seedstep.runs.database import Database
-from seedstep.runs.requests import RequestLedger, find_request, reply_notes
-from seedstep.runs.spending import read_spent
+from seedstep.runs.ledger import RequestLedger
+from seedstep.runs.requests import find_request, read_spent, reply_notes
 from support.asking import asked_chat, endpoint_of, reply
 from support.command_line import seedstep
 from support.scripted_server import Fault, ScriptedServer, error, in_turn

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedstep import open_run
-from seedstep.runs.spending import PAUSE_SECONDS, elapsed
+from seedstep.runs.requests import PAUSE_SECONDS, elapsed
 from seedstep.stages import BOOTSTRAP
 from support.command_line import seedstep
 from support.forking import ForkedProcess, forked

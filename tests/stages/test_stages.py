@@ -15,9 +15,9 @@ from seedstep.data import Task, TaskFiles, load_tasks
 from seedstep.errors import InputError, RunError, RunMismatchError
 from seedstep.runs import Blocks, Entry, Line, Run, Stage, TaskRecords, has_rows, labelled, line
 from seedstep.runs.reviews import Review
+from seedstep.runs.tasks import entry_line, lister, spending_line
 from seedstep.settings import setting
 from seedstep.stages import STAGES, STEPS, add_stage, open_run
-from seedstep.stages.telling import entry_line, lister, spending_line
 from support.command_line import seedstep
 from support.reviewing import label_all
 from support.scripted_server import Fault, ScriptedServer

@@ -22,7 +22,7 @@ from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.records import Answer, Message
 from seedstep.runs.batches import RunLedger
 from seedstep.runs.database import Database
-from seedstep.runs.spending import read_spent
+from seedstep.runs.requests import read_spent
 from support.batch_server import BatchServer
 from support.scripted_server import Fault, Script
 

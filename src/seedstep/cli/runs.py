@@ -10,9 +10,9 @@ from rich.text import Text
 from seedstep.cli.terminal import console, line_width, plain, print_blocks
 from seedstep.errors import InputError
 from seedstep.runs import RequestLine
-from seedstep.runs.experiments import is_experiment
-from seedstep.runs.stage import request_blocks
+from seedstep.runs.requests import request_blocks
 from seedstep.stages import open_run, tell_experiment, tell_item, tell_list, tell_status
+from seedstep.stages.directories import is_experiment
 from seedstep.text import counted, shortened
 
 __all__ = ["requests_command", "show_command", "status_command"]

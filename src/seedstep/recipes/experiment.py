@@ -46,7 +46,7 @@ from seedstep.recipes.experiment_stages import (
 )
 from seedstep.recipes.jobs import MOST_DEPTH, Processes, depth_of_this, run_side_by_side
 from seedstep.runs import STAGES
-from seedstep.runs.experiments import (
+from seedstep.stages.directories import (
     KeptExperiment,
     PlannedStage,
     TableRequest,

@@ -32,7 +32,7 @@ from seedstep.runs import TUNE_CONFIG, ChosenSystem, Failed, PredictionsRun, Run
 from seedstep.runs.batches import RunLedger, has_open_batches
 from seedstep.runs.lists import failed_predictions
 from seedstep.runs.places import CONFIG
-from seedstep.runs.spending import read_spent_by_model
+from seedstep.runs.requests import read_spent_by_model
 from seedstep.settings import make_settings, table
 from seedstep.stages import PREDICT
 from seedstep.stages.predict import begin_system, name_after

@@ -38,7 +38,7 @@ from seedstep.evaluate.judge import Judged
 from seedstep.evaluate.scores import remarks, remarks_beside
 from seedstep.inputs import read_systems
 from seedstep.runs import has_rows, open_database, read_entries
-from seedstep.runs.experiments import TableRequest, kept_experiments, unfinished_stages
+from seedstep.stages.directories import TableRequest, kept_experiments, unfinished_stages
 
 __all__ = [
     "Agreement",

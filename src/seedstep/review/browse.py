@@ -22,8 +22,8 @@ from seedstep.runs import Run
 from seedstep.runs.blocks import Block
 from seedstep.runs.database import RECOVER, decode_value
 from seedstep.runs.directory import DATABASE
-from seedstep.runs.frames import COLUMNS, searched_requests, whole_requests
-from seedstep.runs.stage import request_in
+from seedstep.runs.ledger import COLUMNS, searched_requests, whole_requests
+from seedstep.runs.requests import request_in
 from seedstep.stages import (
     REVIEW,
     JudgedInputs,

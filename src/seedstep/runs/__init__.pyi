@@ -55,9 +55,8 @@ from seedstep.runs.predictions import (
     keep_scores as keep_scores,
     kept_scores as kept_scores,
 )
-from seedstep.runs.requests import RequestLine as RequestLine
+from seedstep.runs.requests import ReplyUsage as ReplyUsage, RequestLine as RequestLine
 from seedstep.runs.run import Run as Run
-from seedstep.runs.spending import ReplyUsage as ReplyUsage
 from seedstep.runs.stage import (
     STAGES as STAGES,
     Stage as Stage,

@@ -27,9 +27,8 @@ from seedstep.llm.ledgers import LOST, BatchedRequest, Missed, RecordedRequest, 
 from seedstep.llm.records import Manner
 from seedstep.runs.database import RECOVER, Database, Statement, decode_value
 from seedstep.runs.directory import DATABASE
-from seedstep.runs.frames import request_text
-from seedstep.runs.requests import RequestLedger
-from seedstep.runs.spending import NOTE_SENT
+from seedstep.runs.ledger import RequestLedger, request_text
+from seedstep.runs.requests import NOTE_SENT
 
 if TYPE_CHECKING:
     from seedstep.llm import Engine, Spent

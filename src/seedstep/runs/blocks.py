@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from seedstep.data.records import as_html, html_table
+
 __all__ = [
     "Block",
     "Blocks",
@@ -22,6 +24,7 @@ __all__ = [
     "Rows",
     "Rule",
     "Words",
+    "blocks_html",
     "duration",
     "labelled",
     "line",
@@ -82,3 +85,18 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def blocks_html(blocks: Blocks) -> str:
+    """Return blocks as HTML, with all texts escaped."""
+    return "".join(map(_block_html, blocks))
+
+
+def _block_html(block: Block) -> str:
+    match block:
+        case Line(parts):
+            return f"<div>{''.join(as_html(part.text) for part in parts)}</div>"
+        case Rule(title):
+            return f"<h4>{as_html(title)}</h4>"
+        case Rows(rows, head, title):
+            return html_table(head, rows, title)

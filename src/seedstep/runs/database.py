@@ -20,8 +20,7 @@ import msgspec
 
 from seedstep.data.files import whole_file
 from seedstep.errors import StoreError, first_line
-from seedstep.runs.damage import damage_in
-from seedstep.runs.schema import MIGRATIONS
+from seedstep.runs.schema import MIGRATIONS, damage_in
 
 __all__ = [
     "MAY_BE_DAMAGE",

@@ -25,10 +25,10 @@ from seedstep.errors import InputError, RunError
 from seedstep.llm import Reply
 from seedstep.runs.database import Database, decode_value
 from seedstep.runs.directory import open_database
-from seedstep.runs.frames import COLUMNS, whole_requests
+from seedstep.runs.ledger import COLUMNS, whole_requests
+from seedstep.runs.requests import work_seconds
 from seedstep.runs.retired import RetiredGenerations, candidate_of
 from seedstep.runs.run import Run
-from seedstep.runs.spending import work_seconds
 
 __all__ = [
     "FILTERS_ENTRY",

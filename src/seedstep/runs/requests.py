@@ -1,205 +1,55 @@
-"""The requests and replies in a run's database: the engine's ledger, lists, and recordings.
+"""What a run has asked: its requests, notes on the replies, and the tokens and time they took.
 
 Example::
 
-    Engine(endpoint, RequestLedger(database), in_flight=8)
+    for found in list_requests(database, purpose="", failed=True, limit=50)[0]:
+        print(found.key, found.failure)
+
+Example::
+
+    >>> elapsed([100.0, 160.0, 5100.0], starts=[90.0, 5000.0])
+    (10.0, 70.0, 170.0)
 """
 
-import sqlite3
 import sys
-import time
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
-from seedstep.data import write_in_parts
 from seedstep.errors import InputError
-from seedstep.llm import Answer, Failure, Header, Reply, Request, read_header
-from seedstep.llm.ledgers import as_kept, kept_since
+from seedstep.llm import Spent, Tokens
+from seedstep.llm.ledgers import RecordedRequest
 from seedstep.llm.records import ending_of
-from seedstep.runs.database import Database, Statement, convert_value, decode_value
-from seedstep.runs.frames import COLUMNS, Frames, request_text, whole_requests
+from seedstep.runs.blocks import Line, Rule, Words, line
+from seedstep.runs.database import Database, convert_value, decode_value
+from seedstep.runs.ledger import COLUMNS, read_details, whole_requests
 from seedstep.text import counted
 
 __all__ = [
-    "RequestLedger",
+    "NOTE_SENT",
+    "PAUSE_SECONDS",
+    "ReplyUsage",
     "RequestLine",
-    "answer_of",
+    "elapsed",
     "find_request",
     "list_requests",
-    "read_details",
+    "read_answers",
     "read_left_out",
+    "read_spent",
+    "read_spent_by_model",
+    "read_starts",
     "read_unknown_ends",
     "reply_notes",
-    "write_recording",
+    "request_blocks",
+    "request_in",
+    "work_seconds",
 ]
-
-_GET = """
-SELECT reply, finish_reason, prompt_tokens, completion_tokens, estimated, seconds, attempts,
-       failure, detail, status
-FROM requests WHERE key = ?
-"""
-_PUT = """
-INSERT OR IGNORE INTO requests
-    (key, purpose, request, reply, finish_reason, prompt_tokens, completion_tokens, estimated,
-     seconds, attempts, failure, detail, status, at, frame)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-
-
-_DETAILS = "SELECT record FROM reply_details WHERE key = ?"
-_PUT_DETAILS = "INSERT OR IGNORE INTO reply_details VALUES (?, ?)"
-_PUT_MODEL = "INSERT OR IGNORE INTO request_models VALUES (?, ?)"
-
-
-class RequestLedger:
-    """A ledger of answers by key. An answer is on the disk when `put` returns."""
-
-    def __init__(
-        self, database: Database, model: str = "", passed_over: Set[str] = frozenset()
-    ) -> None:
-        """Store answers in `database`; of a run that asks several models, with this one's name.
-
-        The answers to the requests with the keys `passed_over`, and to those that are stored as
-        such, are not used.
-        """
-        self._database = database
-        self._model = model
-        self._passed_over = passed_over
-        self._frames = Frames(database)
-
-    @cached_property
-    def passed_over(self) -> Set[str]:
-        """The keys of the requests that are asked again, with another draw."""
-        if not self._database.has_rows("passed_over"):
-            return self._passed_over
-        stored = self._database.rows("SELECT key FROM passed_over")
-        return self._passed_over | {row[0] for row in stored}
-
-    def get(self, key: str) -> Answer | None:
-        """Return the answer stored under a key, or None."""
-        rows = self._database.rows(_GET, (key,))
-        return answer_of(rows[0], read_details(self._database, key)) if rows else None
-
-    async def put(self, key: str, request: Request, answer: Answer) -> None:
-        """Store an answer; it is on the disk when this returns.
-
-        Raises:
-            StoreError: the disk is full, or the database can't be written.
-        """
-        statements = self.statements(key, request, answer)
-        await self._database.write(statements)
-        self._frames.are_stored(statements)
-
-    def statements(self, key: str, request: Request, answer: Answer) -> list[Statement]:
-        """Return the statements that store an answer."""
-        rest, frame, statements = self._frames.shorten(request.purpose, request_text(request))
-        values = (key, request.purpose, rest, *_columns(answer), time.time(), frame)
-        statements.append((_PUT, values))
-        if details := kept_since(answer):
-            record = msgspec.json.encode(details).decode()
-            statements.append((_PUT_DETAILS, (key, record)))
-        if self._model:
-            statements.append((_PUT_MODEL, (key, self._model)))
-        return statements
-
-
-def read_details(database: Database, key: str) -> dict[str, Any]:
-    """Return the details of an answer: thoughts, parameters left out, tokens of lost replies."""
-    if not database.has_rows("reply_details"):
-        return {}
-    rows = database.rows(_DETAILS, (key,))
-    where = f"details of the request {key}"
-    return decode_value(rows[0]["record"], dict[str, Any], where) if rows else {}
-
-
-def read_left_out(database: Database) -> dict[str, int]:
-    """Return the parameters that a server did not accept, with the number of requests."""
-    if not database.has_rows("reply_details"):
-        return {}
-    query = (
-        "SELECT value, count(*) FROM reply_details, json_each(record, '$.left_out')"
-        " GROUP BY value ORDER BY count(*) DESC, value"
-    )
-    return {row[0]: row[1] for row in database.rows(query)}
-
-
-def read_unknown_ends(database: Database) -> dict[str, int]:
-    """Return the unknown words for the end of a reply, with the number of replies."""
-    query = (
-        "SELECT finish_reason, count(*) FROM requests WHERE finish_reason IS NOT NULL"
-        " GROUP BY finish_reason ORDER BY count(*) DESC, finish_reason"
-    )
-    return {row[0]: row[1] for row in database.rows(query) if ending_of(row[0]) == "unknown"}
-
-
-_CHANGED = MappingProxyType({"max_tokens": "lowered in"})
-
-
-def reply_notes(database: Database) -> tuple[str, ...]:
-    """Return notes on a run's replies: parameters that were not sent, unknown finish reasons."""
-    notes = [
-        f"the server does not take {name}: {_CHANGED.get(name[:10], 'left out of')} "
-        f"{counted(count, 'request')}"
-        for name, count in read_left_out(database).items()
-    ]
-    notes += [
-        f"{counted(count, 'request')} ended by '{word}', which is not known: taken as finished"
-        for word, count in read_unknown_ends(database).items()
-    ]
-    return tuple(notes)
-
-
-def answer_of(row: sqlite3.Row, details: Mapping[str, Any]) -> Answer:
-    """Return the answer in a row of the table `requests`, with its `details`."""
-    where = f"the request {row['key']}" if "key" in row.keys() else "a request"  # noqa: SIM118
-    if row["failure"] is not None:
-        values = {name: row[column] for name, column in _FAILURE.items()}
-        return convert_value({**values, **details}, Failure, where)
-    return convert_value(
-        {
-            "text": row["reply"],
-            **{name: row[name] for name in _REPLY},
-            "estimated": bool(row["estimated"]),
-            **details,
-        },
-        Reply,
-        where,
-    )
-
-
-_FAILURE = {"reason": "failure", "detail": "detail", "status": "status", "attempts": "attempts"}
-_REPLY = ("finish_reason", "prompt_tokens", "completion_tokens", "seconds", "attempts")
-
-
-def _columns(answer: Answer) -> tuple[object, ...]:
-    if isinstance(answer, Failure):
-        empty = (None, None, 0, 0, 0, 0.0)
-        return (*empty, answer.attempts, answer.reason, answer.detail, answer.status)
-    return (
-        answer.text,
-        answer.finish_reason,
-        answer.prompt_tokens,
-        answer.completion_tokens,
-        int(answer.estimated),
-        answer.seconds,
-        answer.attempts,
-        None,
-        None,
-        0,
-    )
-
 
 START_CHARACTERS = 200
 """How many characters of a reply are read for a list."""
-
-PAGE = 200
-"""How many requests are in memory at a time while a recording is written."""
 
 _WHERE = "WHERE (?1 = '' OR purpose = ?1) AND (NOT ?2 OR failure IS NOT NULL)"
 _LIST = f"""
@@ -209,7 +59,6 @@ FROM requests {_WHERE} ORDER BY rowid LIMIT ?3
 """  # noqa: S608 - constants
 _COUNT = f"SELECT count(*) FROM requests {_WHERE}"  # noqa: S608 - constants
 _FIND = "SELECT {} FROM {} WHERE substr(key, 1, ?1) = ?2 LIMIT 2"
-_PAGE = "SELECT rowid, * FROM {} WHERE rowid > ? ORDER BY rowid LIMIT ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,20 +127,6 @@ def find_request(database: Database, start: str) -> dict[str, Any]:
     return {**dict(rows[0]), **read_details(database, rows[0]["key"])}
 
 
-def write_recording(database: Database, header: Header, path: Path) -> int:
-    """Write all requests to a recording, and return their number.
-
-    Raises:
-        InputError: the file is there and is no recording, or its directory is not there.
-        RunError: the disk is full or the directory can't be written.
-    """
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: there is no directory {path.parent}", "make it first")
-    if path.exists():
-        _require_recording(path)
-    return write_in_parts(path, _recorded(database, header)) - 1
-
-
 def _require_purpose(database: Database, purpose: str) -> None:
     known = [row[0] for row in database.rows("SELECT DISTINCT purpose FROM requests")]
     if purpose not in known:
@@ -299,30 +134,231 @@ def _require_purpose(database: Database, purpose: str) -> None:
         raise InputError(f"no request is for '{purpose}'", remedy)
 
 
-def _require_recording(path: Path) -> None:
-    """Raise InputError if the file exists and is not a recording, so that it is not overwritten."""
-    try:
-        read_header(path)
-    except InputError:
-        raise InputError(
-            f"{path} is there already, and no recording", "name another file"
-        ) from None
+def request_in(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the request in a row of the database, as it was stored.
+
+    Raises:
+        StoreError: it is damaged.
+    """
+    where = f"the request {row['key']}"
+    decode_value(row["request"], RecordedRequest, where)
+    return decode_value(row["request"], dict[str, Any], where)
 
 
-def _recorded(database: Database, header: Header) -> Iterator[bytes]:
-    """Yield the lines of a recording."""
-    yield msgspec.json.encode(header) + b"\n"
-    last, page = 0, _PAGE.format(whole_requests(database))
-    while rows := database.rows(page, (last, PAGE)):
-        for row in rows:
-            answer = answer_of(row, read_details(database, row["key"]))
-            failed = isinstance(answer, Failure)
-            line = {
-                "key": row["key"],
-                "purpose": row["purpose"],
-                "request": msgspec.Raw(row["request"].encode()),
-                "reply": None if failed else as_kept(answer),
-                "failure": as_kept(answer) if failed else None,
-            }
-            yield msgspec.json.encode(line) + b"\n"
-        last = rows[-1]["rowid"]
+def request_blocks(row: dict[str, Any], *, whole: bool = False) -> Iterator[Line | Rule]:
+    """Yield blocks that show the prompt and the reply of a request, a row of the database.
+
+    With `whole`, the parameters of the request are shown, too.
+    """
+    yield Rule(f"request for {row['purpose']}")
+    request = request_in(row)
+    prompt = request["prompt"]
+    yield line(prompt if isinstance(prompt, str) else "\n".join(map(_turn, prompt)), "dim")
+    figures = f"attempts: {row['attempts']}, key {row['key']}"
+    if row["reply"] is None:
+        status = f"status {row['status']}, " if row["status"] else ""
+        yield Line((Words(f"failed: {row['failure']}: ", "error"), Words(row["detail"])))
+        yield line(status + figures, "dim")
+    else:
+        yield Rule("reply", light=True)
+        yield line(row["reply"])
+        head = f"{_tokens(row)} tokens, {row['seconds']:.1f} s, ended by: {row['finish_reason']}, "
+        yield line(head + figures, "dim")
+    if thoughts := row.get("thoughts"):
+        yield Rule("thoughts", light=True)
+        yield line(thoughts, "dim")
+    if left_out := row.get("left_out"):
+        yield line(f"not sent, as the server does not take it: {', '.join(left_out)}", "warning")
+    lost = [row.get(f"lost_{side}_tokens", 0) for side in ("prompt", "completion")]
+    if any(lost):
+        yield line(f"paid for replies that can't be used: {lost[0]} + {lost[1]} tokens", "dim")
+    for name in ("sampling", "schema", "draw", "reasoning") if whole else ():
+        if request.get(name) is not None:
+            yield line(f"{name}: {msgspec.json.encode(request[name]).decode()}", "dim")
+
+
+def _turn(message: dict[str, Any]) -> str:
+    speaker = "" if message["role"] == "user" else f"{message['role']}: "
+    return speaker + str(message["content"])
+
+
+def _tokens(row: dict[str, Any]) -> str:
+    mark = " estimated" if row["estimated"] else ""
+    return f"{row['prompt_tokens']} + {row['completion_tokens']}{mark}"
+
+
+def read_left_out(database: Database) -> dict[str, int]:
+    """Return the parameters that a server did not accept, with the number of requests."""
+    if not database.has_rows("reply_details"):
+        return {}
+    query = (
+        "SELECT value, count(*) FROM reply_details, json_each(record, '$.left_out')"
+        " GROUP BY value ORDER BY count(*) DESC, value"
+    )
+    return {row[0]: row[1] for row in database.rows(query)}
+
+
+def read_unknown_ends(database: Database) -> dict[str, int]:
+    """Return the unknown words for the end of a reply, with the number of replies."""
+    query = (
+        "SELECT finish_reason, count(*) FROM requests WHERE finish_reason IS NOT NULL"
+        " GROUP BY finish_reason ORDER BY count(*) DESC, finish_reason"
+    )
+    return {row[0]: row[1] for row in database.rows(query) if ending_of(row[0]) == "unknown"}
+
+
+_CHANGED = MappingProxyType({"max_tokens": "lowered in"})
+
+
+def reply_notes(database: Database) -> tuple[str, ...]:
+    """Return notes on a run's replies: parameters that were not sent, unknown finish reasons."""
+    notes = [
+        f"the server does not take {name}: {_CHANGED.get(name[:10], 'left out of')} "
+        f"{counted(count, 'request')}"
+        for name, count in read_left_out(database).items()
+    ]
+    notes += [
+        f"{counted(count, 'request')} ended by '{word}', which is not known: taken as finished"
+        for word, count in read_unknown_ends(database).items()
+    ]
+    return tuple(notes)
+
+
+_SPENT = """
+SELECT purpose, sum(attempts), sum(prompt_tokens), sum(completion_tokens)
+FROM requests GROUP BY purpose
+"""
+_LOST = """
+SELECT purpose, total(lost_prompt), total(lost_completion),
+       total(by_batch * (prompt_tokens + lost_prompt)),
+       total(by_batch * (completion_tokens + lost_completion))
+FROM (
+    SELECT purpose, prompt_tokens, completion_tokens,
+           coalesce(json_extract(record, '$.lost_prompt_tokens'), 0) AS lost_prompt,
+           coalesce(json_extract(record, '$.lost_completion_tokens'), 0) AS lost_completion,
+           coalesce(json_extract(record, '$.by_batch'), 0) AS by_batch
+    FROM reply_details JOIN requests USING (key)
+) GROUP BY purpose
+"""
+_LOST_BY_BATCH = """
+SELECT purpose, total(lost_prompt), total(lost_completion) FROM batched_requests GROUP BY purpose
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyUsage:
+    """An answered request: the time (Unix time), its tokens, and its purpose."""
+
+    at: float
+    prompt_tokens: int
+    completion_tokens: int
+    purpose: str = ""
+
+
+def read_answers(database: Database) -> tuple[ReplyUsage, ...]:
+    """Return all answered requests, in the order of time."""
+    query = "SELECT at, prompt_tokens, completion_tokens, purpose FROM requests ORDER BY at"
+    return tuple(ReplyUsage(*row) for row in database.rows(query))
+
+
+NOTE_SENT = """
+INSERT INTO sent VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET requests = excluded.requests
+"""
+"""Stores how many requests may have been sent."""
+
+
+def read_spent(database: Database) -> Spent:
+    """Return the numbers of requests, with repetitions, and of tokens, of all processes so far.
+
+    Tokens are those of stored answers. Requests are all that may have been sent, answered or not.
+    What is counted from now on is noted in the database, if it is open for writing.
+    """
+
+    has_room = False
+
+    async def note(requests: int) -> None:
+        nonlocal has_room
+        if not has_room:  # or answers would be paid for that can't be stored, at each start anew
+            await database.require_room()
+            has_room = True
+        await database.write([(NOTE_SENT, (requests,))])
+
+    spent = Spent(note=note)
+    for purpose, attempts, prompt, completion in database.rows(_SPENT):
+        spent.requests += attempts
+        spent.add(purpose, prompt, completion)
+    if database.has_rows("reply_details"):
+        for purpose, *counts in database.rows(_LOST):
+            spent.tokens[purpose] += Tokens(*map(int, counts))
+    if database.has_rows("batched_requests"):
+        for purpose, *counts in database.rows(_LOST_BY_BATCH):
+            spent.add(purpose, *map(int, counts), by_batch=True)
+    if database.has_rows("sent"):
+        spent.noted = database.rows("SELECT requests FROM sent")[0][0]
+        spent.requests = max(spent.requests, spent.noted)
+    return spent
+
+
+_SPENT_BY_MODEL = """
+SELECT model, sum(prompt_tokens) + total(json_extract(record, '$.lost_prompt_tokens')),
+       sum(completion_tokens) + total(json_extract(record, '$.lost_completion_tokens')),
+       total(prompt_tokens * coalesce(json_extract(record, '$.by_batch'), 0)),
+       total(completion_tokens * coalesce(json_extract(record, '$.by_batch'), 0))
+FROM request_models JOIN requests USING (key) LEFT JOIN reply_details USING (key) GROUP BY model
+"""
+
+
+def read_spent_by_model(database: Database) -> dict[str, Tokens]:
+    """Return the tokens of stored answers by the model that was asked, where that was stored."""
+    if not database.has_rows("request_models"):
+        return {}
+    rows = database.rows(_SPENT_BY_MODEL)
+    return {model: Tokens(*map(int, counts)) for model, *counts in rows}
+
+
+PAUSE_SECONDS = 900.0
+"""The longest gap between two events that counts as work, as no reply may take longer."""
+
+_EVENTS = "SELECT at FROM requests UNION ALL SELECT at FROM generations ORDER BY at"
+
+
+def elapsed(times: Sequence[float], starts: Sequence[float] = ()) -> tuple[float, ...]:
+    """Return the seconds of work up to each of some times, which are in order.
+
+    A process works from one of the `starts`, which are in order, too, to the last time before the
+    next start. Gaps longer than `PAUSE_SECONDS` are not counted, nor is the work of a killed
+    process after the last time that it recorded.
+    """
+    total, before = 0.0, None
+    later = list(starts)
+    seconds = []
+    for time in times:
+        while later and later[0] <= time:
+            before = later.pop(0)
+        gap = 0.0 if before is None else time - before
+        total += gap if 0 < gap <= PAUSE_SECONDS else 0.0
+        before = time
+        seconds.append(total)
+    return tuple(seconds)
+
+
+def read_starts(database: Database) -> tuple[float, ...]:
+    """Return when work on a run was begun or gone on with (Unix time), in order.
+
+    A run of 0.1.0 kept none: there, work begins when the first answer was asked for.
+    """
+    rows = database.rows("SELECT at FROM starts ORDER BY at") if database.has_rows("starts") else []
+    known = [row[0] for row in rows]
+    first = database.rows("SELECT min(at - seconds) FROM requests")[0][0]
+    if first is not None and (not known or first < known[0]):
+        known.insert(0, first)
+    return tuple(known)
+
+
+def work_seconds(database: Database, now: float | None = None) -> float:
+    """Return the seconds of work on a bootstrap; up to `now` where a process works on it."""
+    times = [row[0] for row in database.rows(_EVENTS)]
+    starts = read_starts(database)
+    if now is not None:
+        times.append(max([now, *times[-1:]]))
+    return elapsed(times, starts)[-1] if times else 0.0

@@ -26,6 +26,7 @@ from seedstep.data.records import Tabulated, as_html
 from seedstep.errors import RunBusyError, RunError, SeedstepError
 from seedstep.llm import Spent
 from seedstep.runs.batches import RunLedger, batch_notes
+from seedstep.runs.blocks import blocks_html
 from seedstep.runs.database import Database
 from seedstep.runs.directory import (
     DATABASE,
@@ -41,18 +42,21 @@ from seedstep.runs.directory import (
     stored_config,
     take_lock,
 )
+from seedstep.runs.ledger import write_recording
 from seedstep.runs.lists import NO_CHANGES, Failed, ListChanges, Removed, ask_again
 from seedstep.runs.merges import merge_of
 from seedstep.runs.places import write_config
 from seedstep.runs.requests import (
+    ReplyUsage,
     RequestLine,
     find_request,
     list_requests,
+    read_answers,
+    read_spent,
+    read_starts,
     reply_notes,
-    write_recording,
 )
-from seedstep.runs.spending import ReplyUsage, read_answers, read_spent, read_starts
-from seedstep.runs.stage import Stage, blocks_html
+from seedstep.runs.stage import Stage
 from seedstep.settings import make_settings, table
 
 if TYPE_CHECKING:

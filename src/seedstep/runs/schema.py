@@ -1,20 +1,31 @@
-"""The schema of a run's database, as a list of migrations to which new ones are appended.
+"""The schema of a run's database, as a list of migrations, and what of it is damaged.
 
 A database stores how many migrations were applied to it, and opening it applies the rest. So a
-migration is never changed, moved or removed once it was released.
+migration is never changed, moved or removed once it was released: new ones are appended.
 
 Example::
 
     >>> MIGRATIONS[0][0]
     'requests'
+
+What SQLite takes for whole may be damaged nevertheless: it lacks columns or rows that the schema
+requires, or has values of another type.
+
+Example::
+
+    for found in damage_in(database.rows):
+        print(found)  # results.category has no text in row 3
 """
 
-__all__ = ["CANDIDATE_COLUMNS", "INSTANCE_COLUMNS", "MIGRATIONS"]
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from typing import Any
 
-MIGRATIONS: tuple[tuple[str, str], ...] = (
-    (
-        "requests",
-        """
+__all__ = ["CANDIDATE_COLUMNS", "INSTANCE_COLUMNS", "MIGRATIONS", "damage_in"]
+
+_STATEMENTS = {
+    "requests": """
         CREATE TABLE requests (
             key TEXT PRIMARY KEY,
             purpose TEXT NOT NULL,
@@ -32,14 +43,8 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
             at REAL NOT NULL                  -- Unix time
         )
         """,
-    ),
-    (
-        "seeds",
-        "CREATE TABLE seeds (id TEXT PRIMARY KEY, definition TEXT NOT NULL)",
-    ),
-    (
-        "generations",
-        """
+    "seeds": "CREATE TABLE seeds (id TEXT PRIMARY KEY, definition TEXT NOT NULL)",
+    "generations": """
         CREATE TABLE generations (
             item INTEGER PRIMARY KEY,
             request TEXT NOT NULL,            -- key in requests
@@ -48,10 +53,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
             at REAL NOT NULL
         )
         """,
-    ),
-    (
-        "candidates",
-        """
+    "candidates": """
         CREATE TABLE candidates (
             id TEXT PRIMARY KEY,
             item INTEGER NOT NULL,
@@ -67,10 +69,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
             UNIQUE (item, position)
         )
         """,
-    ),
-    (
-        "instances",
-        """
+    "instances": """
         CREATE TABLE instances (
             task TEXT NOT NULL,
             position INTEGER NOT NULL,
@@ -80,14 +79,10 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
             PRIMARY KEY (task, reason, position)
         )
         """,
+    "details of rejected instances": (
+        "ALTER TABLE instances ADD COLUMN detail TEXT NOT NULL DEFAULT ''"
     ),
-    (
-        "details of rejected instances",
-        "ALTER TABLE instances ADD COLUMN detail TEXT NOT NULL DEFAULT ''",
-    ),
-    (
-        "results of tasks",
-        """
+    "results of tasks": """
         CREATE TABLE results (
             position INTEGER PRIMARY KEY,     -- of the task, from 0
             task TEXT NOT NULL UNIQUE,
@@ -97,10 +92,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
             at REAL NOT NULL                  -- Unix time
         )
         """,
-    ),
-    (
-        "scores of predictions",
-        """
+    "scores of predictions": """
         CREATE TABLE scores (
             name TEXT NOT NULL,               -- of the system
             tokens TEXT NOT NULL,             -- the tokenizer; empty for rouge-score's own
@@ -119,20 +111,14 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
             PRIMARY KEY (name, tokens, grouping, group_name, metric)
         )
         """,
-    ),
-    (
-        "systems",
-        """
+    "systems": """
         CREATE TABLE systems (
             name TEXT PRIMARY KEY,
             record TEXT NOT NULL,             -- JSON: settings, fingerprints, address
             at REAL NOT NULL                  -- Unix time
         )
         """,
-    ),
-    (
-        "predictions",
-        """
+    "predictions": """
         CREATE TABLE predictions (
             system TEXT NOT NULL,
             place INTEGER NOT NULL,           -- of the instance among all of the run, from 0
@@ -144,33 +130,22 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
             PRIMARY KEY (system, place)
         )
         """,
-    ),
-    (
-        "review",
-        "CREATE TABLE review (record TEXT NOT NULL)",  # JSON: form, seed, fingerprint of the items
-    ),
-    (
-        "review items",
-        """
+    # JSON: form, seed, fingerprint of the items
+    "review": "CREATE TABLE review (record TEXT NOT NULL)",
+    "review items": """
         CREATE TABLE review_items (
             position INTEGER PRIMARY KEY,
             id TEXT NOT NULL UNIQUE,
             record TEXT NOT NULL              -- JSON: all that is shown, and where it is from
         )
         """,
-    ),
-    (
-        "raters",
-        """
+    "raters": """
         CREATE TABLE raters (
             name TEXT PRIMARY KEY,
             token TEXT NOT NULL UNIQUE        -- what opens the pages of the rater
         )
         """,
-    ),
-    (
-        "assignments",
-        """
+    "assignments": """
         CREATE TABLE assignments (
             rater TEXT NOT NULL,
             place INTEGER NOT NULL,           -- among the items of the rater, from 0
@@ -179,10 +154,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
             PRIMARY KEY (rater, place)
         )
         """,
-    ),
-    (
-        "labels",
-        """
+    "labels": """
         CREATE TABLE labels (                 -- rows are only ever added
             number INTEGER PRIMARY KEY,
             id TEXT NOT NULL UNIQUE,          -- made by the page
@@ -198,23 +170,14 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
             at REAL NOT NULL                  -- Unix time
         )
         """,
-    ),
-    (
-        "labels of raters",
-        "CREATE INDEX labels_of_rater ON labels (rater, item)",
-    ),
-    (
-        "reply_details",
-        """
+    "labels of raters": "CREATE INDEX labels_of_rater ON labels (rater, item)",
+    "reply_details": """
         CREATE TABLE reply_details (          -- of the answers that have any
             key TEXT PRIMARY KEY,
             record TEXT NOT NULL              -- JSON: thoughts, left_out, tokens that were lost
         )
         """,
-    ),
-    (
-        "thoughts",
-        """
+    "thoughts": """
         CREATE TABLE thoughts (               -- taken out of what a checkpoint wrote
             system TEXT NOT NULL,
             place INTEGER NOT NULL,           -- as in predictions
@@ -222,44 +185,29 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
             PRIMARY KEY (system, place)
         )
         """,
-    ),
-    (
-        "starts",
-        "CREATE TABLE starts (at REAL NOT NULL)",  # Unix time, of each start of work on the run
-    ),
-    (
-        "sent",
-        """
+    # Unix time, of each start of work on the run
+    "starts": "CREATE TABLE starts (at REAL NOT NULL)",
+    "sent": """
         CREATE TABLE sent (                   -- a single row
             id INTEGER PRIMARY KEY CHECK (id = 1),
             requests INTEGER NOT NULL         -- that were sent, or may have been
         )
         """,
-    ),
-    (
-        "request_models",
-        """
+    "request_models": """
         CREATE TABLE request_models (         -- where a run asks several
             key TEXT PRIMARY KEY,             -- in requests
             model TEXT NOT NULL
         )
         """,
+    # the id of a label
+    "what an undo removes": "ALTER TABLE labels ADD COLUMN undoes TEXT NOT NULL DEFAULT ''",
+    # as the owner says it
+    "who decided": "ALTER TABLE labels ADD COLUMN person TEXT NOT NULL DEFAULT ''",
+    # of what it is from
+    "fingerprints of results": (
+        "ALTER TABLE results ADD COLUMN fingerprint TEXT NOT NULL DEFAULT ''"
     ),
-    (
-        "what an undo removes",
-        "ALTER TABLE labels ADD COLUMN undoes TEXT NOT NULL DEFAULT ''",  # the id of a label
-    ),
-    (
-        "who decided",
-        "ALTER TABLE labels ADD COLUMN person TEXT NOT NULL DEFAULT ''",  # as the owner says it
-    ),
-    (
-        "fingerprints of results",
-        "ALTER TABLE results ADD COLUMN fingerprint TEXT NOT NULL DEFAULT ''",  # of what it is from
-    ),
-    (
-        "results set aside",
-        """
+    "results set aside": """
         CREATE TABLE results_aside (          -- of tasks that changed, or left the list
             task TEXT NOT NULL,
             fingerprint TEXT NOT NULL,
@@ -270,18 +218,14 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
             PRIMARY KEY (task, fingerprint)
         )
         """,
+    # its id
+    "instances of predictions": (
+        "ALTER TABLE predictions ADD COLUMN instance TEXT NOT NULL DEFAULT ''"
     ),
-    (
-        "instances of predictions",
-        "ALTER TABLE predictions ADD COLUMN instance TEXT NOT NULL DEFAULT ''",  # its id
+    "fingerprints of predictions": (
+        "ALTER TABLE predictions ADD COLUMN fingerprint TEXT NOT NULL DEFAULT ''"
     ),
-    (
-        "fingerprints of predictions",
-        "ALTER TABLE predictions ADD COLUMN fingerprint TEXT NOT NULL DEFAULT ''",
-    ),
-    (
-        "predictions set aside",
-        """
+    "predictions set aside": """
         CREATE TABLE predictions_aside (      -- of instances that changed, or left the list
             system TEXT NOT NULL,
             instance TEXT NOT NULL,
@@ -295,23 +239,15 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
             PRIMARY KEY (system, instance, fingerprint)
         )
         """,
-    ),
-    (
-        "list of predictions",
-        """
+    "list of predictions": """
         CREATE TABLE predictions_list (       -- a single row, once a list has changed
             id INTEGER PRIMARY KEY CHECK (id = 1),
             fingerprint TEXT NOT NULL         -- of the list in which places are counted
         )
         """,
-    ),
-    (
-        "hashes of retired generations",
-        "ALTER TABLE generations ADD COLUMN chain BLOB",  # of its rows, and of the chain before
-    ),
-    (
-        "batches",
-        """
+    # of its rows, and of the chain before
+    "hashes of retired generations": "ALTER TABLE generations ADD COLUMN chain BLOB",
+    "batches": """
         CREATE TABLE batches (
             number INTEGER PRIMARY KEY,
             name TEXT NOT NULL UNIQUE,        -- as the server is told
@@ -329,10 +265,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
             at REAL NOT NULL                  -- Unix time
         )
         """,
-    ),
-    (
-        "batched requests",
-        """
+    "batched requests": """
         CREATE TABLE batched_requests (       -- that have no answer yet
             key TEXT PRIMARY KEY,
             batch INTEGER,                    -- NULL where it ended without an answer
@@ -344,39 +277,26 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
             lost_completion INTEGER NOT NULL
         )
         """,
-    ),
-    (
-        "frames",
-        """
+    "frames": """
         CREATE TABLE frames (                 -- what texts of requests share
             id INTEGER PRIMARY KEY,
             head TEXT NOT NULL,
             tail TEXT NOT NULL
         )
         """,
-    ),
-    (
-        "frames of requests",
-        "ALTER TABLE requests ADD COLUMN frame INTEGER",  # NULL where `request` is the whole text
-    ),
-    (
-        "neighbours by meaning",
-        "ALTER TABLE candidates ADD COLUMN meaning TEXT",  # as neighbor
-    ),
-    (
-        "cosines",
-        "ALTER TABLE candidates ADD COLUMN cosine REAL",
-    ),
-    (
-        "cells of generations",
-        "ALTER TABLE generations ADD COLUMN cell TEXT NOT NULL DEFAULT ''",  # JSON: what was asked
-    ),
-    (
-        "requests passed over",
-        "CREATE TABLE passed_over (key TEXT PRIMARY KEY)",  # whose answers are asked for again
-    ),
-)
-"""All migrations, in order: a name, and a statement of SQL."""
+    # NULL where `request` is the whole text
+    "frames of requests": "ALTER TABLE requests ADD COLUMN frame INTEGER",
+    "neighbours by meaning": "ALTER TABLE candidates ADD COLUMN meaning TEXT",  # as neighbor
+    "cosines": "ALTER TABLE candidates ADD COLUMN cosine REAL",
+    # JSON: what was asked
+    "cells of generations": "ALTER TABLE generations ADD COLUMN cell TEXT NOT NULL DEFAULT ''",
+    # whose answers are asked for again
+    "requests passed over": "CREATE TABLE passed_over (key TEXT PRIMARY KEY)",
+}
+"""Statements of SQL by the names of migrations, in order."""
+
+MIGRATIONS: tuple[tuple[str, str], ...] = tuple(_STATEMENTS.items())
+"""All migrations, in order."""
 
 CANDIDATE_COLUMNS = (
     *("id", "item", "position", "instruction", "reason", "detail", "neighbor", "score"),
@@ -384,3 +304,47 @@ CANDIDATE_COLUMNS = (
 )
 INSTANCE_COLUMNS = ("task", "position", "input", "output", "reason", "detail")
 """The columns in their order, in which retired generations are hashed, too."""
+
+_COLUMNS = """
+SELECT tables.name, columns.name, columns.type, columns."notnull" OR columns.pk
+FROM sqlite_master tables, pragma_table_info(tables.name) columns WHERE tables.type = 'table'
+"""
+_TYPES = {
+    "TEXT": "'text'",
+    "INTEGER": "'integer'",
+    "REAL": "'real', 'integer'",
+    "BLOB": "'blob'",
+    "": "''",
+}
+"""What values of a column are, by its type, as SQLite calls them."""
+
+_MISSING_ROWS = (
+    "SELECT 'it lacks ' || gone || ' generations'"
+    " FROM (SELECT max(item) + 1 - count(*) AS gone FROM generations) WHERE gone",
+    "SELECT 'the task ' || id || ' has no instance' FROM candidates WHERE reason = ''"
+    " AND NOT EXISTS (SELECT 1 FROM instances WHERE task = id AND reason = '') LIMIT 1",
+)
+
+
+def damage_in(rows: Callable[[str], Sequence[Any]]) -> Iterator[str]:
+    """Yield what is wrong: columns and rows that are missing, values of another type, and more.
+
+    `rows` returns the rows of a query.
+    """
+    columns = rows(_COLUMNS)
+    there = {(table, column) for table, column, *_ in columns}
+    with closing(sqlite3.connect(":memory:")) as whole:
+        for _, statement in MIGRATIONS[: rows("PRAGMA user_version")[0][0]]:
+            whole.execute(statement)
+        for table, column, *_ in whole.execute(_COLUMNS):
+            if (table, column) not in there:
+                yield f"it has no column {table}.{column}"
+    for table, column, kind, required in columns:
+        name = f'"{column}"'
+        wrong = f"typeof({name}) NOT IN ({_TYPES.get(kind, _TYPES[''])})"
+        wrong += f" AND {name} IS NOT NULL" if not required else ""
+        query = f'SELECT rowid FROM "{table}" WHERE {wrong} LIMIT 1'  # noqa: S608 - our names
+        for row in rows(query):
+            yield f"{table}.{column} has no {kind.lower()} in row {row[0]}"
+    for query in (*_MISSING_ROWS, "PRAGMA quick_check(1)"):
+        yield from (row[0] for row in rows(query) if row[0] != "ok")

@@ -16,15 +16,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import msgspec
-
 from seedstep.data import Task
-from seedstep.data.records import as_html, html_table
 from seedstep.errors import InputError
 from seedstep.llm import Header, first_address
-from seedstep.llm.ledgers import RecordedRequest
-from seedstep.runs.blocks import Block, Blocks, Line, Rows, Rule, Words, line
-from seedstep.runs.database import Database, decode_value
+from seedstep.runs.blocks import Blocks, line
+from seedstep.runs.database import Database
 from seedstep.runs.directory import DATABASE
 from seedstep.runs.lists import ListChanges, Removed, reconcile
 from seedstep.runs.places import CONFIG, TUNE_CONFIG
@@ -41,78 +37,8 @@ __all__ = [
     "StageEntry",
     "StageTable",
     "add_stage",
-    "blocks_html",
     "has_rows",
-    "request_blocks",
 ]
-
-
-def blocks_html(blocks: Blocks) -> str:
-    """Return blocks as HTML, with all texts escaped."""
-    return "".join(map(_block_html, blocks))
-
-
-def _block_html(block: Block) -> str:
-    match block:
-        case Line(parts):
-            return f"<div>{''.join(as_html(part.text) for part in parts)}</div>"
-        case Rule(title):
-            return f"<h4>{as_html(title)}</h4>"
-        case Rows(rows, head, title):
-            return html_table(head, rows, title)
-
-
-def request_in(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the request in a row of the database, as it was stored.
-
-    Raises:
-        StoreError: it is damaged.
-    """
-    where = f"the request {row['key']}"
-    decode_value(row["request"], RecordedRequest, where)
-    return decode_value(row["request"], dict[str, Any], where)
-
-
-def request_blocks(row: dict[str, Any], *, whole: bool = False) -> Iterator[Line | Rule]:
-    """Yield blocks that show the prompt and the reply of a request, a row of the database.
-
-    With `whole`, the parameters of the request are shown, too.
-    """
-    yield Rule(f"request for {row['purpose']}")
-    request = request_in(row)
-    prompt = request["prompt"]
-    yield line(prompt if isinstance(prompt, str) else "\n".join(map(_turn, prompt)), "dim")
-    figures = f"attempts: {row['attempts']}, key {row['key']}"
-    if row["reply"] is None:
-        status = f"status {row['status']}, " if row["status"] else ""
-        yield Line((Words(f"failed: {row['failure']}: ", "error"), Words(row["detail"])))
-        yield line(status + figures, "dim")
-    else:
-        yield Rule("reply", light=True)
-        yield line(row["reply"])
-        head = f"{_tokens(row)} tokens, {row['seconds']:.1f} s, ended by: {row['finish_reason']}, "
-        yield line(head + figures, "dim")
-    if thoughts := row.get("thoughts"):
-        yield Rule("thoughts", light=True)
-        yield line(thoughts, "dim")
-    if left_out := row.get("left_out"):
-        yield line(f"not sent, as the server does not take it: {', '.join(left_out)}", "warning")
-    lost = [row.get(f"lost_{side}_tokens", 0) for side in ("prompt", "completion")]
-    if any(lost):
-        yield line(f"paid for replies that can't be used: {lost[0]} + {lost[1]} tokens", "dim")
-    for name in ("sampling", "schema", "draw", "reasoning") if whole else ():
-        if request.get(name) is not None:
-            yield line(f"{name}: {msgspec.json.encode(request[name]).decode()}", "dim")
-
-
-def _turn(message: dict[str, Any]) -> str:
-    speaker = "" if message["role"] == "user" else f"{message['role']}: "
-    return speaker + str(message["content"])
-
-
-def _tokens(row: dict[str, Any]) -> str:
-    mark = " estimated" if row["estimated"] else ""
-    return f"{row['prompt_tokens']} + {row['completion_tokens']}{mark}"
 
 
 S = TypeVar("S", bound="DataclassInstance")

@@ -9,7 +9,7 @@ from seedstep.stages.judge import (
 from seedstep.stages.predict import PREDICT as PREDICT
 from seedstep.stages.review import REVIEW as REVIEW
 from seedstep.stages.steps import STEPS as STEPS
-from seedstep.stages.table import (
+from seedstep.stages.directories import (
     STAGES as STAGES,
     StageEntry as StageEntry,
     StageTable as StageTable,

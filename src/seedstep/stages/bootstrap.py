@@ -26,8 +26,8 @@ from seedstep.runs.grown import read_grown_tasks
 from seedstep.runs.lists import NO_CHANGES, ListChanges
 from seedstep.runs.merges import merge_of
 from seedstep.runs.places import CONFIG
+from seedstep.runs.tasks import ASKING_CHANGEABLE
 from seedstep.stages.grown import show_listed, show_rejected, show_shown, show_status
-from seedstep.stages.telling import ASKING_CHANGEABLE
 from seedstep.text import TOKENIZERS
 
 __all__ = ["BOOTSTRAP", "contamination_of", "pool_of"]

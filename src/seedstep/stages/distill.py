@@ -33,7 +33,7 @@ from seedstep.runs import (
     line,
     read_distilled_tasks,
 )
-from seedstep.stages.telling import (
+from seedstep.runs.tasks import (
     GROWING,
     TASKS_CHANGEABLE,
     asking_of,

@@ -23,8 +23,7 @@ from seedstep.runs import (
     labelled,
     line,
 )
-from seedstep.stages.steps import STEPS, turns_to_ask
-from seedstep.stages.telling import (
+from seedstep.runs.tasks import (
     GROWING,
     TASKS_CHANGEABLE,
     asking_of,
@@ -35,6 +34,7 @@ from seedstep.stages.telling import (
     spending_line,
     stamp_tasks,
 )
+from seedstep.stages.steps import STEPS, turns_to_ask
 from seedstep.steps import ExampleSet, ExamplesSettings, examples_statistics
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from seedstep.runs import (
 )
 from seedstep.runs.blocks import duration
 from seedstep.runs.merges import Merge, merge_of
-from seedstep.runs.stage import request_blocks
+from seedstep.runs.requests import request_blocks
 from seedstep.text import script_of
 
 __all__ = [

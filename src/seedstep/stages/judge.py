@@ -45,8 +45,8 @@ from seedstep.runs import (
     read_entries,
 )
 from seedstep.runs.database import Database
-from seedstep.runs.stage import request_blocks
-from seedstep.stages.telling import (
+from seedstep.runs.requests import request_blocks
+from seedstep.runs.tasks import (
     GROWING,
     TASKS_CHANGEABLE,
     asking_of,

@@ -54,8 +54,8 @@ from seedstep.runs.prediction_lists import (
     reconcile_predictions,
 )
 from seedstep.runs.predictions import load_chosen_tasks, stamp_chosen_tasks, unchanged_tasks
+from seedstep.runs.tasks import ASKING_CHANGEABLE, PLACES
 from seedstep.settings import flatten, make_settings
-from seedstep.stages.telling import ASKING_CHANGEABLE, PLACES
 from seedstep.text import REFUSED, is_refusal, is_unasked_refusal, single_spaced
 
 __all__ = ["PREDICT", "begin_system", "name_after", "plan_begin", "system_blocks"]

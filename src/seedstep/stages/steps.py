@@ -27,7 +27,7 @@ from seedstep.runs import (
 )
 from seedstep.runs.batches import closed_engine, opened_engine, same_server
 from seedstep.runs.database import Database
-from seedstep.stages.telling import (
+from seedstep.runs.tasks import (
     GROWING,
     PLACES,
     TASKS_CHANGEABLE,

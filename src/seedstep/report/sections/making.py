@@ -33,7 +33,7 @@ from seedstep.report.records import (
 )
 from seedstep.report.statistics import thinned, words_histogram
 from seedstep.runs import DistillRun, Entry, ReplyUsage
-from seedstep.runs.spending import PAUSE_SECONDS, elapsed
+from seedstep.runs.requests import PAUSE_SECONDS, elapsed
 from seedstep.stages import TuneRun
 from seedstep.stages.tune import cost_of
 from seedstep.steps import FAILURES, StepsStatistics, WrittenSteps, render, statistics
