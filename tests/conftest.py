@@ -108,7 +108,7 @@ def _draw_fewer(item: pytest.Item) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Send the tests of a group to one process, and all others anywhere.
+    """Send the tests of a group to one process.
 
     The marks of pytest-xdist for this have no effect with pytest 9.2.
     """
@@ -116,7 +116,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Groups(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
         def _split_scope(self, nodeid: str) -> str:
-            return group_of(place_of(nodeid)) or nodeid
+            return group_of(place_of(nodeid))
 
     return Groups(config, log)
 

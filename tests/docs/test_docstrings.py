@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.pages import ROOT
-from support.selection import ALONE, SHARING, SLOW, TESTS
+from support.selection import ALONE, BROWSING, LONG, MERGING, SLOW, TESTS
 
 SOURCE = ROOT / "src"
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
@@ -64,7 +64,7 @@ def test_the_table_of_rooms_is_the_import_contract() -> None:
 
 
 def test_the_places_of_the_selection_are_there() -> None:
-    for place in (*ALONE, *SHARING, *SLOW):
+    for place in (*ALONE, *BROWSING, *LONG, *MERGING, *SLOW):
         file, *names = place.split("::")
         body: list[ast.stmt] = ast.parse(TESTS.joinpath(file).read_bytes()).body
         for name in names:

@@ -31,12 +31,14 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 from typing import Any, NoReturn
+from uuid import uuid4
 
 from seedstep.cli import COMMANDS
 from support.command_line import environment
@@ -84,21 +86,36 @@ COPIES = "copies"
 
 CLIENT = Path(__file__).with_name("forking_client.py")
 
+SERVERS: list["subprocess.Popen[bytes]"] = []
+"""The servers that this process has started."""
 
-@contextmanager
-def _server(env: Mapping[str, str], loaded: Sequence[str]) -> Iterator[Path]:
-    """Start the server, and yield a folder with `seedstep` and `python`, for a search path."""
-    with TemporaryDirectory() as folder:  # not in pytest's: the path of a socket must be short
-        yield from _started(Path(folder), env, loaded)
+USING: list[int] = []
+"""What this process holds open of the servers that it uses."""
 
 
 @cache
 def programs(loaded: tuple[str, ...]) -> Path:
-    """The folder of `seedstep` and `python`, whose server runs until this process ends."""
-    stack = ExitStack()
-    atexit.register(stack.close)
-    env = environment(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1")
-    return stack.enter_context(_server(env, loaded))
+    """The folder of `seedstep` and `python`, whose server runs until all that use it have ended.
+
+    The processes of one run of `make test` share it.
+    """
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid4().hex
+    name = sha256(repr((run, loaded)).encode()).hexdigest()[:16]
+    folder = Path(gettempdir(), f"tests-{name}")  # the path of a socket must be short
+    while True:
+        with suppress(FileNotFoundError):  # it has just been removed
+            folder.mkdir(0o700, exist_ok=True)
+            with _locked(folder):
+                USING.append(_joined(folder, loaded))
+            return folder / "bin"
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep others from starting or ending the server of a folder meanwhile."""
+    with (folder / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def forked(*args: object, loaded: tuple[str, ...] = COMMANDS_ALONE) -> list[str]:
@@ -162,29 +179,34 @@ def _program(name: str, loaded: tuple[str, ...]) -> str:
     return str(programs(loaded) / name if CAN_KILL else here.with_name(name))
 
 
-def _started(folder: Path, env: Mapping[str, str], loaded: Sequence[str]) -> Iterator[Path]:
-    address, programs = folder / "socket", folder / "bin"
+def _joined(folder: Path, loaded: Sequence[str]) -> int:
+    """Open, for writing, the input of a folder's server, which is started if there is none."""
+    users, address, programs = folder / "users", folder / "socket", folder / "bin"
+    if address.exists():
+        return os.open(users, os.O_WRONLY | os.O_NONBLOCK)
     programs.mkdir()
     (folder / COPIES).mkdir()
     for name in ("seedstep", "python"):
         words = shlex.join([sys.executable, "-IS", str(CLIENT), str(address), sys.executable, name])
         programs.joinpath(name).write_text(f'#!/bin/sh\nexec {words} "$@"\n')
         programs.joinpath(name).chmod(0o755)
-    search = os.pathsep.join((str(Path(__file__).parents[1]), env.get("PYTHONPATH", "")))
-    command = [sys.executable, "-m", "support.forking", str(address), *loaded]
-    with subprocess.Popen(
-        command,
-        env={**env, "PYTHONPATH": search},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    ) as server:
-        assert server.stdout
-        try:
-            assert server.stdout.readline() == b"ready\n"
-            yield programs
-        finally:
-            server.kill()
+    os.mkfifo(users)
+    with os.fdopen(os.open(users, os.O_RDONLY | os.O_NONBLOCK)) as read:
+        using = os.open(users, os.O_WRONLY)
+        env = environment(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1")
+        search = os.pathsep.join((str(Path(__file__).parents[1]), env.get("PYTHONPATH", "")))
+        server = subprocess.Popen(
+            [sys.executable, "-m", "support.forking", str(address), *loaded],
+            env={**env, "PYTHONPATH": search},
+            stdin=read,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+    assert server.stdout
+    with server.stdout:
+        assert server.stdout.readline() == b"ready\n"
+    SERVERS.append(server)
+    return using
 
 
 class _Server:
@@ -203,17 +225,24 @@ class _Server:
         self.clients: dict[int, tuple[socket.socket, Path]] = {}
 
     def run(self) -> NoReturn:
-        """Serve until the process that started the server ends, and its input with it."""
+        """Serve until all that use the server have ended, and its input with them."""
         while True:
             ready, _, _ = select.select([self.listening, self.ended, sys.stdin], [], [])
             if sys.stdin in ready:
-                shutil.rmtree(Path(self.address).parent, ignore_errors=True)
-                os._exit(0)
+                self.end_unless_used()
             if self.ended in ready:
                 self.ended.recv(4096)
                 self.tell_ends()
             if self.listening in ready:
                 self.begin(self.listening.accept()[0])
+
+    def end_unless_used(self) -> None:
+        """End, unless another process has just begun to use the server."""
+        folder = Path(self.address).parent
+        with _locked(folder):
+            if select.select([sys.stdin], [], [], 0)[0]:
+                shutil.rmtree(folder.rename(f"{folder}-ended"), ignore_errors=True)
+                os._exit(0)
 
     def begin(self, client: socket.socket) -> None:
         """Make a copy for a client."""

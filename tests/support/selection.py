@@ -10,7 +10,8 @@ from pathlib import Path
 __all__ = [
     "ALONE",
     "BROWSING",
-    "SHARING",
+    "LONG",
+    "MERGING",
     "SLOW",
     "TESTS",
     "group_of",
@@ -34,7 +35,7 @@ ALONE = (
 )
 """Take several cores, much memory or exact times. One process runs them, one after another."""
 
-SHARING = (
+LONG = (
     "cli/test_report_command.py",
     "cli/test_report_hostile.py",
     "cli/test_tune_command.py",
@@ -50,7 +51,10 @@ SHARING = (
     "tune/test_gguf.py",
     "tune/test_tune_faults.py",
 )
-"""Files whose tests share what is dear to make. The tests of each stay in one process."""
+"""Files that take longer than others. They begin early: none of them ends long after all others."""
+
+MERGING = ("recipes/test_merging.py", "recipes/test_merging_refused.py")
+"""Files that share the shards of `grown_shards`. One process runs them."""
 
 BROWSING = (
     "report/test_report_page.py::TestPhones::test_nothing_is_wider_than_a_phone",
@@ -342,19 +346,24 @@ def is_slow(place: str) -> bool:
 
 
 def group_of(place: str) -> str:
-    """Return the tests with which a test stays in one process, or "" if it may run anywhere."""
+    """Return the tests with which a test stays in one process.
+
+    Those of a file do: so what they share is made once, and is loaded in one process only.
+    """
     if _within(place, ALONE):
         return "alone"
     if _within(place, BROWSING):
         return "browsing"
-    file = place.partition("::")[0]
-    return file if file in SHARING else ""
+    if _within(place, MERGING):
+        return "merging"
+    return place.partition("::")[0]
 
 
 def order_of(place: str) -> int:
     """Return what to sort tests by that several processes run: what takes longest comes first."""
-    group = group_of(place)
-    return 0 if group == "alone" else 1 if group else 2 if is_slow(place) else 3
+    if (group := group_of(place)) == "alone":
+        return 0
+    return 1 if group == "browsing" or group in LONG else 2 if is_slow(place) else 3
 
 
 def _within(place: str, places: Sequence[str]) -> bool:
