@@ -60,7 +60,7 @@ def test_three_servers_give_the_data_of_one(tmp_path: Path, style: str) -> None:
     settings: dict[str, Any] = {"tasks": 24, "in_flight": 8, "prompt_style": style}
     with ExitStack() as stack:
         first, slow, failing = servers = served(
-            stack, None, lambda number, body: Fault(delay=0.03), fails_after(15)
+            stack, None, lambda number, body: Fault(delay=0.1), fails_after(15)
         )
         single = grow(tmp_path / "one", first, **settings)
         first.answered.clear()

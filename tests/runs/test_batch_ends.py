@@ -132,7 +132,7 @@ async def test_an_engine_that_ends_well_leaves_no_batch_open(
         async with Engine(endpoint, RunLedger(database), 8, sending=Sending(send)) as engine:
             requests = [Request("p", (Message("user", f"say {n}"),), Sampling(8)) for n in range(4)]
             asked = asyncio.gather(*map(engine.ask, requests), return_exceptions=True)
-            await (uploads.wait() if sign else asyncio.sleep(0.5))
+            await (uploads.wait() if sign else until(lambda: bool(read_batches(database))))
         await asked
         assert [batch.status for batch in read_batches(database)] == [status]
         missed = RunLedger(database).missed().values()
