@@ -13,6 +13,7 @@ from shutil import copytree
 import pytest
 
 import seedstep
+from seedstep.cli import COMMANDS
 from seedstep.lazy import late_pattern, late_regex
 
 SOURCE = Path(seedstep.__path__[0])
@@ -52,6 +53,30 @@ def test_what_tells_of_all_commands_loads_none(word: str) -> None:
     unneeded = {"aiohttp", "jinja2", "matplotlib", "numpy", "seedstep.cli.runs", "torch", "yaml"}
     rooms = {f"seedstep.{room}" for room in ("llm", "recipes", "report", "review", "stages")}
     assert not (unneeded | rooms) & loaded
+
+
+COMMANDS_BY_MODULE = {entry.module or entry.name: entry.name for entry in COMMANDS}
+"""A command of each module: what is loaded for one is for all that are defined beside it."""
+
+NEEDED_FOR_HELP = {"run": {"seedstep.recipes.experiment_stages", "seedstep.recipes.jobs"}}
+"""What is loaded of the rooms above the stages, as a flag has the names in one of its tables."""
+
+BESIDES = {"publish": {"numpy"}, "steps": {"numpy", "seedstep.recipes", "seedstep.report"}}
+"""What these still load: of `export` the formats, of `steps` the comparisons of versions."""
+
+
+@pytest.mark.parametrize("module", sorted(COMMANDS_BY_MODULE))
+def test_the_help_of_a_command_loads_what_its_flags_need(module: str) -> None:
+    """These are the settings of its stage, and not what the command does with them."""
+    words = ["seedstep", COMMANDS_BY_MODULE[module], "--help"]
+    loaded = loaded_by(f"from seedstep.cli import main\nsys.argv = {words}\nmain()")
+    assert f"seedstep.cli.{module}" in loaded
+    unneeded = {"aiohttp", "jinja2", "matplotlib", "numpy", "starlette", "torch", "transformers"}
+    besides = BESIDES.get(module, set())
+    assert (unneeded & loaded) <= besides
+    above = {f"seedstep.{room}" for room in ("recipes", "report", "review")} - besides
+    found = {name for name in loaded if name.rpartition(".")[0] in above}
+    assert found == NEEDED_FOR_HELP.get(module, set())
 
 
 def test_what_reads_a_run_loads_no_other_stage(tmp_path: Path) -> None:

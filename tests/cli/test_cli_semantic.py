@@ -10,7 +10,7 @@ import pytest
 
 from seedstep.llm.checkpoints import PACKAGE
 from seedstep.novelty import MEANING_THRESHOLD
-from seedstep.novelty.meaning import labelled_pairs
+from seedstep.novelty.calibration import labelled_pairs
 from seedstep.recipes import COLUMNS, SEMANTIC_COLUMNS, Semantic, calibrate
 from support.command_line import seedstep
 from support.encoders import save_encoder

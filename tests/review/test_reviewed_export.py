@@ -138,7 +138,7 @@ def test_a_data_set_is_published_without_what_people_rejected(
         sent.append(((folder / "README.md").read_text(), [rows.schema, *rows.to_pylist()]))
         return "sent"
 
-    monkeypatch.setattr("seedstep.cli.publish.push", push)
+    monkeypatch.setattr("seedstep.exports.push", push)
     before = {path: path.read_bytes() for path in (tmp_path / "all").rglob("*.*")}
     for folder in ("all", "good"):
         done = seedstep("push", tmp_path / folder, "me/set", "--yes", "--reviewed", made)

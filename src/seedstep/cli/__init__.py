@@ -1,17 +1,21 @@
 """The command line: a group of the commands in `COMMANDS`, and the entry point that runs them.
 
 A command's module is imported when the command is used, not when it is listed. An error that users
-can correct is printed as a line. A command that is stopped by Ctrl-C prints how to continue.
+can correct is printed as a line. A command that is stopped, by a signal or as the reader of its
+output goes away, ends in order, and prints how to continue.
 """
 
 import gc
+import os
 import re
+import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from copy import copy
 from importlib import import_module
-from typing import Annotated, Any, NoReturn
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -19,11 +23,31 @@ from typer.main import get_command, get_group
 
 from seedstep import __version__
 from seedstep.cli.commands import COMMANDS, CommandEntry
-from seedstep.cli.terminal import console, errors, output_status, plain, prepare_streams
+from seedstep.cli.terminal import (
+    console,
+    errors,
+    output_status,
+    plain,
+    prepare_streams,
+    reader_has_gone,
+    when_reader_goes,
+)
 from seedstep.errors import MOST_WHAT, InputError, SeedstepError, short_line
 from seedstep.interruption import let_commands_handle
 
-__all__ = ["COMMANDS", "UsageError", "app", "main"]
+__all__ = [
+    "COMMANDS",
+    "INTERRUPTED",
+    "WAITING",
+    "UsageError",
+    "app",
+    "main",
+    "run_to_the_end",
+    "stop_flag",
+    "stopped_status",
+]
+
+T = TypeVar("T")
 
 UsageError: Any = typer.BadParameter.__mro__[1]
 """The error of a command line that is wrong, of the click that typer uses."""
@@ -211,6 +235,113 @@ def options(
     """Instruction-tuning data from a few seed tasks, and step-by-step instructions."""
 
 
+INTERRUPTED = 130
+"""The exit status of a command that a signal stopped."""
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+WAITING = "Stopping: requests in flight are waited for. Ctrl-C again drops them."
+
+
+def run_to_the_end(
+    work: Coroutine[Any, Any, T],
+    again: str,
+    out: Path | None = None,
+    stopping: Callable[[], str] = lambda: WAITING,
+) -> T:
+    """Run a coroutine to its end, or until a signal or the loss of the output's reader stops it.
+
+    `again` is the command that continues the work; it is printed before the process exits, after
+    the batches of the run in `out` that go on without it. `stopping` returns what is printed when
+    a signal comes: what becomes of the work that is not done.
+    """
+    import asyncio  # here, as listing the commands does not need it
+
+    return asyncio.run(_run(work, again, out, stopping))
+
+
+async def _run(
+    work: Coroutine[Any, Any, T], again: str, out: Path | None, stopping: Callable[[], str]
+) -> T:
+    import asyncio
+
+    from seedstep.runs.batches import open_batches
+
+    task = asyncio.create_task(work)
+    stopped = False
+    terminals = [number for number in (1, 2) if os.isatty(number)]
+
+    def stop() -> None:
+        nonlocal stopped
+        _let_go(terminals)
+        if stopped:
+            drop()
+        else:
+            stopped = True
+            task.cancel()
+            teller = console if console.is_terminal else errors  # above the live display
+            teller.print(f"\n{stopping()}")
+
+    def drop() -> None:
+        """Cancel the work, again and again until it ends."""
+        task.cancel()
+        loop.call_later(0.1, drop)
+
+    loop = asyncio.get_running_loop()
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as it is under nohup
+            loop.add_signal_handler(number, stop)
+    try:
+        with when_reader_goes(lambda: loop.call_soon_threadsafe(task.cancel)):
+            return await task
+    except asyncio.CancelledError:
+        for note in open_batches(out) if out else ():
+            errors.print(plain(note), soft_wrap=True)
+        errors.print(
+            f"Stopped. All replies are kept; go on with: {again}",
+            markup=False,
+            soft_wrap=True,
+        )
+        raise typer.Exit(stopped_status()) from None
+
+
+def stopped_status() -> int:
+    """Return the exit status of a command that was stopped: 0 if the output has no reader."""
+    return output_status() if reader_has_gone() else INTERRUPTED
+
+
+def _let_go(terminals: Sequence[int]) -> None:
+    """Redirect the output to nowhere if its terminal has gone away."""
+    for number in terminals:
+        if not os.isatty(number):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, number)
+            os.close(nowhere)
+
+
+@contextmanager
+def stop_flag(notice: str) -> Iterator[Callable[[], bool]]:
+    """Yield a function that returns whether a signal came; `notice` is printed when it does.
+
+    A second signal interrupts the process.
+    """
+    asked = False
+
+    def stop(*_: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        errors.print(f"\n{notice}", markup=False)
+
+    with ExitStack() as restored:
+        restored.enter_context(when_reader_goes(stop))
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                restored.callback(signal.signal, number, signal.signal(number, stop))
+        yield lambda: asked
+
+
 def _require_text(words: Sequence[str]) -> None:
     """Refuse arguments that no file could hold, such as names of files in other encodings."""
     for word in words:
@@ -237,6 +368,6 @@ def main() -> None:
         where = error.filename or "the system"
         _end(InputError(f"{where}: {error.strerror or error}", "check the path and its rights"))
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except SystemExit as ended:
         raise SystemExit(ended.code or output_status()) from None

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console, Group, RenderableType
@@ -12,31 +12,28 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from seedstep.bootstrap import (
-    BootstrapSettings,
-    Candidate,
-    Generation,
-    tell_script,
-)
-from seedstep.cli.dry_run import DryRun, print_estimate, print_requests
+from seedstep import bootstrap, data, recipes, stages
+from seedstep.bootstrap import BootstrapSettings
+from seedstep.cli import run_to_the_end
 from seedstep.cli.options import COMMAND_LINE, Asked, Out, SameModel, with_settings
-from seedstep.cli.progress import being_written, run_to_the_end, servers_used
-from seedstep.cli.terminal import (
-    QUIET_SECONDS,
-    console,
-    duration,
-    plain,
-    print_blocks,
+from seedstep.cli.progress import (
+    DryRun,
+    being_written,
+    print_estimate,
+    print_requests,
+    servers_used,
 )
-from seedstep.data import Task, require_seeds
+from seedstep.cli.terminal import QUIET_SECONDS, console, duration, plain, print_blocks
 from seedstep.errors import InputError
-from seedstep.recipes import BootstrapProgress, foresee_tasks, work_on_bootstrap
-from seedstep.recipes.foresight import ForeseenWork
-from seedstep.runs import BootstrapRun
 from seedstep.settings import make_settings
-from seedstep.stages import BOOTSTRAP, open_run, tell_status
-from seedstep.stages.grown import advice, task_blocks
 from seedstep.text import counted, language_of_texts
+
+if TYPE_CHECKING:
+    from seedstep.bootstrap import Candidate, Generation
+    from seedstep.data import Task
+    from seedstep.recipes import BootstrapProgress
+    from seedstep.recipes.foresight import ForeseenWork
+    from seedstep.runs import BootstrapRun
 
 __all__ = [
     "command",
@@ -61,7 +58,7 @@ def watcher(out: Path) -> Iterator["_PlainWatcher | _LiveWatcher"]:
         yield _PlainWatcher(console, out)
 
 
-def _opening(progress: BootstrapProgress, out: Path) -> str:
+def _opening(progress: "BootstrapProgress", out: Path) -> str:
     settings = progress.settings
     resumed = f", {progress.before} of them finished before" if progress.before else ""
     tokens = "" if settings.tokens == "latin" else f"{settings.tokens} tokens, "
@@ -72,7 +69,7 @@ def _opening(progress: BootstrapProgress, out: Path) -> str:
     )
 
 
-def _activity(progress: BootstrapProgress) -> str:
+def _activity(progress: "BootstrapProgress") -> str:
     """Describe the requests, tokens, speed, and the reasons of rejected instructions."""
     stats = progress.stats
     speed = stats.completion_tokens / progress.seconds if progress.seconds else 0.0
@@ -93,7 +90,7 @@ def _activity(progress: BootstrapProgress) -> str:
     return " · ".join(parts)
 
 
-def _count(progress: BootstrapProgress) -> str:
+def _count(progress: "BootstrapProgress") -> str:
     left = progress.seconds_left
     about = "" if progress.is_sure else "about "
     rest = f", {about}{duration(left)} left" if left is not None and not progress.complete else ""
@@ -102,13 +99,13 @@ def _count(progress: BootstrapProgress) -> str:
     return f"{progress.finished}/{wanted} tasks{price}, {duration(progress.seconds)}{rest}"
 
 
-def _price(progress: BootstrapProgress) -> str:
+def _price(progress: "BootstrapProgress") -> str:
     """Return what a finished task costs so far, where prices are known."""
     usd = progress.usd_per_task
     return "" if usd is None else f", ${usd:,.4f} a task"
 
 
-def _finished(candidate: Candidate, width: int | None = None) -> Text:
+def _finished(candidate: "Candidate", width: int | None = None) -> Text:
     """Return a line on a finished task. In a `width` the instruction is cut, not what follows."""
     instances = counted(len(candidate.instances), "instance")
     kind = "classification, " if candidate.is_classification else ""
@@ -128,11 +125,11 @@ class _PlainWatcher:
         self._quiet = 0
         self._told = 0
 
-    def began(self, progress: BootstrapProgress) -> None:
+    def began(self, progress: "BootstrapProgress") -> None:
         self._say(plain(_opening(progress, self._out)))
         self.tell(progress)
 
-    def retired(self, progress: BootstrapProgress, generation: Generation) -> None:
+    def retired(self, progress: "BootstrapProgress", generation: "Generation") -> None:
         done = [candidate for candidate in generation.candidates if candidate.task]
         before = progress.finished - len(done)
         for number, candidate in enumerate(done, start=before + 1):
@@ -142,7 +139,7 @@ class _PlainWatcher:
                     + _finished(candidate)
                 )
 
-    def tick(self, progress: BootstrapProgress) -> None:
+    def tick(self, progress: "BootstrapProgress") -> None:
         self.tell(progress)
         self._quiet += 1
         if self._quiet >= QUIET_SECONDS:
@@ -150,7 +147,7 @@ class _PlainWatcher:
             if written := being_written(progress.stats, self._console.width):
                 self._say(plain(written))
 
-    def tell(self, progress: BootstrapProgress) -> None:
+    def tell(self, progress: "BootstrapProgress") -> None:
         """Print the notes that were not printed yet."""
         for note in progress.notes[self._told :]:
             self._say(plain(note, style="yellow"))
@@ -169,11 +166,11 @@ class _LiveWatcher:
         self._out = out
         self._told = 0
 
-    def began(self, progress: BootstrapProgress) -> None:
+    def began(self, progress: "BootstrapProgress") -> None:
         self._live.console.print(plain(_opening(progress, self._out)), soft_wrap=True)
         self.tick(progress)
 
-    def retired(self, progress: BootstrapProgress, generation: Generation) -> None:
+    def retired(self, progress: "BootstrapProgress", generation: "Generation") -> None:
         if progress.finished <= progress.before:
             return  # it was retired before
         for candidate in generation.candidates:
@@ -182,17 +179,17 @@ class _LiveWatcher:
                 self._live.console.print(line, no_wrap=True)
         self.tick(progress)
 
-    def tick(self, progress: BootstrapProgress) -> None:
+    def tick(self, progress: "BootstrapProgress") -> None:
         self.tell(progress)
         self._live.update(self._display(progress))
 
-    def tell(self, progress: BootstrapProgress) -> None:
+    def tell(self, progress: "BootstrapProgress") -> None:
         """Print the notes that were not printed yet."""
         for note in progress.notes[self._told :]:
             self._live.console.print(plain(note, style="yellow"), soft_wrap=True)
         self._told = len(progress.notes)
 
-    def _display(self, progress: BootstrapProgress) -> RenderableType:
+    def _display(self, progress: "BootstrapProgress") -> RenderableType:
         bar = ProgressBar(total=progress.settings.tasks, completed=progress.finished, width=40)
         line = Table.grid(padding=(0, 1))
         line.add_row(bar, Text(_count(progress)))
@@ -209,25 +206,25 @@ def command(
     settings = make_settings(BootstrapSettings, asked, COMMAND_LINE)
     settings.resolved()  # raises if a model or an address can't be used
     if dry_run:
-        _print_foreseen(foresee_tasks(out, asked, same_model=same_model))
+        _print_foreseen(recipes.foresee_tasks(out, asked, same_model=same_model))
         return
     if out is None:
         raise InputError("no directory for the run", "add --out DIR, or --dry-run")
     if settings.seeds:
-        _print_script(require_seeds(Path(settings.seeds)), settings)
+        _print_script(data.require_seeds(Path(settings.seeds)), settings)
     work = _run(out, asked, same_model=same_model)
     progress = run_to_the_end(work, f"seedstep bootstrap --out {out}", out)
-    with open_run(out, BOOTSTRAP) as run:
+    with stages.open_run(out, stages.BOOTSTRAP) as run:
         _print_summary(run, progress)
         is_done = progress.complete or (bool(run.settings.shard) and run.records.has_ended())
     if not is_done:  # a shard that found no more is merged with the others
         raise typer.Exit(1)
 
 
-def _print_script(seeds: Sequence[Task], settings: BootstrapSettings) -> None:
+def _print_script(seeds: "Sequence[Task]", settings: BootstrapSettings) -> None:
     """Say in which script the seeds are, unless all is as in the paper, and how to keep to it."""
-    said = tell_script(seeds, settings.tokens)
-    if said == tell_script(()):
+    said = bootstrap.tell_script(seeds, settings.tokens)
+    if said == bootstrap.tell_script(()):
         return
     console.print(plain(said, style="yellow" if "--tokens" in said else ""), soft_wrap=True)
     if settings.style == "chat" and settings.language is None:
@@ -237,11 +234,13 @@ def _print_script(seeds: Sequence[Task], settings: BootstrapSettings) -> None:
         console.print(plain(line, style="yellow"), soft_wrap=True)
 
 
-def _print_summary(run: BootstrapRun, progress: BootstrapProgress) -> None:
+def _print_summary(run: "BootstrapRun", progress: "BootstrapProgress") -> None:
     """Print how a bootstrap ended, some of its tasks, and what to do next."""
+    from seedstep.stages.grown import advice, task_blocks
+
     console.print()
     status = run.status()
-    print_blocks(tell_status(run))
+    print_blocks(stages.tell_status(run))
     for task in run.tasks()[-SHOWN_TASKS:]:
         console.print()
         print_blocks(task_blocks(task))
@@ -277,14 +276,14 @@ def _print_summary(run: BootstrapRun, progress: BootstrapProgress) -> None:
     )
 
 
-async def _run(out: Path, asked: dict[str, Any], *, same_model: bool) -> BootstrapProgress:
+async def _run(out: Path, asked: dict[str, Any], *, same_model: bool) -> "BootstrapProgress":
     with watcher(out) as watch:
-        progress = await work_on_bootstrap(out, asked, watch, same_model=same_model)
+        progress = await recipes.work_on_bootstrap(out, asked, watch, same_model=same_model)
         watch.tell(progress)
         return progress
 
 
-def _print_foreseen(work: ForeseenWork) -> None:
+def _print_foreseen(work: "ForeseenWork") -> None:
     """Print the first prompts of a bootstrap, and an estimate for the tasks that are left."""
     settings, view = work.settings, work.view
     if settings.seeds:
@@ -304,7 +303,7 @@ def _print_foreseen(work: ForeseenWork) -> None:
     )
 
 
-def _time(work: ForeseenWork) -> str:
+def _time(work: "ForeseenWork") -> str:
     """Return how long the tasks that are left take, where that is known."""
     if work.left and work.per_minute:
         return f", about {duration(60 * work.left / work.per_minute)} at the speed so far"

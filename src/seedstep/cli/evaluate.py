@@ -1,13 +1,14 @@
 """`seedstep predict`, `evaluate`, `compare`: answers of systems, scores, and how sure they are."""
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import typer
 
-from seedstep.cli.dry_run import DryRun, print_foreseen
+from seedstep import data, recipes, stages
+from seedstep.cli import WAITING, run_to_the_end
 from seedstep.cli.options import (
     COMMAND_LINE,
     Against,
@@ -18,38 +19,20 @@ from seedstep.cli.options import (
     required,
     with_settings,
 )
-from seedstep.cli.progress import WAITING, LiveBar, live_bar, run_to_the_end, servers_used
+from seedstep.cli.progress import DryRun, LiveBar, live_bar, print_foreseen, servers_used
 from seedstep.cli.terminal import console, duration, plain, print_blocks, print_rows
-from seedstep.data import TaskChoice, write_atomically
+from seedstep.data import TaskChoice
 from seedstep.evaluate import METRICS
-from seedstep.evaluate.compare import compare_systems, names_with
-from seedstep.evaluate.intervals import about_intervals
-from seedstep.evaluate.scores import ScoringSettings, remarks_beside
-from seedstep.evaluate.systems import (
-    CellTable,
-    Pairing,
-    comparison_table,
-    comparison_title,
-    group_table,
-    overall_table,
-)
-from seedstep.evaluate.tables import comparisons_json, markdown, scores_csv, scores_json
-from seedstep.infer.predict import Answer
+from seedstep.evaluate.scores import ScoringSettings
 from seedstep.infer.settings import SystemSettings
-from seedstep.recipes import (
-    Evaluation,
-    PredictProgress,
-    evaluate_systems,
-    foresee_predictions,
-    work_on_predictions,
-)
-from seedstep.recipes.predictions import split_settings
-from seedstep.report.figures import save_figures
 from seedstep.runs import Rows
 from seedstep.settings import make_settings
-from seedstep.stages import PREDICT, open_run
-from seedstep.stages.predict import system_blocks
 from seedstep.text import escaped
+
+if TYPE_CHECKING:
+    from seedstep.evaluate.systems import CellTable, Pairing
+    from seedstep.infer.predict import Answer
+    from seedstep.recipes import Evaluation, PredictProgress
 
 __all__ = ["compare_command", "evaluate_command", "predict_command", "print_predictions_end"]
 
@@ -72,7 +55,7 @@ class _Watch:
         """Return what becomes of the answers that are under way when a signal comes."""
         return self._stopping
 
-    def began(self, progress: PredictProgress) -> None:
+    def began(self, progress: "PredictProgress") -> None:
         if progress.settings.kind == "checkpoint":
             self._stopping = DROPPING
         before = f", {progress.before:,} of them predicted before" if progress.before else ""
@@ -83,15 +66,15 @@ class _Watch:
         self._bar.say(plain(line))
         self.tick(progress)
 
-    def retired(self, progress: PredictProgress, record: list[Answer]) -> None:
+    def retired(self, progress: "PredictProgress", record: "list[Answer]") -> None:
         self.tick(progress)
 
-    def tick(self, progress: PredictProgress) -> None:
+    def tick(self, progress: "PredictProgress") -> None:
         self._bar.tell(progress.notes)
         self._bar.show(progress.done, progress.wanted, _activity(progress))
 
 
-def _activity(progress: PredictProgress) -> str:
+def _activity(progress: "PredictProgress") -> str:
     is_first = not progress.new and not progress.complete
     parts = ["the first answers" if is_first else f"{progress.per_second:.1f} a second"]
     if progress.seconds_left is not None:
@@ -104,7 +87,7 @@ def _activity(progress: PredictProgress) -> str:
     return " · ".join([*parts, *(f"{count:,} {name}" for name, count in counts if count)])
 
 
-def print_predictions_end(out: Path, again: str, progress: PredictProgress) -> None:
+def print_predictions_end(out: Path, again: str, progress: "PredictProgress") -> None:
     """Print the result, and the commands to run next."""
     for problem in progress.problems:
         console.print(plain(f"skipped: {problem.what}", style="yellow"), soft_wrap=True)
@@ -132,7 +115,13 @@ def _print_again(again: str) -> None:
     console.print(f"  {again} --failed again", markup=False, soft_wrap=True)
 
 
-@with_settings(TaskChoice, SystemSettings, make=split_settings)
+def _split(asked: Mapping[str, Any], source: str) -> object:
+    from seedstep.recipes.predictions import split_settings
+
+    return split_settings(asked, source)
+
+
+@with_settings(TaskChoice, SystemSettings, make=_split)
 def predict_command(
     asked: Asked,
     out: Out = None,
@@ -145,10 +134,14 @@ def predict_command(
 ) -> None:
     """Predict the outputs of tasks with a model or a baseline. Run it again to go on."""
     if dry_run:
-        foreseen = foresee_predictions(out, asked, name, failed=failed, same_model=same_model)
+        foreseen = recipes.foresee_predictions(
+            out, asked, name, failed=failed, same_model=same_model
+        )
         assumed = "answers as long as the first references, 4 characters a token."
         print_foreseen(foreseen, f"{foreseen.left:,} instances", assumed)
         return
+    from seedstep.stages.predict import system_blocks
+
     out = required(out)
     called = name or asked.get("model")
     again = f"seedstep predict --out {out}" + (f" --name {shlex.quote(called)}" if called else "")
@@ -156,7 +149,7 @@ def predict_command(
     how: Any = {"same_model": same_model, "failed": failed}
     work = _predict(watch, out, asked, name, how)
     progress = run_to_the_end(work, again, out, watch.stopping)
-    with open_run(out, PREDICT) as run:
+    with stages.open_run(out, stages.PREDICT) as run:
         print_blocks(system_blocks(run, progress.name, progress.wanted))
     print_predictions_end(out, again, progress)
     if not progress.complete:
@@ -165,10 +158,10 @@ def predict_command(
 
 async def _predict(
     watch: _Watch, out: Path, asked: dict[str, Any], name: str | None, how: dict[str, Any]
-) -> PredictProgress:
+) -> "PredictProgress":
     with live_bar("instances") as bar:
         seen = watch.watching(bar)
-        progress = await work_on_predictions(out, asked, name, seen, **how)
+        progress = await recipes.work_on_predictions(out, asked, name, seen, **how)
         bar.tell(progress.notes)
         return progress
 
@@ -190,10 +183,10 @@ def write_or_print(text: str, out: Path | None) -> None:
     if out is None:
         typer.echo(text, nl=False)
     else:
-        write_atomically(out, text.encode())
+        data.write_atomically(out, text.encode())
 
 
-def print_table(table: CellTable) -> None:
+def print_table(table: "CellTable") -> None:
     """Print a table of scores, and an empty line."""
     print_rows(Rows(table.rows, table.head))
     console.print()
@@ -205,7 +198,7 @@ def print_remarks(remarks: Iterable[str]) -> None:
         console.print(plain(remark, style="yellow"), soft_wrap=True)
 
 
-def print_left_out(done: Evaluation) -> None:
+def print_left_out(done: "Evaluation") -> None:
     """Print which predictions are missing or failed, which lines don't count, what isn't stored."""
     print_remarks(done.notes)
     for system in done.systems:
@@ -239,7 +232,7 @@ def evaluate_command(
     """Score predictions, with 95% intervals over tasks."""  # below it names the metrics
     settings = make_settings(ScoringSettings, asked, COMMAND_LINE)
     grouping = None if by == "overall" else by
-    done = evaluate_systems(
+    done = recipes.evaluate_systems(
         settings.systems.paths,
         settings.systems.names,
         settings.systems.given_tasks,
@@ -258,13 +251,17 @@ evaluate_command.__doc__ = (
 )
 
 
-def _tables(done: Evaluation) -> Iterator[CellTable]:
+def _tables(done: "Evaluation") -> "Iterator[CellTable]":
+    from seedstep.evaluate.systems import group_table, overall_table
+
     yield overall_table(done.systems)
     if groups := group_table(done.systems):
         yield groups
 
 
-def _print_scores(done: Evaluation) -> None:
+def _print_scores(done: "Evaluation") -> None:
+    from seedstep.evaluate.intervals import about_intervals
+
     for table in _tables(done):
         print_table(table)
     found = [value for system in done.systems for value in system.overall.values.values()]
@@ -273,7 +270,9 @@ def _print_scores(done: Evaluation) -> None:
     print_left_out(done)
 
 
-def _text(done: Evaluation, form: str) -> str:
+def _text(done: "Evaluation", form: str) -> str:
+    from seedstep.evaluate.tables import markdown, scores_csv, scores_json
+
     if form == "json":
         return scores_json(done.systems)
     if form == "csv":
@@ -281,7 +280,9 @@ def _text(done: Evaluation, form: str) -> str:
     return "\n".join([*map(markdown, _tables(done)), *_paragraphs(_said(done))])
 
 
-def _said(done: Evaluation) -> tuple[str, ...]:
+def _said(done: "Evaluation") -> tuple[str, ...]:
+    from seedstep.evaluate.scores import remarks_beside
+
     return remarks_beside({system.name: system.remarks for system in done.systems})
 
 
@@ -303,8 +304,11 @@ def compare_command(
     out: OutFile = None,
 ) -> None:
     """Compare systems, by default the first with each other one: differences, win/lose/tie."""
+    from seedstep.evaluate.compare import compare_systems, names_with
+    from seedstep.evaluate.tables import comparisons_json
+
     settings = make_settings(ScoringSettings, asked, COMMAND_LINE)
-    done = evaluate_systems(
+    done = recipes.evaluate_systems(
         settings.systems.paths,
         names_with(settings.systems.names, against or ()),
         settings.systems.given_tasks,
@@ -320,16 +324,25 @@ def compare_command(
         for pairing in pairings:
             _print_comparison(pairing)
         print_left_out(done)
-    for path in save_figures(done.systems, plots) if plots else ():
-        typer.echo(f"wrote {path}", err=True)
+    if plots:
+        from seedstep.report.figures import save_figures
+
+        for path in save_figures(done.systems, plots):
+            typer.echo(f"wrote {path}", err=True)
 
 
-def _markdown(pairing: Pairing) -> str:
+def _markdown(pairing: "Pairing") -> str:
+    from seedstep.evaluate.systems import comparison_table, comparison_title
+    from seedstep.evaluate.tables import markdown
+
     parts = [f"{escaped(comparison_title(pairing))}\n", markdown(comparison_table(pairing))]
     return "\n".join([*parts, *_paragraphs(pairing.remarks)])
 
 
-def _print_comparison(pairing: Pairing) -> None:
+def _print_comparison(pairing: "Pairing") -> None:
+    from seedstep.evaluate.intervals import about_intervals
+    from seedstep.evaluate.systems import comparison_table, comparison_title
+
     console.print(plain(comparison_title(pairing), style="bold"), soft_wrap=True)
     print_table(comparison_table(pairing))
     found = pairing.comparison

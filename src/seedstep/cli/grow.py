@@ -4,38 +4,27 @@ import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-import yaml
 
-from seedstep.bootstrap import BootstrapSettings, check_seeds, tell_script
-from seedstep.cli.dry_run import DryRun, print_foreseen
+from seedstep import bootstrap, data, recipes, stages, suite
 from seedstep.cli.options import Asked, FailedTasks, Out, RemovedTasks, SameModel, with_settings
-from seedstep.cli.progress import live_bar, run_tasks
+from seedstep.cli.progress import DryRun, live_bar, print_foreseen, run_tasks
 from seedstep.cli.terminal import console, plain, print_rows
-from seedstep.data import write_atomically
 from seedstep.data.evaluation import EVALUATION_SETS
 from seedstep.data.row_forms import ROWS
 from seedstep.errors import InputError
 from seedstep.infer.distill import DistillSettings
 from seedstep.llm.checkpoints import ENCODERS, MINILM
 from seedstep.novelty import MEANING_THRESHOLD
-from seedstep.novelty.meaning import Accuracy, labelled_pairs
-from seedstep.recipes import (
-    NoveltyReport,
-    Rejection,
-    Semantic,
-    calibrate,
-    filter_file,
-    foresee_work,
-    work_on_outputs,
-)
 from seedstep.runs import Rows
 from seedstep.settings import flatten, table
-from seedstep.stages import DISTILL
-from seedstep.suite import categories, write_suite
 from seedstep.text import shortened
+
+if TYPE_CHECKING:
+    from seedstep.novelty.calibration import Accuracy
+    from seedstep.recipes import NoveltyReport, Rejection
 
 __all__ = [
     "calibrate_command",
@@ -55,7 +44,7 @@ def init_command(
         raise InputError(f"{path} is there already", "name another file")
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no directory {path.parent}", "make it first")
-    write_atomically(path, _configuration().encode())
+    data.write_atomically(path, _configuration().encode())
     console.print(
         plain(f"Wrote {path}. Next: seedstep bootstrap --config {path} --out runs/first"),
         soft_wrap=True,
@@ -63,9 +52,12 @@ def init_command(
 
 
 def _configuration() -> str:
+    import yaml
+
+    settings = bootstrap.BootstrapSettings
     parts = ["# Settings of `seedstep bootstrap`. Flags on the command line override them.\n"]
-    defaults = flatten(BootstrapSettings(), whole=True)
-    for name, found in table(BootstrapSettings).items():
+    defaults = flatten(settings(), whole=True)
+    for name, found in table(settings).items():
         comment = textwrap.wrap(found.help, 78)
         value = yaml.safe_dump({name: defaults[name]})
         parts.append("".join(f"# {line}\n" for line in comment) + value)
@@ -98,7 +90,7 @@ def check(
     ] = "auto",
 ) -> None:
     """Say line by line what is wrong with a seed file: its form, and what our filters refuse."""
-    seeds = check_seeds(path, tokens)
+    seeds = bootstrap.check_seeds(path, tokens)
     for problem in seeds.problems:
         console.print(plain(f"{problem.what} ({problem.remedy})"), soft_wrap=True)
     labels = sum(task.is_classification for task in seeds.tasks)
@@ -107,7 +99,7 @@ def check(
         f"usable seed tasks: {len(seeds.tasks)} ({labels} classification, {empty} without input)"
     )
     if seeds.tasks:
-        console.print(plain(tell_script(seeds.tasks, tokens)), soft_wrap=True)
+        console.print(plain(bootstrap.tell_script(seeds.tasks, tokens)), soft_wrap=True)
     console.print(f"problems: {len(seeds.problems)}")
     if seeds.problems:
         raise typer.Exit(1)
@@ -119,14 +111,14 @@ def suite_command(
     ],
 ) -> None:
     """Write a small suite of tasks, with step-by-step instructions, to train and test on."""
-    written = write_suite(directory)
+    written = suite.write_suite(directory)
     print_rows(_categories())
     told = f"Wrote {directory}" if written else f"The suite is in {directory} already"
     console.print(plain(f"{told}, see README.md there."), soft_wrap=True)
 
 
 def _categories() -> Rows:
-    found = categories()
+    found = suite.categories()
     rows = [(each.name, each.split, str(each.tasks), str(each.instances)) for each in found]
     tasks, instances = (
         str(sum(counts))
@@ -202,7 +194,7 @@ def novelty_command(
 ) -> None:
     """Keep the texts of a file that are novel: not like one kept before, nor an evaluation set."""
     with _novelty_bar() as watch:
-        report = filter_file(
+        report = recipes.filter_file(
             path,
             out,
             annotate=annotate,
@@ -240,11 +232,13 @@ def calibrate_command(
     ] = 0.7,
 ) -> None:
     """Precision and recall of an encoder by threshold, on labelled pairs of instructions."""
-    how = Semantic(semantic, base_url=semantic_base_url)
+    from seedstep.novelty.calibration import labelled_pairs
+
+    how = recipes.Semantic(semantic, base_url=semantic_base_url)
     how.check()
     chosen = labelled_pairs(pairs)
     with _novelty_bar() as watch:
-        measured = calibrate(how, chosen, rouge_threshold=threshold, tell=watch)
+        measured = recipes.calibrate(how, chosen, rouge_threshold=threshold, tell=watch)
     same = sum(pair.same for pair in chosen)
     line = f"{len(chosen):,} pairs, {same:,} of them the same task. Encoder: {semantic}"
     console.print(plain(line), soft_wrap=True)
@@ -256,7 +250,7 @@ def calibrate_command(
         print_rows(Rows(tuple(map(_accuracy, rows)), head, title))
 
 
-def _accuracy(row: Accuracy) -> tuple[str, ...]:
+def _accuracy(row: "Accuracy") -> tuple[str, ...]:
     shares = ("-" if share is None else f"{share:.2f}" for share in (row.precision, row.recall))
     counts = (f"{count:,}" for count in (row.right, row.wrong, row.missed))
     return (f"{row.threshold:.2f}", *shares, *counts)
@@ -276,7 +270,7 @@ def _novelty_bar() -> Iterator[Callable[[str, int, int], None]]:
         yield watch
 
 
-def _print_novelty(report: NoveltyReport, path: Path, out: Path, tokens: str) -> None:
+def _print_novelty(report: "NoveltyReport", path: Path, out: Path, tokens: str) -> None:
     console.print(f"{report.rows:,} rows in {path}", markup=False, soft_wrap=True)
     console.print(f"{report.kept:,} kept, in {out}", markup=False, soft_wrap=True)
     script = report.script
@@ -299,7 +293,7 @@ def _print_novelty(report: NoveltyReport, path: Path, out: Path, tokens: str) ->
         _print_rejection(rejection)
 
 
-def _print_rejection(rejection: Rejection) -> None:
+def _print_rejection(rejection: "Rejection") -> None:
     near, text = rejection.verdict.near
     console.print(
         plain(f"\nrow {rejection.row}: {shortened(rejection.text, SHOWN_CHARACTERS)}"),
@@ -320,13 +314,15 @@ def distill_command(
 ) -> None:
     """Have another model write the outputs of instances anew. Run it again to go on."""
     if dry_run:
-        work = foresee_work(DISTILL, out, asked, removed, failed=failed, same_model=same_model)
+        work = recipes.foresee_work(
+            stages.DISTILL, out, asked, removed, failed=failed, same_model=same_model
+        )
         assumed = "new outputs as long as the old ones, 4 characters a token."
         print_foreseen(work, f"{work.left:,} instances", assumed)
         return
     run_tasks(
-        DISTILL,
-        work_on_outputs,
+        stages.DISTILL,
+        recipes.work_on_outputs,
         out,
         asked,
         same_model=same_model,

@@ -2,34 +2,27 @@
 
 import json
 import shlex
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from seedstep.cli.dry_run import DryRun, print_foreseen
+from seedstep import recipes, stages
 from seedstep.cli.evaluate import OutFile, print_some, print_table, write_or_print
 from seedstep.cli.options import Asked, FailedTasks, Out, RemovedTasks, SameModel, with_settings
-from seedstep.cli.progress import run_tasks
+from seedstep.cli.progress import DryRun, print_foreseen, run_tasks
 from seedstep.cli.terminal import console, plain, print_rows
-from seedstep.evaluate.agreement import NO_LEVELS
-from seedstep.evaluate.intervals import Value, shown
 from seedstep.evaluate.judge import JudgeSettings
-from seedstep.evaluate.systems import CellTable
-from seedstep.inputs.labels import questions_of
-from seedstep.recipes import Agreement, agreement, foresee_work, work_on_verdicts
-from seedstep.recipes.evaluation import (
-    VerdictRow,
-    chosen_verdicts,
-    verdict_rows,
-    verdicts_csv,
-    verdicts_jsonl,
-)
 from seedstep.runs import Rows
-from seedstep.stages import JUDGE, open_run
 from seedstep.text import shortened, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from seedstep.evaluate.intervals import Value
+    from seedstep.recipes import Agreement
+    from seedstep.recipes.evaluation import VerdictRow
 
 __all__ = ["agreement_command", "judge_command", "verdicts_command"]
 
@@ -48,13 +41,15 @@ def judge_command(
 ) -> None:
     """Have a model judge answers. Run it again to go on where it stopped."""
     if dry_run:
-        work = foresee_work(JUDGE, out, asked, removed, failed=failed, same_model=same_model)
+        work = recipes.foresee_work(
+            stages.JUDGE, out, asked, removed, failed=failed, same_model=same_model
+        )
         assumed = "one reply for each question, which can be read; 4 characters a token."
         print_foreseen(work, f"{work.left:,} instances", assumed)
         return
     run_tasks(
-        JUDGE,
-        work_on_verdicts,
+        stages.JUDGE,
+        recipes.work_on_verdicts,
         out,
         asked,
         same_model=same_model,
@@ -93,7 +88,14 @@ def verdicts_command(
     out: OutFile = None,
 ) -> None:
     """List what a judge said of each answer: `seedstep verdicts RUN --label D`."""
-    with open_run(run, JUDGE) as opened:
+    from seedstep.recipes.evaluation import (
+        chosen_verdicts,
+        verdict_rows,
+        verdicts_csv,
+        verdicts_jsonl,
+    )
+
+    with stages.open_run(run, stages.JUDGE) as opened:
         rows = verdict_rows(opened)
     chosen = chosen_verdicts(
         rows, systems=system or (), labels=label or (), categories=category or ()
@@ -109,7 +111,7 @@ def verdicts_command(
 
 
 def _print_table(
-    run: Path, rows: Sequence[VerdictRow], chosen: Sequence[VerdictRow], limit: int
+    run: Path, rows: "Sequence[VerdictRow]", chosen: "Sequence[VerdictRow]", limit: int
 ) -> None:
     head = ("instance", "system", "verdict", "answer")
     if chosen:
@@ -125,7 +127,7 @@ def _print_table(
         console.print(plain(f"  {words}"), soft_wrap=True)
 
 
-def _cells(row: VerdictRow) -> tuple[str, ...]:
+def _cells(row: "VerdictRow") -> tuple[str, ...]:
     answer = shortened(" | ".join(row.answers), ANSWER_CHARACTERS)
     return (row.instance, " / ".join(row.systems), row.label or f"none: {row.failure}", answer)
 
@@ -148,8 +150,10 @@ def agreement_command(
     ] = "",
 ) -> None:
     """Agreement of two raters or more on the same answers, with 95% intervals over items."""
+    from seedstep.inputs.labels import questions_of
+
     questions = (question,) if question else next(filter(None, map(questions_of, raters)), ("",))
-    found = {asked: agreement(raters, asked) for asked in questions}
+    found = {asked: recipes.agreement(raters, asked) for asked in questions}
     if form == "json" or out:
         records = {asked: _record(found_of) for asked, found_of in found.items()}
         whole = {"questions": records} if len(records) > 1 else next(iter(records.values()))
@@ -161,7 +165,10 @@ def agreement_command(
         _print_agreement(found_of)
 
 
-def _print_agreement(found: Agreement) -> None:
+def _print_agreement(found: "Agreement") -> None:
+    from seedstep.evaluate.intervals import shown
+    from seedstep.evaluate.systems import CellTable
+
     for pair, measures in zip(found.pairs, _measures(found), strict=True):
         title = f"{pair.first} and {pair.second}, {pair.agreement.items:,} items"
         console.print(plain(title, style="bold"), soft_wrap=True)
@@ -180,8 +187,10 @@ def _print_agreement(found: Agreement) -> None:
         print_some(rater.name, "left out", [problem.what for problem in rater.problems])
 
 
-def _measures(found: Agreement) -> list[dict[str, Value]]:
+def _measures(found: "Agreement") -> "list[dict[str, Value]]":
     """Return the measures of each pair of raters by name, those that are defined for its labels."""
+    from seedstep.evaluate.agreement import NO_LEVELS
+
     named = [
         {
             "raw agreement": pair.agreement.raw,
@@ -198,7 +207,7 @@ def _measures(found: Agreement) -> list[dict[str, Value]]:
     ]
 
 
-def _reasons(found: Agreement) -> list[str]:
+def _reasons(found: "Agreement") -> list[str]:
     """Return the reasons for which values or intervals are missing, each once, and of what.
 
     One that holds for all is told without their names.
@@ -215,7 +224,7 @@ def _reasons(found: Agreement) -> list[str]:
     ]
 
 
-def _record(found: Agreement) -> dict[str, Any]:
+def _record(found: "Agreement") -> dict[str, Any]:
     return {
         "raters": [
             {

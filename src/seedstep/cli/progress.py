@@ -1,4 +1,4 @@
-"""Show progress, and stop work in order after a signal or when the reader of the output goes away.
+"""Run a stage and show its progress, or in a dry run what it would ask, with what that costs.
 
 On a terminal progress is a bar, elsewhere a line every 15 seconds.
 
@@ -8,15 +8,13 @@ Example::
         bar.show(3, 10, "2 in flight")
 """
 
-import asyncio
-import os
-import signal
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 from rich.cells import cell_len
@@ -25,142 +23,31 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column
 from rich.text import Text
 
+from seedstep import stages
+from seedstep.cli import run_to_the_end
 from seedstep.cli.options import required
-from seedstep.cli.terminal import (
-    QUIET_SECONDS,
-    console,
-    duration,
-    errors,
-    output_status,
-    plain,
-    print_blocks,
-    reader_has_gone,
-    when_reader_goes,
-)
-from seedstep.data import Task
-from seedstep.llm import EngineStats
-from seedstep.recipes import TaskProgress, TaskWatch
-from seedstep.runs import Failed, Removed, Stage
-from seedstep.runs.batches import open_batches
-from seedstep.stages import open_run, tell_status
+from seedstep.cli.terminal import QUIET_SECONDS, console, duration, plain, print_blocks
 from seedstep.text import counted, single_spaced
 
+if TYPE_CHECKING:
+    from seedstep.data import Task
+    from seedstep.llm import EngineStats, Preview, Request
+    from seedstep.llm.settings import AskingSettings
+    from seedstep.recipes import TaskProgress, TaskWatch
+    from seedstep.recipes.foresight import ForeseenWork
+    from seedstep.runs import Failed, Removed, Stage
+
 __all__ = [
-    "INTERRUPTED",
-    "WAITING",
+    "DryRun",
     "LiveBar",
     "being_written",
     "live_bar",
+    "print_estimate",
+    "print_foreseen",
+    "print_requests",
     "run_tasks",
-    "run_to_the_end",
     "servers_used",
-    "stop_flag",
-    "stopped_status",
 ]
-
-INTERRUPTED = 130
-"""The exit status of a command that a signal stopped."""
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-T = TypeVar("T")
-
-
-WAITING = "Stopping: requests in flight are waited for. Ctrl-C again drops them."
-
-
-def run_to_the_end(
-    work: Coroutine[Any, Any, T],
-    again: str,
-    out: Path | None = None,
-    stopping: Callable[[], str] = lambda: WAITING,
-) -> T:
-    """Run a coroutine to its end, or until a signal or the loss of the output's reader stops it.
-
-    `again` is the command that continues the work; it is printed before the process exits, after
-    the batches of the run in `out` that go on without it. `stopping` returns what is printed when
-    a signal comes: what becomes of the work that is not done.
-    """
-    return asyncio.run(_run(work, again, out, stopping))
-
-
-async def _run(
-    work: Coroutine[Any, Any, T], again: str, out: Path | None, stopping: Callable[[], str]
-) -> T:
-    task = asyncio.create_task(work)
-    stopped = False
-    terminals = [number for number in (1, 2) if os.isatty(number)]
-
-    def stop() -> None:
-        nonlocal stopped
-        _let_go(terminals)
-        if stopped:
-            drop()
-        else:
-            stopped = True
-            task.cancel()
-            teller = console if console.is_terminal else errors  # above the live display
-            teller.print(f"\n{stopping()}")
-
-    def drop() -> None:
-        """Cancel the work, again and again until it ends."""
-        task.cancel()
-        loop.call_later(0.1, drop)
-
-    loop = asyncio.get_running_loop()
-    for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as it is under nohup
-            loop.add_signal_handler(number, stop)
-    try:
-        with when_reader_goes(lambda: loop.call_soon_threadsafe(task.cancel)):
-            return await task
-    except asyncio.CancelledError:
-        for note in open_batches(out) if out else ():
-            errors.print(plain(note), soft_wrap=True)
-        errors.print(
-            f"Stopped. All replies are kept; go on with: {again}",
-            markup=False,
-            soft_wrap=True,
-        )
-        raise typer.Exit(stopped_status()) from None
-
-
-def stopped_status() -> int:
-    """Return the exit status of a command that was stopped: 0 if the output has no reader."""
-    return output_status() if reader_has_gone() else INTERRUPTED
-
-
-def _let_go(terminals: Sequence[int]) -> None:
-    """Redirect the output to nowhere if its terminal has gone away."""
-    for number in terminals:
-        if not os.isatty(number):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, number)
-            os.close(nowhere)
-
-
-@contextmanager
-def stop_flag(notice: str) -> Iterator[Callable[[], bool]]:
-    """Yield a function that returns whether a signal came; `notice` is printed when it does.
-
-    A second signal interrupts the process.
-    """
-    asked = False
-
-    def stop(*_: object) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        errors.print(f"\n{notice}", markup=False)
-
-    with ExitStack() as restored:
-        restored.enter_context(when_reader_goes(stop))
-        for number in SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                restored.callback(signal.signal, number, signal.signal(number, stop))
-        yield lambda: asked
-
 
 SHORTEST_BAR = 10
 """The fewest characters of a bar."""
@@ -254,17 +141,17 @@ class TaskStage(Protocol):
         self,
         out: Path,
         asked: Mapping[str, Any],
-        watch: TaskWatch | None = None,
+        watch: "TaskWatch | None" = None,
         *,
         same_model: bool = False,
-        removed: Removed = "keep",
-        failed: Failed = "keep",
-    ) -> Coroutine[Any, Any, TaskProgress]:
+        removed: "Removed" = "keep",
+        failed: "Failed" = "keep",
+    ) -> Coroutine[Any, Any, "TaskProgress"]:
         """Run the stage, and return its progress."""
 
 
 def run_tasks(
-    stage: Stage[Any, Any, Any],
+    stage: "Stage[Any, Any, Any]",
     work: TaskStage,
     out: Path | None,
     asked: Mapping[str, Any],
@@ -283,15 +170,15 @@ def run_tasks(
     place = required(out)
     again = f"seedstep {stage.name} --out {place}"
 
-    async def watched() -> TaskProgress:
+    async def watched() -> "TaskProgress":
         with live_bar(unit) as bar:
             progress = await work(place, asked, _Watch(bar, place, unit), **how)
             bar.tell(progress.notes)
             return progress
 
     progress = run_to_the_end(watched(), again, place)
-    with open_run(place, stage) as run:
-        print_blocks(tell_status(run))
+    with stages.open_run(place, stage) as run:
+        print_blocks(stages.tell_status(run))
         lacking = sum(bool(stage.unanswered(entry.result)) for entry in run.entries())
     if lacking and not progress.stopped:
         what = f"\n{counted(lacking, stage.noun)} without a whole result. Ask again:"
@@ -305,7 +192,7 @@ class _Watch:
         self._out = out
         self._unit = unit
 
-    def began(self, progress: TaskProgress) -> None:
+    def began(self, progress: "TaskProgress") -> None:
         settings = progress.settings
         before = f", {progress.before} of them done before" if progress.before else ""
         line = (
@@ -316,12 +203,12 @@ class _Watch:
         self._bar.tell(progress.notes)
         self._bar.show(progress.done, progress.wanted, _activity(progress))
 
-    def retired(self, progress: TaskProgress, record: Task) -> None:
+    def retired(self, progress: "TaskProgress", record: "Task") -> None:
         line = f"[{progress.done}/{progress.wanted}] {record.id}: {progress.last}"
         self._bar.say(plain(line))
         self._bar.show(progress.done, progress.wanted, _activity(progress))
 
-    def tick(self, progress: TaskProgress) -> None:
+    def tick(self, progress: "TaskProgress") -> None:
         self._bar.tell(progress.notes)
         written = being_written(progress.stats, console.width)
         self._bar.show(progress.done, progress.wanted, _activity(progress), below=written)
@@ -331,7 +218,7 @@ PURPOSES = MappingProxyType({"generation": "tasks", "instances": "examples"})
 """What is being written, where that is not the purpose of the request."""
 
 
-def being_written(stats: EngineStats, width: int) -> str:
+def being_written(stats: "EngineStats", width: int) -> str:
     """Return the end of the text that the model is writing, as far as a line has room, or ""."""
     found = stats.writing.latest()
     if found is None:
@@ -345,7 +232,7 @@ def being_written(stats: EngineStats, width: int) -> str:
     return f"{head}…{tail}"
 
 
-def servers_used(stats: EngineStats) -> list[str]:
+def servers_used(stats: "EngineStats") -> list[str]:
     """Return in words how many of several servers are used, or an empty list if there is one."""
     if not stats.servers:
         return []
@@ -353,7 +240,7 @@ def servers_used(stats: EngineStats) -> list[str]:
     return [f"{used} of {len(stats.servers)} servers"]
 
 
-def _activity(progress: TaskProgress) -> str:
+def _activity(progress: "TaskProgress") -> str:
     stats = progress.stats
     speed = stats.completion_tokens / progress.seconds if progress.seconds else 0.0
     left = progress.seconds_left
@@ -370,7 +257,7 @@ def _activity(progress: TaskProgress) -> str:
     return " · ".join(parts)
 
 
-def _end(out: Path, again: str, look: str, progress: TaskProgress, see: str) -> None:
+def _end(out: Path, again: str, look: str, progress: "TaskProgress", see: str) -> None:
     """Print how a run ended; exit with 1 if tasks are left, or if all of them failed."""
     for problem in progress.problems:
         console.print(plain(f"skipped: {problem.what}", style="yellow"), soft_wrap=True)
@@ -397,3 +284,61 @@ def _end(out: Path, again: str, look: str, progress: TaskProgress, see: str) -> 
             raise typer.Exit(1)
     if not progress.complete:
         raise typer.Exit(1)
+
+
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show the first prompts and an estimate; ask nothing.")
+]
+
+
+def print_requests(titled: "Mapping[str, Request]", style: str) -> None:
+    """Print whole prompts, each below its title."""
+    for title, request in titled.items():
+        console.rule(f"{title} ({style})", align="left")
+        texts = [request.prompt] if isinstance(request.prompt, str) else request.prompt
+        for text in texts:
+            console.print(plain(text if isinstance(text, str) else text.content), soft_wrap=True)
+        sampling = {name: value for name, value in asdict(request.sampling).items() if value}
+        console.print(plain(f"\nsampling: {sampling}", style="dim"))
+
+
+def print_foreseen(work: "ForeseenWork", what: str, assumed: str) -> None:
+    """Print what a stage would do: what has changed, first prompts, and an estimate for `what`."""
+    for text in work.told:
+        console.print(plain(text, style="yellow"), soft_wrap=True)
+    print_requests({each.purpose: each for each in work.view.requests}, work.settings.style)
+    what = f"{what} with {work.settings.model}"
+    print_estimate(work.settings, what, work.view, assumed)
+
+
+def print_estimate(settings: "AskingSettings", what: str, view: "Preview", assumed: str) -> None:
+    """Print the estimated requests, tokens and cost of `what`, with the assumptions.
+
+    For a model that takes batches, the cost and the time by batch are printed, too.
+    """
+    from seedstep.llm.batch_api import BATCH_HOURS
+
+    pricing = settings.pricing
+    console.rule("estimate", align="left")
+    console.print(plain(what), soft_wrap=True)
+    total = sum(view.counts.values())
+    if not total:
+        console.print("no requests")
+        return
+    parts = ", ".join(f"{count:,} {purpose}" for purpose, count in view.counts.items())
+    console.print(f"about {total:,} requests ({parts})")
+    console.print(
+        f"about {view.prompt_tokens:,} prompt tokens and {view.completion_tokens:,} new tokens"
+    )
+    if (usd := pricing.usd(view.tokens)) is not None:
+        console.print(f"about ${usd:,.2f} at the prices in the configuration")
+    provider = settings.model.ref.provider
+    if provider.takes_batches and provider.address:  # a recording costs nothing
+        usd = pricing.usd(view.tokens_by_batch)
+        cost = "half the price" if usd is None else f"about ${usd:,.2f}"
+        waves = counted(view.waves, "wave")
+        hours = f"{view.waves * BATCH_HOURS:,} hours at the most"
+        console.print(f"by batch (--send batch): {cost}, {waves} of requests, {hours}")
+    room = settings.model.manner.room
+    thoughts = f"Thoughts add up to {room:,} tokens to a reply." if room else "No thoughts."
+    console.print(f"Assumed: {assumed} {thoughts}", style="dim")

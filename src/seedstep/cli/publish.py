@@ -8,20 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seedstep import exports, stages
 from seedstep.cli.options import Against, names_of, option_of
 from seedstep.cli.terminal import QUIET_SECONDS, console, errors, plain
 from seedstep.data.evaluation import EVALUATION_SETS
 from seedstep.data.row_forms import ROWS
-from seedstep.exports import (
-    EXPORT_FORMATS,
-    accepted_part,
-    export,
-    exported_files,
-    finished_tasks,
-    push,
-)
-from seedstep.inputs.labels import without_rejected
-from seedstep.stages import open_run
+from seedstep.exports import EXPORT_FORMATS
 
 if TYPE_CHECKING:
     FormatName = str
@@ -53,11 +45,13 @@ def export_command(
     ] = None,
 ) -> None:
     """Write the finished tasks in a format that tuning tools read."""
-    with open_run(run) as opened:
+    from seedstep.inputs.labels import without_rejected
+
+    with stages.open_run(run) as opened:
         target = out or run / "exports" / name
         chosen = {"end_of_text": end_of_text, "licence": licence}
-        count = export(opened, name, target, reviewed=reviewed, **chosen)
-        kept = without_rejected(finished_tasks(opened), reviewed) if reviewed else None
+        count = exports.export(opened, name, target, reviewed=reviewed, **chosen)
+        kept = without_rejected(exports.finished_tasks(opened), reviewed) if reviewed else None
     line = f"{count:,} {EXPORT_FORMATS[name].unit} in {target}"
     console.print(line, markup=False, soft_wrap=True)
     if kept:
@@ -75,9 +69,9 @@ def push_command(
     ] = None,
 ) -> None:
     """Publish a data set on the Hugging Face hub. Shows first what, and asks."""
-    files = list(exported_files(folder))
+    files = list(exports.exported_files(folder))
     sight = "for everybody" if public else "private"
-    with accepted_part(folder, files, reviewed) as (part, left_out):
+    with exports.accepted_part(folder, files, reviewed) as (part, left_out):
         console.print(plain(f"To {repository} ({sight}, unless it is there already):"))
         for name in files:
             size = (part / name).stat().st_size
@@ -87,7 +81,9 @@ def push_command(
         if not yes and not typer.confirm("Publish?"):
             console.print("Nothing was sent.")
             raise typer.Exit(1)
-        console.print(plain(push(part, repository, files, private=not public)), soft_wrap=True)
+        console.print(
+            plain(exports.push(part, repository, files, private=not public)), soft_wrap=True
+        )
 
 
 def report_command(

@@ -2,6 +2,7 @@
 
 import secrets
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 from typing import Annotated, Literal
@@ -10,10 +11,7 @@ import typer
 
 from seedstep.cli.options import COMMAND_LINE, Asked, with_settings
 from seedstep.cli.terminal import console, duration, plain
-from seedstep.errors import InputError
-from seedstep.review.forms import FORMS
-from seedstep.review.pages import require_extra
-from seedstep.runs.reviews import OWNER, Review
+from seedstep.errors import InputError, MissingExtraError
 from seedstep.settings import make_settings
 from seedstep.stages.review import ReviewSettings
 
@@ -42,6 +40,16 @@ Host = Annotated[
     ),
 ]
 Port = Annotated[int, typer.Option(help="Port. 0: one that is free.")]
+
+
+NEEDED = ("jinja2", "starlette", "uvicorn")
+"""The packages of the extra `review`."""
+
+
+def _require_extra() -> None:
+    """Raise MissingExtraError if a package that pages need is not installed."""
+    if not all(map(find_spec, NEEDED)):
+        raise MissingExtraError("the review app", "pip install 'seedstep[review]'")
 
 
 @app.command("new")
@@ -76,8 +84,9 @@ def new(asked: Asked, review: NewReview = None, out: NewOut = None) -> None:
 @app.command("serve")
 def serve_review(out: Out, port: Port = 8090, host: Host = LOCAL) -> None:
     """Serve a review on this machine, with a secret address for each rater and for the owner."""
-    require_extra()
+    _require_extra()
     from seedstep.review.app import address_of, free_socket, make_app, serve
+    from seedstep.runs.reviews import OWNER, Review
 
     with Review.open(out, write=True, alone=True) as review, free_socket(host, port) as bound:
         number = bound.getsockname()[1]
@@ -100,9 +109,10 @@ def write_file(
     ] = None,
 ) -> None:
     """Write one HTML file in which a rater labels without a server."""
-    require_extra()
+    _require_extra()
     from seedstep.data.files import write_atomically
     from seedstep.review.export import labels_name, offline_page
+    from seedstep.runs.reviews import Review
 
     with Review.open(out) as review:
         target = to or Path(labels_name(rater).replace("-labels.jsonl", ".html"))
@@ -118,6 +128,7 @@ def take_file(
 ) -> None:
     """Take the labels that raters give back. Taking a file twice changes nothing."""
     from seedstep.review.export import take
+    from seedstep.runs.reviews import Review
 
     with Review.open(out, write=True) as review:
         for path in files:
@@ -132,6 +143,7 @@ def take_file(
 def status(out: Out) -> None:
     """Where the raters stand."""
     from seedstep.review.labelling import progress
+    from seedstep.runs.reviews import Review
 
     with Review.open(out) as review:
         for rater in progress(review):
@@ -158,6 +170,7 @@ def export(
 ) -> None:
     """Write labels as JSON lines, or pairs to tune on."""
     from seedstep.review.export import export_review
+    from seedstep.runs.reviews import Review
 
     with Review.open(out) as review:
         found = export_review(review, name, to)
@@ -171,6 +184,8 @@ def export(
 @app.command("forms")
 def forms() -> None:
     """List the forms."""
+    from seedstep.review.forms import FORMS
+
     for form in FORMS.values():
         asked = "; ".join(question.text for question in form.questions)
         console.print(plain(f"{form.name}: {asked}"), soft_wrap=True)
@@ -182,7 +197,7 @@ def view_command(
     host: Host = LOCAL,
 ) -> None:
     """Look at runs in a browser: tasks, steps, predictions and requests, a page at a time."""
-    require_extra()
+    _require_extra()
     from seedstep.review.app import address_of, free_socket, serve
     from seedstep.review.browse import BrowsedRun
     from seedstep.review.view import make_view

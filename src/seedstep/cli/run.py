@@ -8,38 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.padding import Padding
 
-from seedstep.cli import UsageError
+from seedstep import recipes
+from seedstep.cli import INTERRUPTED, UsageError
 from seedstep.cli.evaluate import OutFile, print_table, write_or_print
 from seedstep.cli.options import Out, names_of, option_of, required
-from seedstep.cli.progress import INTERRUPTED
 from seedstep.cli.terminal import console, plain
 from seedstep.errors import InputError, MissingExtraError
-from seedstep.evaluate.systems import CellTable
-from seedstep.evaluate.tables import markdown
-from seedstep.recipes import (
-    Experiment,
-    ExperimentStage,
-    StageFailed,
-    find_experiment,
-    merge_runs,
-    prepare_growth,
-    read_experiment,
-    read_growth,
-    run_experiment,
-    shipped_experiments,
-)
-from seedstep.recipes.experiment import USUAL, require_models
 from seedstep.recipes.jobs import CLUSTERS, job_script
-from seedstep.report.paper_layout import (
-    LEGEND,
-    about,
-    differences_cells,
-    on_lines,
-    standing,
-    tables_json,
-    values_cells,
-)
-from seedstep.report.paper_tables import PaperTable, paper_table, paper_tables, printed_table
 from seedstep.text import counted, escaped
 
 __all__ = [
@@ -76,6 +51,8 @@ def table_command(
     out: OutFile = None,
 ) -> None:
     """Show a table of a paper as an experiment made it: ours beside the printed values."""
+    from seedstep.report.paper_layout import tables_json
+
     tables = _tables(experiment, size, in_)
     if form == "json":
         write_or_print(tables_json(tables), out)
@@ -88,46 +65,60 @@ def table_command(
 
 def place_of(name: str, size: str) -> Path:
     """Return where an experiment runs in a size, if no other place is named."""
+    from seedstep.recipes.experiment import USUAL
+
     return Path("runs") / (name if size in ("", USUAL) else f"{name}-{size}")
 
 
-def _tables(experiment: str, size: str, directory: Path | None) -> tuple[PaperTable, ...]:
+def _tables(experiment: str, size: str, directory: Path | None) -> "tuple[PaperTable, ...]":
+    from seedstep.report.paper_tables import paper_table, paper_tables
+
     if directory is None and Path(experiment).is_dir():
         return paper_tables(Path(experiment))
     name = Path(experiment).stem
     place = directory or place_of(name, size)
     if not place.is_dir():
-        find_experiment(experiment)
+        recipes.find_experiment(experiment)
     return (paper_table(place, name),)
 
 
-def print_paper_table(table: PaperTable) -> None:
+def print_paper_table(table: "PaperTable") -> None:
     """Print a table of a paper: what it is, the values, the differences."""
+    from seedstep.evaluate.systems import CellTable
+    from seedstep.report import paper_layout as layout
+
     console.print(plain(table.printed.source, style="bold"), soft_wrap=True)
-    for line in about(table):
+    for line in layout.about(table):
         console.print(plain(line))
-    for line in standing(table):
+    for line in layout.standing(table):
         console.print(plain(line, style="yellow"))
     console.print()
-    print_table(values_cells(table))
-    differences = differences_cells(table)
+    print_table(layout.values_cells(table))
+    differences = layout.differences_cells(table)
     if differences.rows:
         rows = ((*cells, f"{told}\n{how}".rstrip()) for *cells, told, how in differences.rows)
         print_table(CellTable(differences.head[:-1], tuple(rows)))
-    console.print(plain(LEGEND, style="dim"))
+    console.print(plain(layout.LEGEND, style="dim"))
     console.print()
 
 
-def _markdown(table: PaperTable) -> str:
+def _markdown(table: "PaperTable") -> str:
+    from seedstep.evaluate.tables import markdown
+    from seedstep.report import paper_layout as layout
+
     lines = [
         f"**{escaped(table.printed.source)}**",
-        *map(escaped, (*about(table), *standing(table))),
+        *map(escaped, (*layout.about(table), *layout.standing(table))),
     ]
-    tables = [cells for cells in (values_cells(table), differences_cells(table)) if cells.rows]
-    return "\n\n".join([*lines, *(markdown(on_lines(cells)) for cells in tables), LEGEND]) + "\n"
+    cells = (layout.values_cells(table), layout.differences_cells(table))
+    tables = [markdown(layout.on_lines(each)) for each in cells if each.rows]
+    return "\n\n".join([*lines, *tables, layout.LEGEND]) + "\n"
 
 
 if TYPE_CHECKING:
+    from seedstep.recipes import Experiment, ExperimentStage
+    from seedstep.report.paper_tables import PaperTable
+
     ClusterName = str
 else:
     ClusterName = names_of(CLUSTERS)
@@ -183,7 +174,9 @@ def run_command(
             raise InputError("no experiment", "name a file, or one of `seedstep run --list`")
         _print_shipped()
         return
-    found = read_experiment(find_experiment(experiment), dict(map(_pair, set_ or ())), size)
+    found = recipes.read_experiment(
+        recipes.find_experiment(experiment), dict(map(_pair, set_ or ())), size
+    )
     _require_commands(found, context.find_root())
     place = out or place_of(found.name, size)
     if list_:
@@ -193,14 +186,18 @@ def run_command(
     else:
         run_and_tell(found, place, workers)
         if found.table:
+            from seedstep.report.paper_tables import paper_table
+
             console.print()
             print_paper_table(paper_table(place, found.name))
             console.print(plain(f"Again: seedstep table {place}"), soft_wrap=True)
 
 
 def _print_shipped() -> None:
-    for name, path in shipped_experiments().items():
-        found = read_experiment(path)
+    from seedstep.report.paper_tables import printed_table
+
+    for name, path in recipes.shipped_experiments().items():
+        found = recipes.read_experiment(path)
         console.print(plain(name, style="bold"))
         if found.table:
             printed = printed_table(found.table.printed)
@@ -217,12 +214,14 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _require_commands(experiment: Experiment, root: Any) -> None:
+def _require_commands(experiment: "Experiment", root: Any) -> None:
     """Check that the commands of all stages exist, and take the flags and models they are given.
 
     Raises:
         InputError: one does not.
     """
+    from seedstep.recipes.experiment import require_models
+
     for stage in experiment.stages:
         words = list(stage.command)
         context = root
@@ -241,7 +240,7 @@ def _require_commands(experiment: Experiment, root: Any) -> None:
             raise InputError(what, error.remedy) from None
 
 
-def _print_stages(experiment: Experiment) -> None:
+def _print_stages(experiment: "Experiment") -> None:
     staged = zip(experiment.stages, experiment.independents(), strict=True)
     for number, (stage, others) in enumerate(staged, 1):
         console.print(plain(f"{number}. {stage.name}", style="bold"))
@@ -265,9 +264,9 @@ def grow_command(
     print_: PrintJobs = None,
 ) -> None:
     """Grow tasks in shards and rounds, and merge them. Run it again to go on where it stopped."""
-    found = read_growth(path)
+    found = recipes.read_growth(path)
     place = out or place_of(found.name, "")
-    prepare_growth(path, place)
+    recipes.prepare_growth(path, place)
     if print_:
         console.out(job_script(found, place, print_), end="", highlight=False)
         return
@@ -300,7 +299,7 @@ def merge_command(
     partitions: Annotated[int, typer.Option(min=1, help="Partitions on the Ray cluster.")] = 8,
 ) -> None:
     """Merge shards of a bootstrap into one run, in which each task is novel beside all others."""
-    report = merge_runs(
+    report = recipes.merge_runs(
         runs, required(out), partial=partial, different=different, ray=ray, partitions=partitions
     )
     shards, dropped = report.merge.shards, report.dropped
@@ -316,12 +315,12 @@ def merge_command(
         console.print(plain(f"the shards differ in: {names}", style="yellow"), soft_wrap=True)
 
 
-def run_and_tell(experiment: Experiment, out: Path, workers: int = 1) -> None:
+def run_and_tell(experiment: "Experiment", out: Path, workers: int = 1) -> None:
     """Run an experiment in a directory, and show each command as it starts."""
     console.print(plain(f"$ mkdir -p {out} && cd {out}", style="bold"), soft_wrap=True)
     total = len(experiment.stages)
 
-    def tell(stage: ExperimentStage, what: str) -> None:
+    def tell(stage: "ExperimentStage", what: str) -> None:
         place = [each.name for each in experiment.stages].index(stage.name) + 1
         if what == "was finished":
             console.print(plain(f"{place}/{total} {stage.name}: finished before", style="dim"))
@@ -330,8 +329,8 @@ def run_and_tell(experiment: Experiment, out: Path, workers: int = 1) -> None:
             console.print(plain(f"{place}/{total} $ {stage.shown}", style="bold"), soft_wrap=True)
 
     try:
-        run_experiment(experiment, out, tell, workers=workers)
-    except StageFailed as failed:
+        recipes.run_experiment(experiment, out, tell, workers=workers)
+    except recipes.StageFailed as failed:
         if failed.status == INTERRUPTED:
             console.print("Stopped. The same command goes on from here.")
             raise typer.Exit(INTERRUPTED) from None
@@ -349,9 +348,9 @@ INSTALL = (
 )
 
 
-def experiment_of(size: str) -> Experiment:
+def experiment_of(size: str) -> "Experiment":
     """Return the experiment of the demo in this size."""
-    return read_experiment(shipped_experiments()[SIZES[size]], size=size)
+    return recipes.read_experiment(recipes.shipped_experiments()[SIZES[size]], size=size)
 
 
 def demo_command(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seedstep.cli.dry_run import DryRun, print_foreseen
+from seedstep import recipes, stages, steps
 from seedstep.cli.options import (
     Asked,
     FailedTasks,
@@ -16,7 +16,7 @@ from seedstep.cli.options import (
     option_of,
     with_settings,
 )
-from seedstep.cli.progress import run_tasks
+from seedstep.cli.progress import DryRun, print_foreseen, run_tasks
 from seedstep.cli.terminal import console, plain, print_blocks, print_rows
 from seedstep.cli.versions import measure_versions, select_versions
 from seedstep.exports import (
@@ -27,28 +27,14 @@ from seedstep.exports import (
 )
 from seedstep.inputs.labels import rejected_steps
 from seedstep.inputs.tasks import Choose
-from seedstep.recipes import (
-    foresee_work,
-    import_instructions,
-    take_superni,
-    work_on_examples,
-    work_on_instructions,
-)
 from seedstep.runs import Rows
-from seedstep.stages import EXAMPLES, STEPS, open_run, tell_item, tell_list, tell_status
-from seedstep.steps import (
-    CheckAccuracy,
-    ExamplesSettings,
-    ImportSettings,
-    Part,
-    StepsSettings,
-    SuperniSettings,
-    measure,
-)
+from seedstep.steps import ExamplesSettings, ImportSettings, StepsSettings, SuperniSettings
 
 __all__ = ["app", "examples_command", "print_checks"]
 
 if TYPE_CHECKING:
+    from seedstep.steps import CheckAccuracy, Part
+
     StepsFormatName = str
     ExamplesFormatName = str
 else:
@@ -60,10 +46,10 @@ def print_checks() -> None:
     parts: tuple[Part, ...] = ("tune", "held_out")
     for part in parts:
         head = ("check", "precision", "recall", "right", "wrong", "missed")
-        print_rows(Rows(tuple(map(_check_row, measure(part))), head, part))
+        print_rows(Rows(tuple(map(_check_row, steps.measure(part))), head, part))
 
 
-def _check_row(row: CheckAccuracy) -> tuple[str, ...]:
+def _check_row(row: "CheckAccuracy") -> tuple[str, ...]:
     counts = (f"{count:,}" for count in (row.right, row.wrong, row.missed))
     return (row.name, f"{row.precision:.2f}", f"{row.recall:.2f}", *counts)
 
@@ -90,7 +76,9 @@ def write(
     if context.invoked_subcommand:
         return
     if dry_run:
-        work = foresee_work(STEPS, out, asked, removed, failed=failed, same_model=same_model)
+        work = recipes.foresee_work(
+            stages.STEPS, out, asked, removed, failed=failed, same_model=same_model
+        )
         repairs = work.settings.repairs * work.left
         assumed = "instructions of 160 tokens, 4 characters a token, and no repairs"
         assumed += f" (at most {repairs:,} requests more)." if repairs else "."
@@ -100,8 +88,8 @@ def write(
         return
     look = "seedstep steps show {out} TASK"
     run_tasks(
-        STEPS,
-        work_on_instructions,
+        stages.STEPS,
+        recipes.work_on_instructions,
         out,
         asked,
         same_model=same_model,
@@ -117,15 +105,15 @@ def show(
     task: Annotated[str, typer.Argument(help="The task. Default: list all.")] = "",
 ) -> None:
     """List the instructions of a run, or show one with every turn and what it changed."""
-    with open_run(run, STEPS) as opened:
-        print_blocks(tell_item(opened, task) if task else tell_list(opened))
+    with stages.open_run(run, stages.STEPS) as opened:
+        print_blocks(stages.tell_item(opened, task) if task else stages.tell_list(opened))
 
 
 @app.command()
 def stats(run: Annotated[Path, typer.Argument(help="The run's directory.")]) -> None:
     """Counts and means by category, as in Table 1 of the paper; checks failed, and cost."""
-    with open_run(run, STEPS) as opened:
-        print_blocks(tell_status(opened))
+    with stages.open_run(run, stages.STEPS) as opened:
+        print_blocks(stages.tell_status(opened))
 
 
 @app.command()
@@ -148,7 +136,7 @@ def write_export(
 ) -> None:
     """Write instructions as JSON lines, or task files with the instruction added."""
     rejected = rejected_steps(reviewed) if reviewed else frozenset()
-    with open_run(run, STEPS) as opened:
+    with stages.open_run(run, stages.STEPS) as opened:
         written, left = STEPS_FORMATS[name].write(opened, out, rejected)
         many = sum(1 for _ in opened.entries()) - sum(1 for _ in accepted_entries(opened, rejected))
     console.print(plain(f"{written:,} {STEPS_FORMATS[name].unit} in {out}"), soft_wrap=True)
@@ -168,9 +156,9 @@ def take_over(
     asked: Asked,
 ) -> None:
     """Take over instructions that people or another tool wrote, and check them."""
-    problems = import_instructions(path, out, **asked)
-    with open_run(out, STEPS) as run:
-        print_blocks(tell_status(run))
+    problems = recipes.import_instructions(path, out, **asked)
+    with stages.open_run(out, stages.STEPS) as run:
+        print_blocks(stages.tell_status(run))
     for problem in problems:
         console.print(plain(f"skipped: {problem.what}", style="yellow"), soft_wrap=True)
 
@@ -181,9 +169,9 @@ def take_package(
     out: Annotated[Path, typer.Option(help="A new directory for the run.")], asked: Asked
 ) -> None:
     """Make a run of the instructions for SUPER-NATURALINSTRUCTIONS that come with seedstep."""
-    missing = take_superni(out, **asked)
-    with open_run(out, STEPS) as run:
-        print_blocks(tell_status(run))
+    missing = recipes.take_superni(out, **asked)
+    with stages.open_run(out, stages.STEPS) as run:
+        print_blocks(stages.tell_status(run))
     if missing:
         console.print(f"{missing:,} tasks have no instruction that comes with seedstep")
 
@@ -214,7 +202,9 @@ def generate(
     if context.invoked_subcommand:
         return
     if dry_run:
-        work = foresee_work(EXAMPLES, out, asked, removed, failed=failed, same_model=same_model)
+        work = recipes.foresee_work(
+            stages.EXAMPLES, out, asked, removed, failed=failed, same_model=same_model
+        )
         assumed = (
             "examples of 60 tokens, 4 characters a token. The ranking shows stand-ins for them."
         )
@@ -222,8 +212,8 @@ def generate(
         return
     look = "seedstep examples show {out} TASK"
     run_tasks(
-        EXAMPLES,
-        work_on_examples,
+        stages.EXAMPLES,
+        recipes.work_on_examples,
         out,
         asked,
         same_model=same_model,
@@ -239,8 +229,8 @@ def show_examples(
     task: Annotated[str, typer.Argument(help="The task. Default: list all.")] = "",
 ) -> None:
     """List the tasks of a run, or show one with its examples and which were chosen."""
-    with open_run(run, EXAMPLES) as opened:
-        print_blocks(tell_item(opened, task) if task else tell_list(opened))
+    with stages.open_run(run, stages.EXAMPLES) as opened:
+        print_blocks(stages.tell_item(opened, task) if task else stages.tell_list(opened))
 
 
 @examples_command.command("export")
@@ -255,7 +245,7 @@ def export_made(
     ] = "jsonl",
 ) -> None:
     """Write the tasks with their generated examples as positive ones."""
-    with open_run(run, EXAMPLES) as opened:
+    with stages.open_run(run, stages.EXAMPLES) as opened:
         written, left = export_examples(opened, choose, name, out)
     console.print(plain(f"{written:,} {EXAMPLES_FORMATS[name].unit} in {out}"), soft_wrap=True)
     if left:

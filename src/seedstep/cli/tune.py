@@ -4,42 +4,27 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
+from seedstep import data, encode, inputs, recipes, runs, tune
+from seedstep.cli import INTERRUPTED, stop_flag, stopped_status
 from seedstep.cli.options import COMMAND_LINE, Asked, required, with_settings
-from seedstep.cli.progress import LiveBar, live_bar, stop_flag, stopped_status
+from seedstep.cli.progress import LiveBar, live_bar
 from seedstep.cli.terminal import console, duration, errors, plain, print_rows
-from seedstep.data import Instance, Task
-from seedstep.encode import (
-    Encoded,
-    Encoding,
-    HfTokenizer,
-    TaskEncoder,
-    TokenPair,
-    Totals,
-    decoder_texts,
-    measure,
-    tokenize,
-)
 from seedstep.encode.settings import EncodeSettings
 from seedstep.errors import InputError, unknown_name
-from seedstep.inputs import with_generated, with_steps
-from seedstep.llm.checkpoints import is_decoder_only, load_tokenizer
-from seedstep.recipes import TuneResult, TuningWatch, tune_model
-from seedstep.runs import Rows, load_choice
 from seedstep.settings import make_settings
 from seedstep.text import counted
-from seedstep.tune import (
-    PRESETS,
-    EvaluationLoss,
-    OptimizerStep,
-    Preflight,
-    TuneSettings,
-    rank_and_processes,
-)
+from seedstep.tune import TuneSettings
+
+if TYPE_CHECKING:
+    from seedstep.data import Task
+    from seedstep.encode import Encoded, Encoding, HfTokenizer, TokenPair, Totals
+    from seedstep.recipes import TuneResult, TuningWatch
+    from seedstep.tune import EvaluationLoss, OptimizerStep, Preflight
 
 __all__ = [
     "encode_command",
@@ -60,6 +45,8 @@ def encode_command(
     ] = None,
 ) -> None:
     """Show what a model is given: prompt and target as text and tokens, and what did not fit."""
+    from seedstep.llm.checkpoints import is_decoder_only, load_tokenizer
+
     settings = make_settings(EncodeSettings, asked, COMMAND_LINE)
     encoding = settings.encoding.make()
     tokenizer = settings.tokenizer
@@ -67,31 +54,33 @@ def encode_command(
         raise InputError("no tokenizer to count with", "add --tokenizer local, or --show TASK")
     limit = settings.tasks.limit_instances or (1 if show else 100)
     choice = replace(settings.tasks, limit_instances=limit)
-    loaded = load_choice(choice).tasks
+    loaded = runs.load_choice(choice).tasks
     if show:
         loaded = (_named(loaded, show, str(choice.path)),)
     if settings.steps:
-        loaded = with_steps(loaded, Path(settings.steps))
-    loaded = with_generated(loaded, settings.generated)
-    opened = HfTokenizer(load_tokenizer(tokenizer)) if tokenizer else None
+        loaded = inputs.with_steps(loaded, Path(settings.steps))
+    loaded = inputs.with_generated(loaded, settings.generated)
+    opened = encode.HfTokenizer(load_tokenizer(tokenizer)) if tokenizer else None
     decoder_only = is_decoder_only(tokenizer) if tokenizer else True
     if show:
-        encoder = TaskEncoder(loaded[0], encoding, opened)
+        encoder = encode.TaskEncoder(loaded[0], encoding, opened)
         for instance in loaded[0].instances:
             encoded = encoder.encode(instance, seed=settings.seed)
             print_encoded(encoded, opened, decoder_only=decoder_only)
     elif opened:
-        totals = measure(loaded, encoding, opened, decoder_only=decoder_only, seed=settings.seed)
+        totals = encode.measure(
+            loaded, encoding, opened, decoder_only=decoder_only, seed=settings.seed
+        )
         print_totals(totals, encoding)
 
 
-def _named(tasks: Sequence[Task], name: str, path: str) -> Task:
+def _named(tasks: "Sequence[Task]", name: str, path: str) -> "Task":
     for task in tasks:
         if task.id == name:
             if not task.instances:
                 line = f"{name} has no instances: it is shown with an empty input and output"
                 console.print(plain(line, style="yellow"), soft_wrap=True)
-                return replace(task, instances=(Instance("", ("",)),))
+                return replace(task, instances=(data.Instance("", ("",)),))
             return task
     raise unknown_name("task", name, [task.id for task in tasks], str(path))
 
@@ -109,14 +98,16 @@ LEFT_OUT = {
 }
 
 
-def print_encoded(encoded: Encoded, tokenizer: HfTokenizer | None, *, decoder_only: bool) -> None:
+def print_encoded(
+    encoded: "Encoded", tokenizer: "HfTokenizer | None", *, decoder_only: bool
+) -> None:
     """Print an example; with a tokenizer, print its tokens in alternating colours.
 
     Text without colour is in no token: white space that a tokenizer skips, or text that was cut.
     """
     console.print(plain(f"{encoded.task}  {encoded.instance}", style="bold"), soft_wrap=True)
     if tokenizer:
-        pair = tokenize(encoded, tokenizer, decoder_only=decoder_only)
+        pair = encode.tokenize(encoded, tokenizer, decoder_only=decoder_only)
         _print_tokens(encoded, pair, tokenizer, decoder_only=decoder_only)
     else:
         _print_part("prompt", plain(encoded.prompt))
@@ -127,7 +118,7 @@ def print_encoded(encoded: Encoded, tokenizer: HfTokenizer | None, *, decoder_on
             console.print(line, soft_wrap=True)
 
 
-def print_totals(totals: Totals, encoding: Encoding) -> None:
+def print_totals(totals: "Totals", encoding: "Encoding") -> None:
     """Print counts over all tasks, and how much did not fit."""
     rows = [("tasks", f"{totals.tasks:,}"), ("examples", f"{totals.examples:,}")]
     for name, lengths, most in (
@@ -138,18 +129,18 @@ def print_totals(totals: Totals, encoding: Encoding) -> None:
         rows.append((f"tokens of a {name}", counts))
     for name, amount in totals.lost.items():
         rows.append((f"{LEFT_OUT[name]} dropped", f"{amount:,} in {totals.examples_with[name]:,}"))
-    print_rows(Rows(tuple(rows)))
+    print_rows(runs.Rows(tuple(rows)))
     if totals.without_steps:
         line = f"{totals.without_steps:,} tasks have no step-by-step instruction: add --steps"
         console.print(Text(line, style="yellow"), soft_wrap=True)
 
 
 def _print_tokens(
-    encoded: Encoded, pair: TokenPair, tokenizer: HfTokenizer, *, decoder_only: bool
+    encoded: "Encoded", pair: "TokenPair", tokenizer: "HfTokenizer", *, decoder_only: bool
 ) -> None:
     prompt, target = encoded.prompt, encoded.target
     if decoder_only:
-        prompt, target = decoder_texts(encoded)
+        prompt, target = encode.decoder_texts(encoded)
     before = tokenizer.bos if decoder_only and not encoded.chat else ()
     after = () if decoder_only else pair.prompt[-1:]
     spans = tokenizer.spans(prompt, marked=encoded.chat)
@@ -175,7 +166,7 @@ def _coloured(text: str, spans: Sequence[tuple[int, int]], styles: tuple[str, st
     return coloured
 
 
-def _special(tokens: Sequence[int], tokenizer: HfTokenizer) -> Text:
+def _special(tokens: Sequence[int], tokenizer: "HfTokenizer") -> Text:
     return Text("").join(plain(tokenizer.name(token), style="reverse") for token in tokens)
 
 
@@ -194,7 +185,7 @@ SHORTENED = {
 
 
 @contextmanager
-def tuning_watch() -> Iterator[TuningWatch]:
+def tuning_watch() -> "Iterator[TuningWatch]":
     """Yield a watch that shows progress: a bar on a terminal, plain lines elsewhere."""
     with live_bar("steps", "reading, encoding, counting") as bar:
         yield _Watch(bar)
@@ -205,7 +196,7 @@ class _Watch:
         self._bar = bar
 
     def counted(
-        self, settings: TuneSettings, preflight: Preflight, left_out: tuple[str, ...]
+        self, settings: TuneSettings, preflight: "Preflight", left_out: tuple[str, ...]
     ) -> None:
         for line in _overview(settings, preflight):
             console.print(plain(line), soft_wrap=True)
@@ -223,16 +214,16 @@ class _Watch:
     def warned(self, message: str) -> None:
         console.print(plain(message, style="yellow"), soft_wrap=True)
 
-    def stepped(self, step: OptimizerStep) -> None:
+    def stepped(self, step: "OptimizerStep") -> None:
         is_last = step.step == step.steps
         self._bar.show(step.step, step.steps, _activity(step), is_due=is_last)
 
-    def evaluated(self, evaluated: EvaluationLoss) -> None:
+    def evaluated(self, evaluated: "EvaluationLoss") -> None:
         line = f"step {evaluated.step:,}: held-out loss {evaluated.loss:.4f}"
         console.print(line, soft_wrap=True)
 
 
-def print_end(tuned: TuneResult) -> None:
+def print_end(tuned: "TuneResult") -> None:
     """Print where the model is."""
     if tuned.job:
         line = f"done: the tuned model is openai:{tuned.job.model}"
@@ -250,12 +241,12 @@ def print_stopped(again: str) -> None:
     errors.print(line, markup=False, soft_wrap=True)
 
 
-def _overview(settings: TuneSettings, preflight: Preflight) -> Iterator[str]:
+def _overview(settings: TuneSettings, preflight: "Preflight") -> Iterator[str]:
     batch = preflight.batch
     numbers = _numbers(preflight.examples, preflight.tasks)
     yield f"{settings.model}, {settings.encoding.name}: {numbers}"
     if settings.preset:
-        yield f"  preset {settings.preset}: {PRESETS[settings.preset].section}"
+        yield f"  preset {settings.preset}: {tune.PRESETS[settings.preset].section}"
     if len(preflight.sources) > 1:
         for source, tasks, examples in preflight.sources:
             yield f"  {source}: {_numbers(examples, tasks)}"
@@ -285,7 +276,7 @@ def _numbers(examples: int, tasks: int) -> str:
     return f"{counted(examples, 'example')} of {counted(tasks, 'task')}"
 
 
-def _activity(step: OptimizerStep) -> str:
+def _activity(step: "OptimizerStep") -> str:
     return (
         f"loss {step.loss:.4f} · {step.examples_per_second:,.1f} examples/s · "
         f"{step.tokens_per_second:,.0f} tokens/s · {duration(step.seconds_left)} left"
@@ -312,11 +303,11 @@ def _run(out: Path, asked: dict[str, Any], *, dry_run: bool) -> None:
     notice = "Stopping after this step. Ctrl-C again does not wait for it."
     try:
         with tuning_watch() as watch, stop_flag(notice) as stop:
-            tuned = tune_model(out, watch=watch, stop=stop, dry_run=dry_run, **asked)
+            tuned = recipes.tune_model(out, watch=watch, stop=stop, dry_run=dry_run, **asked)
     except KeyboardInterrupt:
         print_stopped(again)
-        raise typer.Exit(130) from None
-    if rank_and_processes()[0]:
+        raise typer.Exit(INTERRUPTED) from None
+    if tune.rank_and_processes()[0]:
         return  # the first process tells
     if tuned.stopped:
         print_stopped(again)

@@ -7,6 +7,7 @@ from seedstep.novelty.bulk import (
     nearest_known as nearest_known,
     ray_cluster as ray_cluster,
 )
+from seedstep.novelty.calibration import MEANING_THRESHOLD as MEANING_THRESHOLD
 from seedstep.novelty.index import (
     Contamination as Contamination,
     Neighbor as Neighbor,
@@ -14,7 +15,6 @@ from seedstep.novelty.index import (
     Overlap as Overlap,
 )
 from seedstep.novelty.meaning import (
-    MEANING_THRESHOLD as MEANING_THRESHOLD,
     MeaningContamination as MeaningContamination,
     MeaningIndex as MeaningIndex,
     Vector as Vector,

@@ -28,7 +28,8 @@ from seedstep.novelty import (
     decide_by_meaning,
     unit_rows,
 )
-from seedstep.novelty.meaning import Accuracy, LabelledPair, accuracies, cosines, labelled_pairs
+from seedstep.novelty.calibration import Accuracy, LabelledPair, accuracies, labelled_pairs
+from seedstep.novelty.meaning import cosines
 from seedstep.recipes.tasks import finish
 
 __all__ = ["Calibration", "MeaningDecisions", "Semantic", "calibrate", "decide_texts"]

@@ -23,7 +23,6 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seedstep.data.reviews import LabelRow
-from seedstep.errors import MissingExtraError
 from seedstep.runs.blocks import duration
 from seedstep.text import visible
 
@@ -41,7 +40,6 @@ __all__ = [
     "clean",
     "history_json",
     "render_page",
-    "require_extra",
     "static_file",
 ]
 
@@ -206,17 +204,6 @@ def clean(text: object) -> str:
     """Return a text cleaned for a page, before it is escaped."""
     lines = str(text).replace("\r\n", "\n").replace("\r", "\n")
     return visible(lines, keep_marks=True)
-
-
-def require_extra() -> None:
-    """Raise MissingExtraError if the packages of the extra `review` are not installed."""
-    try:
-        import jinja2
-        import starlette
-        import uvicorn  # noqa: F401
-    except ImportError:
-        raise MissingExtraError("the review app", "pip install 'seedstep[review]'") from None
-    del jinja2, starlette
 
 
 @cache

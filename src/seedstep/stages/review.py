@@ -11,16 +11,18 @@ Example::
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
 from seedstep.data.reviews import LabelRow, ReviewItem, standing_labels
 from seedstep.errors import InputError
-from seedstep.evaluate.people import StandingLabels, value_name
 from seedstep.runs import Blocks, Line, Rows, Rule, Run, Stage, has_rows, labelled, line
 from seedstep.runs.reviews import OWNER, Review
 from seedstep.settings import Count, SettingsRecord, setting
+
+if TYPE_CHECKING:
+    from seedstep.evaluate.people import StandingLabels
 
 __all__ = ["REVIEW", "ReviewRun", "ReviewSettings", "Version", "labels_of_review", "standing_rows"]
 
@@ -64,12 +66,14 @@ class ReviewSettings(SettingsRecord):
 ReviewRun = Run[ReviewSettings, None, Review]
 
 
-def labels_of_review(review: Review) -> StandingLabels:
+def labels_of_review(review: Review) -> "StandingLabels":
     """Return the labels of a review that count."""
     return review.of_labels(_labels)
 
 
-def _labels(review: Review) -> StandingLabels:
+def _labels(review: Review) -> "StandingLabels":
+    from seedstep.evaluate.people import StandingLabels  # late, as it is not for the settings
+
     return StandingLabels.of(review.form, review.items, review.rows(), review.raters, OWNER)
 
 
@@ -124,11 +128,13 @@ def _rejected(run: ReviewRun) -> Blocks:
             yield _item_line(labels, item)
 
 
-def _item_line(labels: StandingLabels, item: ReviewItem) -> Line:
+def _item_line(labels: "StandingLabels", item: ReviewItem) -> Line:
     return line(f"{item.id}  {item.task} {item.instance}  {_settled(labels, item)}")
 
 
-def _settled(labels: StandingLabels, item: ReviewItem) -> str:
+def _settled(labels: "StandingLabels", item: ReviewItem) -> str:
+    from seedstep.evaluate.people import value_name
+
     found = labels.settled[item.id]
     return ", ".join(
         f"{question.name}: {value_name(question, found[question.name], item.systems)}"
@@ -159,7 +165,9 @@ def _shown(run: ReviewRun, name: str) -> Blocks:
         yield labelled("what counts", settled)
 
 
-def _said(labels: StandingLabels, review: Review, item: ReviewItem) -> Iterator[Line]:
+def _said(labels: "StandingLabels", review: Review, item: ReviewItem) -> Iterator[Line]:
+    from seedstep.evaluate.people import value_name
+
     for (rater, _), row in standing_labels(review.rows(item=item.id)).items():
         said = labels.answers.get(rater, {}).get(item.id, {})
         texts = [
