@@ -11,20 +11,17 @@ import pytest
 from seedstep.evaluate import METRICS
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.systems import Difference
-from seedstep.report.charts import (
-    DARK,
-    LIGHT,
+from seedstep.report.bars import (
     bar_chart,
     difference_chart,
     histogram_chart,
     interval_chart,
-    render,
     share_chart,
-    size_chart,
 )
-from seedstep.report.charts.style import DrawnChart
+from seedstep.report.figures import size_chart
 from seedstep.report.records import Chart
 from seedstep.report.statistics import score_histogram, words_histogram
+from seedstep.report.style import DARK, LIGHT, DrawnChart, render
 from support.reports import HEAD, SCORES, charts_of_each_kind, differences
 
 HOSTILE = (

@@ -11,7 +11,7 @@ from typing import Any
 import html5lib
 import pytest
 
-from seedstep.report.charts import bar_chart, render
+from seedstep.report.bars import bar_chart
 from seedstep.report.page import CELL, TEXT, render_page, shown
 from seedstep.report.records import (
     Block,
@@ -25,6 +25,7 @@ from seedstep.report.records import (
     Specimens,
     Table,
 )
+from seedstep.report.style import render
 from support.browsing import watched
 from support.reports import charts_of_each_kind
 

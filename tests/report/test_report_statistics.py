@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from seedstep.data import Instance, Task
 from seedstep.evaluate import Prediction, Reference, score
-from seedstep.report.figures import task_changes
+from seedstep.report.sections.results import task_changes
 from seedstep.report.statistics import (
     NamedText,
     closest,

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import pytest
 
+from seedstep.review.answers import ANSWERS, ComparedAnswers
 from seedstep.review.browse import BrowsedRun
-from seedstep.review.predicted import ANSWERS, ComparedAnswers
 from seedstep.runs import Run
 from seedstep.stages import PREDICT
 from support.answer_files import run_with_predictions, write_tasks
@@ -71,7 +71,7 @@ def test_who_wins_is_told_as_far_as_it_is_known(
         return find(compared, place, *given)
 
     monkeypatch.setattr(ComparedAnswers, "_winner", slowly)
-    monkeypatch.setattr("seedstep.review.predicted.STRETCH", 2)
+    monkeypatch.setattr("seedstep.review.answers.STRETCH", 2)
     ties = f"0/predictions?state={quote('(tie)')}"
     with viewing(predicted) as client:
         while not cards(client.get(ties).text):

@@ -12,8 +12,8 @@ import pytest
 
 from seedstep import open_run, self_instruct
 from seedstep.llm import Reply, Request, Sampling
+from seedstep.review.answers import Wanted
 from seedstep.review.browse import BrowsedRun
-from seedstep.review.verdicts import Wanted
 from seedstep.runs.database import Database
 from seedstep.runs.ledger import COLUMNS, RequestLedger, whole_requests
 from support.command_line import seedstep

@@ -9,21 +9,18 @@ import html5lib
 from seedstep.evaluate import METRICS
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.systems import Difference
-from seedstep.report.charts import (
-    ChartLine,
+from seedstep.report.bars import (
     bar_chart,
     difference_chart,
     histogram_chart,
     interval_chart,
-    line_chart,
-    ring_chart,
     share_chart,
-    size_chart,
 )
-from seedstep.report.charts.style import DrawnChart, drawing
-from seedstep.report.parsing import Verb
+from seedstep.report.figures import ChartLine, line_chart, size_chart
+from seedstep.report.parsing import Verb, ring_chart
 from seedstep.report.records import Chart
 from seedstep.report.statistics import words_histogram
+from seedstep.report.style import DrawnChart, drawing
 from support.command_line import Outcome, seedstep
 
 __all__ = [

@@ -11,8 +11,8 @@ from seedstep.cli.terminal import plain
 from seedstep.data.records import as_html
 from seedstep.evaluate.systems import CellTable
 from seedstep.evaluate.tables import markdown
-from seedstep.report.charts.style import label
 from seedstep.report.page import shown
+from seedstep.report.style import label
 from seedstep.text import (
     as_entities,
     escaped,

@@ -14,7 +14,7 @@ from seedstep.cli.evaluate import OutFile, print_table, write_or_print
 from seedstep.cli.options import Out, names_of, option_of, required
 from seedstep.cli.terminal import console, plain
 from seedstep.errors import InputError, MissingExtraError
-from seedstep.recipes.jobs import CLUSTERS, job_script
+from seedstep.recipes.jobs import CLUSTERS, job_script, require_models
 from seedstep.text import counted, escaped
 
 __all__ = [
@@ -220,8 +220,6 @@ def _require_commands(experiment: "Experiment", root: Any) -> None:
     Raises:
         InputError: one does not.
     """
-    from seedstep.recipes.experiment import require_models
-
     for stage in experiment.stages:
         words = list(stage.command)
         context = root

@@ -1,13 +1,11 @@
 from seedstep.recipes.bootstrap import (
     BootstrapProgress as BootstrapProgress,
     BootstrapWatch as BootstrapWatch,
+    distill as distill,
+    distill_async as distill_async,
     self_instruct as self_instruct,
     self_instruct_async as self_instruct_async,
     work_on_bootstrap as work_on_bootstrap,
-)
-from seedstep.recipes.distilling import (
-    distill as distill,
-    distill_async as distill_async,
     work_on_outputs as work_on_outputs,
 )
 from seedstep.recipes.evaluation import (
@@ -21,10 +19,10 @@ from seedstep.recipes.evaluation import (
 )
 from seedstep.recipes.experiment import (
     Experiment as Experiment,
-    StageFailed as StageFailed,
     find_experiment as find_experiment,
+    prepare_growth as prepare_growth,
     read_experiment as read_experiment,
-    run_experiment as run_experiment,
+    read_growth as read_growth,
     shipped_experiments as shipped_experiments,
 )
 from seedstep.recipes.experiment_stages import ExperimentStage as ExperimentStage
@@ -33,7 +31,7 @@ from seedstep.recipes.foresight import (
     foresee_tasks as foresee_tasks,
     foresee_work as foresee_work,
 )
-from seedstep.recipes.growing import prepare_growth as prepare_growth, read_growth as read_growth
+from seedstep.recipes.jobs import StageFailed as StageFailed, run_experiment as run_experiment
 from seedstep.recipes.meaning import (
     Calibration as Calibration,
     Semantic as Semantic,

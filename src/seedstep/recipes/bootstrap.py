@@ -5,6 +5,14 @@ Example::
     with self_instruct("runs/first", tasks=25) as run:
         for task in run.tasks():
             print(task.definition)
+
+The outputs of finished tasks, as those of others, can be written anew by another model (section 4.5
+and Figure 7).
+
+Example::
+
+    with distill("runs/better", source="runs/first", model="openai:better") as run:
+        export(run, "alpaca", "data")
 """
 
 from collections import Counter
@@ -32,21 +40,24 @@ from seedstep.llm import Engine, EngineStats, ModelRef, Spent, open_model
 from seedstep.llm.embeddings import Encoder, open_encoder
 from seedstep.llm.models import served_model
 from seedstep.llm.records import LIVE
-from seedstep.recipes.doors import StageCall, plain_and_async
-from seedstep.recipes.keywords import BootstrapKeywords
-from seedstep.recipes.tasks import StageProgress, Watcher, share_notes, ticking
-from seedstep.runs import FILTERS_ENTRY, GATES_ENTRY, BootstrapRun, Run
+from seedstep.recipes.doors import StageCall, plain_and_async, work_on
+from seedstep.recipes.keywords import BootstrapKeywords, DistillKeywords
+from seedstep.recipes.tasks import StageProgress, TaskWatch, Watcher, share_notes, ticking
+from seedstep.runs import FILTERS_ENTRY, GATES_ENTRY, BootstrapRun, DistillRun, Failed, Removed, Run
 from seedstep.runs.batches import has_open_batches, opened_engine, same_server
-from seedstep.stages import BOOTSTRAP
+from seedstep.stages import BOOTSTRAP, DISTILL
 from seedstep.stages.bootstrap import contamination_of, pool_of
 
 __all__ = [
     "BootstrapProgress",
     "BootstrapWatch",
+    "distill",
+    "distill_async",
     "entries_of",
     "self_instruct",
     "self_instruct_async",
     "work_on_bootstrap",
+    "work_on_outputs",
 ]
 
 
@@ -313,3 +324,39 @@ async def _encoder(run: BootstrapRun, spent: Spent) -> AsyncIterator[Encoder | N
         pricing=settings.pricing,
     ) as encoder:
         yield encoder
+
+
+def _distill(
+    out: StrPath,
+    *,
+    watch: TaskWatch | None = None,
+    same_model: bool = False,
+    removed: Removed = "keep",
+    failed: Failed = "keep",
+    **settings: Unpack[DistillKeywords],
+) -> StageCall[DistillRun]:
+    """Have a model write the outputs of instances anew, and return the run, opened for reading.
+
+    Instructions and inputs are kept. `settings` are those of
+    `seedstep.infer.distill.DistillSettings`. To continue a run that was killed, make the same call
+    again; no reply is requested twice.
+
+    Raises:
+        InputError: a setting is not known or does not fit, what it names can't be read, or there
+            are no instances.
+        MissingExtraError: the model needs a package that is not installed.
+        ModelError: the model can't be asked: it can't be reached, or it denies the key.
+        RunError: another process works on the run (`RunBusyError`), it was begun with other
+            settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
+    """
+    work = partial(
+        work_on_outputs, watch=watch, same_model=same_model, removed=removed, failed=failed
+    )
+    return StageCall(DISTILL, out, settings, work)
+
+
+distill, distill_async = plain_and_async(_distill)
+
+
+work_on_outputs = partial(work_on, DISTILL)
+"""Do the work of `distill`, and return the progress that was made."""

@@ -1,4 +1,4 @@
-"""Read an experiment, a list of commands in a file, and run each in its own process.
+"""Read an experiment, a list of commands in a file, or one that grows tasks in shards and rounds.
 
 The file names stages. A stage is a command of seedstep with its flags. `values` has values that
 several flags use as `{name}`. A stage runs after the stages that it names under `after`; stages
@@ -20,23 +20,27 @@ Example::
 
     experiment = read_experiment(find_experiment("ss-table-2"), {"tasks": "3"}, size="smoke")
     run_experiment(experiment, Path("runs/demo"), print)
+
+To grow is an experiment, too, of which the file has the settings: in each round shards grow side by
+side, and what they made is merged; the merged tasks are the pool of the next round.
+
+Example::
+
+    experiment = read_growth(Path("grow.yaml"))
+    prepare_growth(Path("grow.yaml"), Path("runs/grow"))
+    run_experiment(experiment, Path("runs/grow"), print, workers=4)
 """
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from importlib import resources
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-import msgspec
-
-from seedstep.data import make_folder, read_yaml
-from seedstep.errors import InputError, RunError, SeedstepError, unknown_name
-from seedstep.llm.checkpoints import require_encoder
-from seedstep.llm.models import ModelRef, asked_model
+from seedstep.bootstrap import BootstrapSettings
+from seedstep.bootstrap.shards import require_draws
+from seedstep.data import make_folder, read_yaml, write_yaml
+from seedstep.errors import InputError, unknown_name
 from seedstep.recipes.experiment_stages import (
     MOST_STAGES,
     ExperimentStage,
@@ -44,25 +48,17 @@ from seedstep.recipes.experiment_stages import (
     require_no_password,
     text_of,
 )
-from seedstep.recipes.jobs import MOST_DEPTH, Processes, depth_of_this, run_side_by_side
-from seedstep.runs import STAGES
-from seedstep.stages.directories import (
-    KeptExperiment,
-    PlannedStage,
-    TableRequest,
-    finished_stages,
-    keep_experiment,
-    keep_finished,
-    keep_plan,
-)
+from seedstep.settings import Count, SettingsRecord, make_settings, part, setting
+from seedstep.stages import BOOTSTRAP
+from seedstep.stages.directories import TableRequest
 
 __all__ = [
     "Experiment",
-    "StageFailed",
+    "GrowSettings",
     "find_experiment",
+    "prepare_growth",
     "read_experiment",
-    "require_models",
-    "run_experiment",
+    "read_growth",
     "shipped_experiments",
 ]
 
@@ -279,121 +275,120 @@ def _table(path: Path, written: object) -> TableRequest | None:
     return TableRequest(**{name: str(value) for name, value in written.items()})
 
 
-_REFERENCES: Mapping[str, Callable[[str], object]] = MappingProxyType(
-    {
-        "model": asked_model,
-        "judge": asked_model,
-        "semantic": partial(require_encoder, where="--semantic"),
-        "encode tokenizer": ModelRef.parse,
-    }
-)
-"""Checks of the flags that name a model, which read no file; a command may have its own."""
+SETTINGS = "settings.yaml"
+"""The file in the directory of the experiment that its shards read their settings from."""
+
+MOST_JOBS = 10_000
+"""Bootstraps and merges of a file at the most, so that they can be listed and submitted."""
+
+BEGUN = "begun.yaml"
+"""The file there with what the experiment was begun with."""
+
+CHANGEABLE = (*(name for name in BOOTSTRAP.changeable if name != "tasks"), "base_url", "rounds")
+"""What may change when it goes on. Shards with more tasks would be other pools for later rounds."""
 
 
-def require_models(command: str, given: Mapping[str, Any]) -> None:
-    """Check that the flags that a command is given name models of known kinds.
+@dataclass(frozen=True, slots=True)
+class GrowSettings(SettingsRecord):
+    """The settings of a file: those of a bootstrap, for each shard, and how many there are."""
 
-    Models need not be there yet: an earlier stage may make them.
+    bootstrap: BootstrapSettings = part(BootstrapSettings, shard=None, round=None, pool=None)
+    shards: Count = setting(1, "Bootstraps that grow side by side in each round.")
+    rounds: Count = setting(1, "Rounds, after each of which the shards are merged.")
+
+    @classmethod
+    def complete(cls, values: Mapping[str, Any], source: str) -> Mapping[str, Any]:
+        """Return the values as a bootstrap completes them, such as with the axes of a file."""
+        return BootstrapSettings.complete(values, source)
+
+    def check(self, source: str) -> None:
+        """Raise InputError if the settings of the bootstraps do not go together."""
+        self.bootstrap.check(source)
+        require_draws(self.shards, self.rounds, f"{source}, setting 'shards'")
+
+
+def read_growth(path: Path) -> Experiment:
+    """Return the experiment of a file: its shards and merges, in an order in which they can run.
 
     Raises:
-        InputError: one does not.
+        InputError: the file can't be read, or a setting does not fit.
     """
-    stage = STAGES.get(command)
-    own = stage.model_checks if stage else {}
-    for name, value in given.items():
-        check = own.get(name) or _REFERENCES.get(f"{command} {name}") or _REFERENCES.get(name)
-        if check and value:
-            check(str(value))
+    settings = make_settings(GrowSettings, _values(path), str(path))
+    if (count := settings.rounds * (settings.shards + 1)) > MOST_JOBS:
+        what = f"{path}: {count:,} bootstraps and merges"
+        raise InputError(what, f"set `shards` and `rounds` so that there are at most {MOST_JOBS:,}")
+    stages: list[ExperimentStage] = []
+    for number in range(1, settings.rounds + 1):
+        stages += _round(number, settings.shards)
+    return Experiment(path, tuple(stages))
 
 
-class StageFailed(SeedstepError):  # noqa: N818 - the stage's own error was told already
-    """A stage ended with an error, which its own process has printed."""
-
-    def __init__(self, stage: ExperimentStage, status: int) -> None:
-        """`status` is the exit status of its process."""
-        super().__init__(
-            f"stage '{stage.name}' ended with status {status}",
-            "mend what it says above, and run the same command again: it goes on there",
+def _round(number: int, shards: int) -> list[ExperimentStage]:
+    """Return the stages of a round."""
+    folder, before = f"round-{number}", f"round-{number - 1}/merged"
+    pool = ("--pool", before) if number > 1 else ()
+    after = (f"merge of round {number - 1}",) if number > 1 else ()
+    grown = [f"{folder}/shard-{shard}" for shard in range(1, shards + 1)]
+    made = [
+        ExperimentStage(
+            f"shard {shard} of round {number}",
+            (
+                *("bootstrap", "--config", SETTINGS, "--shard", f"{shard}/{shards}"),
+                *("--round", str(number), *pool, "--out", out),
+            ),
+            after,
         )
-        self.status = status
+        for shard, out in enumerate(grown, start=1)
+    ]
+    merge = ("merge", *pool[1:], *grown, "--out", f"{folder}/merged")
+    names = tuple(stage.name for stage in made)
+    return [*made, ExperimentStage(f"merge of round {number}", merge, names)]
 
 
-Started = Callable[[ExperimentStage, Path], int]
-"""A function that runs a stage in a directory, and returns its exit status."""
-
-
-def run_experiment(
-    experiment: Experiment,
-    out: Path,
-    tell: Callable[[ExperimentStage, str], None],
-    started: Started | None = None,
-    workers: int = 1,
-) -> None:
-    """Run the stages that are not finished, in the directory `out`, each in its own process.
-
-    `tell` is called with a stage and "starts", "finished" or "was finished". `started` runs a stage
-    in another way. With several `workers`, so many stages run at a time that do not need each
-    other, and what they print goes to files in `logs`; if one fails, no further one starts.
+def prepare_growth(path: Path, out: Path) -> None:
+    """Write the settings of the shards into the directory in which they will run.
 
     Raises:
-        StageFailed: a stage ended with an error; earlier stages stay finished.
-        RunError: the directory can't be written, or a signal came before all stages had run.
+        InputError: it was begun with other settings.
+        RunError: it can't be written.
     """
-    if depth_of_this() >= MOST_DEPTH:
-        what = f"{experiment.path}: {MOST_DEPTH} experiments run within each other already"
-        raise RunError(what, "take out the stage that runs an experiment, or itself")
+    values = _values(path)
+    kept = read_yaml(out / BEGUN) if (out / BEGUN).exists() else values
+    for name in {**kept, **values}:
+        if name not in CHANGEABLE and kept.get(name) != values.get(name):
+            what = f"{out} was begun with another '{name}' than {path} has"
+            raise InputError(what, "name another --out; `rounds` may grow")
     make_folder(out)
-    done = finished_stages(out)
-    prints = _fingerprints(experiment.stages)
-    plan = (
-        (stage.name, PlannedStage(stage.command[0], stage.out or "", prints[stage.name]))
-        for stage in experiment.stages
-    )
-    keep_plan(out, plan)
-    if experiment.table:
-        values, systems = dict(experiment.values), experiment.systems
-        needed = {name: prints[name] for name in experiment.answering}
-        kept = KeptExperiment(experiment.size, values, needed, experiment.table, systems)
-        keep_experiment(out, experiment.name, kept)
-    left: list[ExperimentStage] = []
-    for stage in experiment.stages:
-        if done.get(stage.name) == prints[stage.name]:
-            tell(stage, "was finished")
-        else:
-            left.append(stage)
-
-    def finish(stage: ExperimentStage, status: int) -> None:
-        if status:
-            raise StageFailed(stage, status)
-        done[stage.name] = prints[stage.name]
-        keep_finished(out, done)
-        tell(stage, "finished")
-        if not prints.items() <= done.items():
-            processes.require_going_on(stage)
-
-    processes = Processes(logged=workers > 1)
-    run = started or processes.run
-    with processes.ended_together():
-        if workers > 1:
-            run_side_by_side(left, partial(_status_of, run, out), tell, finish, workers)
-            return
-        for stage in left:
-            tell(stage, "starts")
-            finish(stage, _status_of(run, out, stage))
+    shared = {name: value for name, value in values.items() if name not in ("shards", "rounds")}
+    write_yaml(out / SETTINGS, shared)
+    write_yaml(out / BEGUN, values)
 
 
-def _status_of(run: Started, out: Path, stage: ExperimentStage) -> int:
-    try:
-        return run(stage, out)
-    except OSError as error:
-        what = f"stage '{stage.name}' can't be started: {error.strerror or error}"
-        raise RunError(what, "write fewer and shorter arguments") from None
+def _values(path: Path) -> dict[str, Any]:
+    """Return the settings in a file. Files are named from the root, as shards run elsewhere."""
+    folder = path.parent.absolute()
+    return {name: _absolute(name, value, folder) for name, value in read_yaml(path).items()}
 
 
-def _fingerprints(stages: Sequence[ExperimentStage]) -> dict[str, str]:
-    """Return hashes of the commands of stages, each with all commands that it depends on."""
-    prints: dict[str, str] = {}
-    for stage in stages:
-        parts = [stage.command, [prints[name] for name in stage.after]]
-        prints[stage.name] = hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
-    return prints
+def _absolute(name: str, value: Any, folder: Path) -> Any:
+    """Return a setting with whole paths; what a model names is one if there is such a file."""
+    if name in ("seeds", "axes") and isinstance(value, str):
+        return str(folder / value)
+    if name in ("model", "semantic") and isinstance(value, str):
+        prefix, _, rest = value.partition(":")
+        return f"{prefix}:{folder / rest}" if rest and (folder / rest).exists() else value
+    if name == "decontaminate" and isinstance(value, list):
+        return [str(folder / str(each)) for each in value]
+    if name == "gates" and isinstance(value, dict):
+        return {gate: _of_gate(kinds, folder) for gate, kinds in value.items()}
+    return value
+
+
+def _of_gate(value: Any, folder: Path) -> Any:
+    """Return what is set for a gate, with the file of its model named from the root."""
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: _absolute("model", inner, folder) if name == "model" else _of_gate(inner, folder)
+        for name, inner in value.items()
+    }

@@ -1,4 +1,4 @@
-"""Stages as processes, also side by side, and as jobs of a cluster: Slurm, SkyPilot or Ray.
+"""Run an experiment: its stages as processes, or as jobs of a cluster: Slurm, SkyPilot or Ray.
 
 A job runs in the directory of the experiment, which all machines have to see. Running the same
 experiment here afterwards finds what the jobs have made.
@@ -9,6 +9,7 @@ Example::
 """
 
 import base64
+import hashlib
 import os
 import re
 import shlex
@@ -16,31 +17,36 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from hashlib import sha256
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import msgspec
 
 from seedstep.data import make_folder
 from seedstep.errors import RunError, SeedstepError
+from seedstep.llm.checkpoints import require_encoder
+from seedstep.llm.models import ModelRef, asked_model
 from seedstep.recipes.experiment_stages import ExperimentStage
+from seedstep.runs import STAGES
+from seedstep.stages.directories import (
+    KeptExperiment,
+    PlannedStage,
+    finished_stages,
+    keep_experiment,
+    keep_finished,
+    keep_plan,
+)
 
 if TYPE_CHECKING:
     from seedstep.recipes.experiment import Experiment
 
-__all__ = [
-    "CLUSTERS",
-    "MOST_DEPTH",
-    "Cluster",
-    "Processes",
-    "depth_of_this",
-    "job_script",
-    "run_side_by_side",
-]
+__all__ = ["CLUSTERS", "Cluster", "StageFailed", "job_script", "require_models", "run_experiment"]
 
 
 DEPTH = "SEEDSTEP_EXPERIMENT_DEPTH"
@@ -208,7 +214,7 @@ class Processes:
         make_folder(directory / LOGS)
         name = re.sub(r"[^\w.-]+", "-", stage.name)
         if len(name) > LONGEST_NAME:
-            name = f"{name[:LONGEST_NAME]}-{sha256(stage.name.encode()).hexdigest()[:8]}"
+            name = f"{name[:LONGEST_NAME]}-{hashlib.sha256(stage.name.encode()).hexdigest()[:8]}"
         return (directory / LOGS / f"{name}.log").open("ab")
 
     @contextmanager
@@ -233,3 +239,123 @@ def depth_of_this() -> int:
     """Return how many experiments run this one."""
     depth = os.environ.get(DEPTH, "0")
     return int(depth) if depth.isdecimal() and len(depth) < 5 else MOST_DEPTH
+
+
+_REFERENCES: Mapping[str, Callable[[str], object]] = MappingProxyType(
+    {
+        "model": asked_model,
+        "judge": asked_model,
+        "semantic": partial(require_encoder, where="--semantic"),
+        "encode tokenizer": ModelRef.parse,
+    }
+)
+"""Checks of the flags that name a model, which read no file; a command may have its own."""
+
+
+def require_models(command: str, given: Mapping[str, Any]) -> None:
+    """Check that the flags that a command is given name models of known kinds.
+
+    Models need not be there yet: an earlier stage may make them.
+
+    Raises:
+        InputError: one does not.
+    """
+    stage = STAGES.get(command)
+    own = stage.model_checks if stage else {}
+    for name, value in given.items():
+        check = own.get(name) or _REFERENCES.get(f"{command} {name}") or _REFERENCES.get(name)
+        if check and value:
+            check(str(value))
+
+
+class StageFailed(SeedstepError):  # noqa: N818 - the stage's own error was told already
+    """A stage ended with an error, which its own process has printed."""
+
+    def __init__(self, stage: ExperimentStage, status: int) -> None:
+        """`status` is the exit status of its process."""
+        super().__init__(
+            f"stage '{stage.name}' ended with status {status}",
+            "mend what it says above, and run the same command again: it goes on there",
+        )
+        self.status = status
+
+
+Started = Callable[[ExperimentStage, Path], int]
+"""A function that runs a stage in a directory, and returns its exit status."""
+
+
+def run_experiment(
+    experiment: "Experiment",
+    out: Path,
+    tell: Callable[[ExperimentStage, str], None],
+    started: Started | None = None,
+    workers: int = 1,
+) -> None:
+    """Run the stages that are not finished, in the directory `out`, each in its own process.
+
+    `tell` is called with a stage and "starts", "finished" or "was finished". `started` runs a stage
+    in another way. With several `workers`, so many stages run at a time that do not need each
+    other, and what they print goes to files in `logs`; if one fails, no further one starts.
+
+    Raises:
+        StageFailed: a stage ended with an error; earlier stages stay finished.
+        RunError: the directory can't be written, or a signal came before all stages had run.
+    """
+    if depth_of_this() >= MOST_DEPTH:
+        what = f"{experiment.path}: {MOST_DEPTH} experiments run within each other already"
+        raise RunError(what, "take out the stage that runs an experiment, or itself")
+    make_folder(out)
+    done = finished_stages(out)
+    prints = _fingerprints(experiment.stages)
+    plan = (
+        (stage.name, PlannedStage(stage.command[0], stage.out or "", prints[stage.name]))
+        for stage in experiment.stages
+    )
+    keep_plan(out, plan)
+    if experiment.table:
+        values, systems = dict(experiment.values), experiment.systems
+        needed = {name: prints[name] for name in experiment.answering}
+        kept = KeptExperiment(experiment.size, values, needed, experiment.table, systems)
+        keep_experiment(out, experiment.name, kept)
+    left: list[ExperimentStage] = []
+    for stage in experiment.stages:
+        if done.get(stage.name) == prints[stage.name]:
+            tell(stage, "was finished")
+        else:
+            left.append(stage)
+
+    def finish(stage: ExperimentStage, status: int) -> None:
+        if status:
+            raise StageFailed(stage, status)
+        done[stage.name] = prints[stage.name]
+        keep_finished(out, done)
+        tell(stage, "finished")
+        if not prints.items() <= done.items():
+            processes.require_going_on(stage)
+
+    processes = Processes(logged=workers > 1)
+    run = started or processes.run
+    with processes.ended_together():
+        if workers > 1:
+            run_side_by_side(left, partial(_status_of, run, out), tell, finish, workers)
+            return
+        for stage in left:
+            tell(stage, "starts")
+            finish(stage, _status_of(run, out, stage))
+
+
+def _status_of(run: Started, out: Path, stage: ExperimentStage) -> int:
+    try:
+        return run(stage, out)
+    except OSError as error:
+        what = f"stage '{stage.name}' can't be started: {error.strerror or error}"
+        raise RunError(what, "write fewer and shorter arguments") from None
+
+
+def _fingerprints(stages: Sequence[ExperimentStage]) -> dict[str, str]:
+    """Return hashes of the commands of stages, each with all commands that it depends on."""
+    prints: dict[str, str] = {}
+    for stage in stages:
+        parts = [stage.command, [prints[name] for name in stage.after]]
+        prints[stage.name] = hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
+    return prints

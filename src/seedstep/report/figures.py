@@ -1,104 +1,47 @@
-"""Find the tasks on which systems differ most, and draw figures of scores and losses.
+"""Draw figures of scores, gains and losses, and charts of lines over time, steps or sizes.
 
-`task_changes` finds the tasks and instances. `save_figures` draws the scores of systems, over all
-instances and by category; `plot_losses` draws the losses of a tuning.
+`save_figures` draws the scores of systems, over all instances and by category; `plot_losses` draws
+the losses of a tuning.
 
 Example::
 
-    changes = task_changes(tuned.scores, base.scores)
-    changes[0].task, changes[0].difference  # the most improved task
+    line_chart("loss", "Loss", [ChartLine("training", points)], ("step", "loss"))
 """
 
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, log
 from pathlib import Path
-from statistics import fmean
 from typing import Any, Literal
 
 from seedstep.data import folder_with, write_atomically
 from seedstep.errors import InputError
-from seedstep.evaluate import InstanceResult, Metric, Scores, category_metric
+from seedstep.evaluate import Metric, category_metric
 from seedstep.evaluate.gains import NONE, GainRow, MeasuredTask, gain_rows
 from seedstep.evaluate.intervals import Value, about_intervals
 from seedstep.evaluate.metrics import compared_metrics
 from seedstep.evaluate.systems import NO_CATEGORY, EvaluatedSystem
-from seedstep.report.charts import ChartLine, line_chart, render
-from seedstep.report.charts.style import LIGHT, SERIES, drawing
-from seedstep.report.records import Chart
+from seedstep.report.records import Chart, Table, number
+from seedstep.report.statistics import thinned
+from seedstep.report.style import LIGHT, SERIES, drawing, is_narrow, label, render
 from seedstep.text import one_line, shortened
 from seedstep.tune.records import read_losses
 
 __all__ = [
-    "InstanceChange",
-    "TaskChange",
+    "ChartLine",
     "category_figure",
     "drawn",
     "gain_figure",
+    "line_chart",
     "loss_chart",
     "overall_figure",
     "plot_losses",
     "save_figures",
     "save_gains",
+    "size_chart",
     "smoothed",
-    "task_changes",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceChange:
-    """An instance, and the first system's score less the second's, in points from 0 to 100."""
-
-    instance: str
-    difference: float
-
-
-@dataclass(frozen=True, slots=True)
-class TaskChange:
-    """The mean scores of two systems on a task, by the metric of its category.
-
-    Of its `instances`, those with the largest difference in favour of the better system come first.
-    """
-
-    task: str
-    category: str
-    metric: Metric
-    first: float
-    second: float
-    instances: tuple[InstanceChange, ...]
-
-    @property
-    def difference(self) -> float:
-        """The first system's score less the second's, in points."""
-        return self.first - self.second
-
-
-def task_changes(first: Scores, second: Scores) -> list[TaskChange]:
-    """Return the tasks on which both systems were scored, the most improved first."""
-    others = {result.instance: result for result in second.results}
-    by_task: dict[str, list[tuple[InstanceResult, InstanceResult]]] = {}
-    for result in first.results:
-        if other := others.get(result.instance):
-            by_task.setdefault(result.task, []).append((result, other))
-    changes = [_change(task, pairs, first.metrics) for task, pairs in by_task.items()]
-    return sorted(changes, key=lambda change: (-change.difference, change.task))
-
-
-def _change(
-    task: str, pairs: list[tuple[InstanceResult, InstanceResult]], metrics: Sequence[Metric]
-) -> TaskChange:
-    category = pairs[0][0].category
-    metric = category_metric(category, metrics)
-    marks = [(result.marks[metric.name], other.marks[metric.name]) for result, other in pairs]
-    first, second = (100 * fmean(side) for side in zip(*marks, strict=True))
-    instances = [
-        InstanceChange(result.instance, 100 * (better - worse))
-        for (result, _), (better, worse) in zip(pairs, marks, strict=True)
-    ]
-    sign = 1 if first >= second else -1
-    instances.sort(key=lambda change: -sign * change.difference)
-    return TaskChange(task, category, metric, first, second, tuple(instances))
 
 
 FigureFormat = Literal["svg", "png"]
@@ -152,8 +95,8 @@ def overall_figure(systems: Sequence[EvaluatedSystem]) -> Any:
     """Draw the scores of each system over all instances, by the metrics that comparisons show."""
     metrics = compared_metrics(systems[0].scores.metrics)
     figure, axes = _canvas(7.5, 1.2 + 0.62 * len(systems))
-    for number, metric in enumerate(metrics):
-        places = [place + _offset(number, len(metrics)) for place in range(len(systems))]
+    for rank, metric in enumerate(metrics):
+        places = [place + _offset(rank, len(metrics)) for place in range(len(systems))]
         values = [system.overall.of(metric.name) for system in systems]
         axes.barh(
             places,
@@ -161,7 +104,7 @@ def overall_figure(systems: Sequence[EvaluatedSystem]) -> Any:
             height=GROUP_WIDTH / len(metrics),
             xerr=_whiskers(values),
             label=metric.title,
-            color=SERIES[number % len(SERIES)],
+            color=SERIES[rank % len(SERIES)],
             error_kw=_WHISKER,
         )
         for place, value in zip(places, values, strict=True):
@@ -183,21 +126,21 @@ def category_figure(systems: Sequence[EvaluatedSystem]) -> Any:
     metrics = {name: category_metric(name, known) for name in found}
     names = sorted(found, key=lambda name: (known.index(metrics[name]), name))
     figure, axes = _canvas(_width(len(names), len(systems)), 4.6)
-    for number, system in enumerate(systems):
+    for rank, system in enumerate(systems):
         values = [_category_value(system, name, metrics[name]) for name in names]
         axes.bar(
-            [place + _offset(number, len(systems)) for place in range(len(names))],
+            [place + _offset(rank, len(systems)) for place in range(len(names))],
             [value.value or 0.0 for value in values],
             width=GROUP_WIDTH / len(systems),
             yerr=_whiskers(values),
             label=_label(system.name),
-            color=SERIES[number % len(SERIES)],
+            color=SERIES[rank % len(SERIES)],
             error_kw=_WHISKER,
         )
     axes.set_xticks(range(len(names)), [_category_label(name, metrics[name]) for name in names])
     axes.tick_params(axis="x", length=0, labelsize=8, rotation=40)
-    for label in axes.get_xticklabels():
-        label.set(ha="right", rotation_mode="anchor")
+    for tick in axes.get_xticklabels():
+        tick.set(ha="right", rotation_mode="anchor")
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.set_ylim(0, 100)
     axes.set_ylabel("score, with 95% intervals over tasks")
@@ -232,15 +175,15 @@ def gain_figure(rows: Sequence[GainRow]) -> Any:
     groups = list(dict.fromkeys(row.group for row in rows))
     versions = list(dict.fromkeys(row.version for row in rows))
     figure, axes = _canvas(7.5, 1.2 + 0.17 * len(groups) * (len(versions) + 1))
-    for number, version in enumerate(versions):
+    for rank, version in enumerate(versions):
         found = [row for row in rows if row.version == version]
         axes.errorbar(
             [row.gain.value for row in found],
-            [groups.index(row.group) + _offset(number, len(versions)) for row in found],
+            [groups.index(row.group) + _offset(rank, len(versions)) for row in found],
             xerr=_whiskers([row.gain for row in found]),
             fmt="o",
             markersize=4,
-            color=SERIES[number % len(SERIES)],
+            color=SERIES[rank % len(SERIES)],
             elinewidth=1.2,
             label=_label(version),
         )
@@ -271,9 +214,9 @@ def _width(groups: int, bars: int) -> float:
     return max(7.0, min(wanted, 14.0), 1.5 + 0.45 * groups)
 
 
-def _offset(number: int, count: int) -> float:
+def _offset(rank: int, count: int) -> float:
     """Return the position of a bar relative to the middle of its group."""
-    return (number - (count - 1) / 2) * GROUP_WIDTH / count
+    return (rank - (count - 1) / 2) * GROUP_WIDTH / count
 
 
 def _whiskers(values: Sequence[Value]) -> list[list[float]]:
@@ -306,6 +249,102 @@ def _category_label(category: str, metric: Metric) -> str:
 
 def _label(name: str) -> str:
     return shortened(one_line(name), LONGEST_NAME - 1)
+
+
+SIZE = (4.8, 2.7)
+DASHES = ("-", "--", "-.", ":")
+TABLE_POINTS = 20
+FEW_POINTS = 30
+"""The most points of a line that are marked."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChartLine:
+    """A line: its name, and at least one point (x, y), in the order of x.
+
+    A `faint` line is drawn lighter than the others.
+    """
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+    faint: bool = False
+
+
+def line_chart(name: str, title: str, lines: Sequence[ChartLine], units: tuple[str, str]) -> Chart:
+    """Return a chart of lines with common axes; its table has up to 20 points of each line."""
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        for place, line in enumerate(lines):
+            points = thinned(line.points)
+            axes.plot(
+                *zip(*points, strict=True),
+                color=SERIES[place % len(SERIES)],
+                linestyle=DASHES[place % len(DASHES)],
+                marker="o" if len(points) <= FEW_POINTS else "",
+                markersize=3,
+                alpha=0.4 if line.faint else 1,
+                label=label(line.name),
+            )
+        axes.set_xlabel(units[0])
+        axes.set_ylabel(units[1])
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(lambda value, place: number(value))
+        axes.margins(x=0.02)
+        axes.set_ylim(bottom=0)
+        if len(lines) > 1:
+            axes.legend()
+
+    alt = " ".join(
+        f"{label(line.name)}: from {number(first)} to {number(last)} {units[1]}."
+        for line in lines
+        for first, last in [(line.points[0][1], line.points[-1][1])]
+    )
+    rows = tuple(
+        (line.name, number(x), number(y))
+        for line in lines
+        for x, y in thinned(line.points, TABLE_POINTS)
+    )
+    return Chart(name, title, alt, SIZE, draw, Table(title, ("line", *units), rows))
+
+
+def size_chart(name: str, title: str, found: Mapping[int, Value], units: tuple[str, str]) -> Chart:
+    """Return a chart of values with intervals by a size above zero, whose axis is logarithmic."""
+    sizes = sorted(size for size, value in found.items() if value.value is not None)
+    points = [(size, found[size]) for size in sizes]
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        axes.set_xscale("log")
+        values = [value.value for _, value in points]
+        axes.plot(sizes, values, color=SERIES[0], marker="o", markersize=4)
+        for size, value in points:
+            if value.low is not None and value.high is not None:
+                axes.plot([size, size], [value.low, value.high], color=SERIES[0], alpha=0.5)
+        named = _apart(sizes, 0.18 if is_narrow(figure) else 0.1)
+        axes.set_xticks(named, [f"{size:,}" for size in named])
+        axes.set_xticks([], minor=True)
+        axes.set_xlabel(units[0])
+        axes.set_ylabel(units[1])
+
+    shown = [number(value.value) for _, value in points]
+    alt = f"From {shown[0]} with {sizes[0]:,} {units[0]} to {shown[-1]} with {sizes[-1]:,}."
+    rows = tuple(
+        (f"{size:,}", number(value.value), number(value.low), number(value.high))
+        for size, value in points
+    )
+    head = (*units, "95% interval from", "to")
+    return Chart(name, title, alt, SIZE, draw, Table(title, head, rows, names=0))
+
+
+def _apart(sizes: Sequence[int], share: float) -> list[int]:
+    """Return the sizes that are apart by this share of a logarithmic axis, the largest first."""
+    least = share * log(sizes[-1] / sizes[0])
+    named: list[int] = []
+    for size in reversed(sizes):
+        if not named or log(named[-1] / size) >= least:
+            named.append(size)
+    return named
 
 
 SMOOTHED_OVER = 0.02

@@ -32,7 +32,6 @@ from seedstep.data import PathOrTasks, StrPath, evaluation_items, require_ours, 
 from seedstep.data.sources import path_of
 from seedstep.errors import InputError, MissingExtraError
 from seedstep.llm.endpoints import OPENAI_URL
-from seedstep.report.charts import DARK, LIGHT, DrawnChart, render
 from seedstep.report.contents import (
     SECTIONS,
     ReportContext,
@@ -45,6 +44,7 @@ from seedstep.report.paper_layout import paper_part
 from seedstep.report.paper_tables import paper_tables
 from seedstep.report.records import Chart, Headline, ReportPart, Table
 from seedstep.report.statistics import NamedText
+from seedstep.report.style import DARK, LIGHT, DrawnChart, render
 from seedstep.runs import PredictionRecords, Run
 from seedstep.stages import open_run
 from seedstep.text import visible

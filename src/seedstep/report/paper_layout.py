@@ -20,7 +20,8 @@ from typing import Any
 
 from seedstep.evaluate.intervals import NOTHING, shown
 from seedstep.evaluate.systems import CellTable
-from seedstep.report.charts import interval_chart, size_chart
+from seedstep.report.bars import interval_chart
+from seedstep.report.figures import size_chart
 from seedstep.report.paper_tables import Agreement, PaperDifference, PaperTable, sign_of
 from seedstep.report.records import Block, Chart, Headline, Paragraph, ReportPart, Section, Table
 from seedstep.report.sections.results import CERTAIN, certainty_of

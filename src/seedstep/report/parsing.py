@@ -1,4 +1,4 @@
-"""The verbs of English instructions and their objects (Self-Instruct, Figure 3).
+"""The verbs of English instructions and their objects, found and drawn (Self-Instruct, Figure 3).
 
 Many instructions are parsed in several processes: `python -m seedstep.report.parsing` is one of
 these. It reads a text in JSON on each line of its input, and writes the verb and the noun, or null,
@@ -8,6 +8,7 @@ Example::
 
     found = structure(["Write a poem about rivers."])
     top_verbs(found)[0].nouns  # (("poem", 1),)
+    ring_chart("structure", "Verbs", top_verbs(found))
 """
 
 import json
@@ -19,10 +20,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cache
+from math import cos, pi, sin
 from threading import Thread
 from typing import IO, Any
 
 from seedstep.errors import MissingExtraError
+from seedstep.report.records import Chart, Table
+from seedstep.report.style import LIGHT, NARROW_ROW, SERIES, is_narrow, label, name_rows
 
 __all__ = [
     "Pair",
@@ -30,6 +34,7 @@ __all__ = [
     "TellDone",
     "Verb",
     "parsed_pairs",
+    "ring_chart",
     "structure",
     "top_verbs",
     "verb_and_noun",
@@ -246,6 +251,113 @@ def _feed(to: IO[str], texts: Sequence[str]) -> None:
                 to.write(json.dumps(text) + "\n")
     except OSError:  # the process has ended, which its output tells
         return
+
+
+RINGS_SIZE = (6.4, 6.4)
+INNER, MIDDLE, OUTER = 0.22, 0.62, 1.0
+"""The radii of the ring chart: of the hole, of the inner ring, of the outer ring."""
+
+LEAST_ANGLE = 0.05
+"""The smallest angle, in radians, of a segment with a label: below it labels would overlap."""
+
+
+def ring_chart(name: str, title: str, verbs: Sequence[Verb]) -> Chart:
+    """Return a chart of verbs (inner ring) and their objects (outer ring).
+
+    There is at least one verb. The segment of a verb is as wide as the segments of its objects; the
+    table has all numbers. A narrow chart has bars in place of the rings.
+    """
+
+    def draw(figure: Any) -> None:
+        if is_narrow(figure):
+            _verb_bars(figure.subplots(), verbs)
+            return
+        axes = figure.subplots(subplot_kw={"aspect": "equal"})
+        axes.set_axis_off()
+        axes.set_xlim(-OUTER, OUTER)
+        axes.set_ylim(-OUTER, OUTER)
+        total = sum(count for verb in verbs for _, count in verb.nouns)
+        angle = pi / 2
+        for place, verb in enumerate(verbs):
+            colour = SERIES[place % len(SERIES)]
+            begin = angle
+            for noun, count in verb.nouns:
+                end = angle - 2 * pi * count / total
+                _segment(axes, (MIDDLE, OUTER), (angle, end), noun, colour, 0.18)
+                angle = end
+            _segment(axes, (INNER, MIDDLE), (begin, angle), verb.verb, colour, 0.42)
+
+    first = verbs[0]
+    alt = (
+        f"{len(verbs)} verbs with their most common objects. The most common verb is "
+        f"{label(first.verb)}, with {label(first.nouns[0][0])} most often."
+    )
+    rows = tuple(
+        (verb.verb, ", ".join(f"{noun} {n:,}" for noun, n in verb.nouns), f"{verb.count:,}")
+        for verb in verbs
+    )
+    table = Table(title, ("verb", "most common objects", "instructions"), rows, names=2)
+    narrow = 0.4 + NARROW_ROW * len(verbs)
+    return Chart(name, title, alt, RINGS_SIZE, draw, table, narrow)
+
+
+def _verb_bars(axes: Any, verbs: Sequence[Verb]) -> None:
+    """Draw a bar for each verb, divided into its objects, which are named beside it."""
+    for place, verb in enumerate(verbs):
+        start = 0
+        for _, count in verb.nouns:
+            axes.barh(
+                place,
+                count,
+                left=start,
+                height=0.4,
+                color=SERIES[place % len(SERIES)],
+                edgecolor=LIGHT["surface"],
+            )
+            start += count
+    objects = [label(", ".join(noun for noun, _ in verb.nouns), OBJECTS_WIDTH) for verb in verbs]
+    name_rows(axes, [verb.verb for verb in verbs], objects)
+    axes.set_xlabel("instructions")
+    axes.xaxis.get_major_locator().set_params(integer=True, nbins=5)
+
+
+OBJECTS_WIDTH = 36
+"""The most characters of the objects of a verb in a narrow chart."""
+
+
+def _segment(
+    axes: Any,
+    radii: tuple[float, float],
+    angles: tuple[float, float],
+    text: str,
+    colour: str,
+    alpha: float,
+) -> None:
+    """Draw a segment of a ring, clockwise between two angles, with its text along the radius."""
+    from matplotlib.patches import Wedge
+
+    inner, outer = radii
+    begin, end = angles
+    degrees = (180 * end / pi, 180 * begin / pi)
+    place = ((0, 0), outer, *degrees)
+    axes.add_patch(Wedge(*place, width=outer - inner, color=colour, alpha=alpha, linewidth=0))
+    axes.add_patch(
+        Wedge(*place, width=outer - inner, fill=False, edgecolor=LIGHT["surface"], linewidth=1)
+    )
+    if begin - end < LEAST_ANGLE:
+        return
+    middle, radius = (begin + end) / 2, (inner + outer) / 2
+    turned = 180 * middle / pi % 360
+    axes.text(
+        radius * cos(middle),
+        radius * sin(middle),
+        label(text)[:14],
+        rotation=turned + 180 if 90 < turned < 270 else turned,
+        rotation_mode="anchor",
+        ha="center",
+        va="center",
+        fontsize=8,
+    )
 
 
 def _main() -> None:

@@ -16,8 +16,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from seedstep.errors import InputError, SeedstepError, StoreError, first_line
-from seedstep.review.predicted import ComparedAnswers, Counting
-from seedstep.review.verdicts import FoundPage, Wanted, find_verdicts, outcomes_of, page_of
+from seedstep.review.answers import (
+    ComparedAnswers,
+    FoundPage,
+    Wanted,
+    find_verdicts,
+    outcomes_of,
+    page_of,
+)
+from seedstep.review.pages import Counting
 from seedstep.runs import Run
 from seedstep.runs.blocks import Block
 from seedstep.runs.database import RECOVER, decode_value

@@ -1,4 +1,4 @@
-"""Render pages from templates, and guard the requests of a server.
+"""Render pages from templates, count what they show, and guard the requests of a server.
 
 Texts in pages are escaped, and freed of characters that reverse or hide text. `Guard` lets only
 requests pass that have the right host and a known secret.
@@ -14,8 +14,9 @@ import socket
 from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib import resources
+from threading import Thread
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 from starlette.datastructures import Headers, MutableHeaders
@@ -35,6 +36,7 @@ __all__ = [
     "HEADERS",
     "LONGEST_BODY",
     "STATIC",
+    "Counting",
     "Guard",
     "answers_to",
     "clean",
@@ -253,6 +255,46 @@ def history_json(rows: tuple[LabelRow, ...] | list[LabelRow]) -> str:
         for row in rows
     ]
     return msgspec.json.encode(known).decode()
+
+
+PATIENCE = 0.3
+"""How many seconds a page waits for what is counted in the background."""
+
+T = TypeVar("T")
+
+
+class Counting(Generic[T]):
+    """Computes a value in a thread, for pages, which wait for it at most PATIENCE seconds."""
+
+    def __init__(self, make: Callable[[], T], version: int | None) -> None:
+        """Start the thread, which calls `make`.
+
+        `version` is that of the database that it reads; None if the database has no versions.
+        """
+        self._make = make
+        self._version = version
+        self._made: list[T] = []
+        self._problem: Exception | None = None
+        self._thread = Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        try:
+            self._made.append(self._make())
+        except Exception as problem:  # raised where it is asked for
+            self._problem = problem
+
+    def holds(self, version: int | None) -> bool:
+        """Return whether the value is of this version, or still being computed."""
+        is_same = version is not None and version == self._version
+        return self._thread.is_alive() or (is_same and bool(self._made))
+
+    def wait(self, seconds: float = PATIENCE) -> T | None:
+        """Return the value, or None if it takes longer. What `make` raises is raised here."""
+        self._thread.join(seconds)
+        if self._problem:
+            raise self._problem
+        return self._made[0] if self._made else None
 
 
 def clock(seconds: float | None) -> str:

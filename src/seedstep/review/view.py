@@ -21,11 +21,10 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp
 
 from seedstep.errors import SeedstepError
+from seedstep.review.answers import EACH, TIE, FoundPage, Wanted
 from seedstep.review.app import plain_app
 from seedstep.review.browse import BrowsedRun
 from seedstep.review.pages import Guard, answers_to, render_page
-from seedstep.review.predicted import TIE
-from seedstep.review.verdicts import EACH, FoundPage, Wanted
 from seedstep.runs.database import MAY_BE_DAMAGE
 
 __all__ = ["make_view"]

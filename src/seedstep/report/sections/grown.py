@@ -13,8 +13,8 @@ from types import MappingProxyType
 
 from seedstep.data import Task
 from seedstep.evaluate.intervals import mean_of_tasks, shown
-from seedstep.report.charts import bar_chart, histogram_chart, ring_chart
-from seedstep.report.parsing import Structure, top_verbs
+from seedstep.report.bars import bar_chart, histogram_chart
+from seedstep.report.parsing import Structure, ring_chart, top_verbs
 from seedstep.report.records import (
     Block,
     Field,

@@ -19,8 +19,8 @@ from math import isfinite
 
 from seedstep.infer.distill import LEFT_OUT
 from seedstep.llm import Pricing, Tokens
-from seedstep.report.charts import ChartLine, bar_chart, histogram_chart, line_chart
-from seedstep.report.figures import loss_chart
+from seedstep.report.bars import bar_chart, histogram_chart
+from seedstep.report.figures import ChartLine, line_chart, loss_chart
 from seedstep.report.records import (
     Block,
     Field,

@@ -17,7 +17,7 @@ from seedstep.evaluate.agreement import OUTCOMES
 from seedstep.evaluate.intervals import Value, shown
 from seedstep.evaluate.people import StandingLabels, split_in_four, tally, value_name
 from seedstep.evaluate.systems import about_shown
-from seedstep.report.charts import share_chart
+from seedstep.report.bars import share_chart
 from seedstep.report.records import Block, Field, Paragraph, Section, Specimen, Specimens, Table
 
 __all__ = ["people_sections"]

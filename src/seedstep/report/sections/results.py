@@ -9,10 +9,13 @@ Example::
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
 from types import MappingProxyType
 from typing import Literal
 
 from seedstep.data import Instance, Task, instances_of
+from seedstep.evaluate import InstanceResult, Metric, Scores, category_metric
 from seedstep.evaluate.agreement import OUTCOMES, missing_verdicts, preferences, ratings
 from seedstep.evaluate.compare import compare_systems
 from seedstep.evaluate.intervals import McNemar, Value, shown
@@ -29,8 +32,7 @@ from seedstep.evaluate.systems import (
 )
 from seedstep.evaluate.tables import verdict_table
 from seedstep.inputs import SystemPredictions
-from seedstep.report.charts import bar_chart, difference_chart, interval_chart, share_chart
-from seedstep.report.figures import TaskChange, task_changes
+from seedstep.report.bars import bar_chart, difference_chart, interval_chart, share_chart
 from seedstep.report.records import (
     Block,
     Certainty,
@@ -45,7 +47,15 @@ from seedstep.report.records import (
 )
 from seedstep.steps import render
 
-__all__ = ["CERTAIN", "certainty_of", "results_sections", "verdicts_section"]
+__all__ = [
+    "CERTAIN",
+    "InstanceChange",
+    "TaskChange",
+    "certainty_of",
+    "results_sections",
+    "task_changes",
+    "verdicts_section",
+]
 
 SHOWN_TASKS = 5
 SHOWN_INSTANCES = 2
@@ -53,6 +63,61 @@ SHOWN_INSTANCES = 2
 NOTHING = "(none)"
 
 AnswerTexts = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceChange:
+    """An instance, and the first system's score less the second's, in points from 0 to 100."""
+
+    instance: str
+    difference: float
+
+
+@dataclass(frozen=True, slots=True)
+class TaskChange:
+    """The mean scores of two systems on a task, by the metric of its category.
+
+    Of its `instances`, those with the largest difference in favour of the better system come first.
+    """
+
+    task: str
+    category: str
+    metric: Metric
+    first: float
+    second: float
+    instances: tuple[InstanceChange, ...]
+
+    @property
+    def difference(self) -> float:
+        """The first system's score less the second's, in points."""
+        return self.first - self.second
+
+
+def task_changes(first: Scores, second: Scores) -> list[TaskChange]:
+    """Return the tasks on which both systems were scored, the most improved first."""
+    others = {result.instance: result for result in second.results}
+    by_task: dict[str, list[tuple[InstanceResult, InstanceResult]]] = {}
+    for result in first.results:
+        if other := others.get(result.instance):
+            by_task.setdefault(result.task, []).append((result, other))
+    changes = [_change(task, pairs, first.metrics) for task, pairs in by_task.items()]
+    return sorted(changes, key=lambda change: (-change.difference, change.task))
+
+
+def _change(
+    task: str, pairs: list[tuple[InstanceResult, InstanceResult]], metrics: Sequence[Metric]
+) -> TaskChange:
+    category = pairs[0][0].category
+    metric = category_metric(category, metrics)
+    marks = [(result.marks[metric.name], other.marks[metric.name]) for result, other in pairs]
+    first, second = (100 * fmean(side) for side in zip(*marks, strict=True))
+    instances = [
+        InstanceChange(result.instance, 100 * (better - worse))
+        for (result, _), (better, worse) in zip(pairs, marks, strict=True)
+    ]
+    sign = 1 if first >= second else -1
+    instances.sort(key=lambda change: -sign * change.difference)
+    return TaskChange(task, category, metric, first, second, tuple(instances))
 
 
 def results_sections(

@@ -11,9 +11,9 @@ from typing import Any
 
 from seedstep.evaluate.intervals import Value, shown
 from seedstep.evaluate.systems import Difference
-from seedstep.report.charts.style import LIGHT, NARROW_ROW, SERIES, is_narrow, label, name_rows
 from seedstep.report.records import Chart, Table, number
 from seedstep.report.statistics import Histogram
+from seedstep.report.style import LIGHT, NARROW_ROW, SERIES, is_narrow, label, name_rows
 
 __all__ = [
     "bar_chart",

@@ -1,23 +1,30 @@
-"""The answers of a run's systems side by side, a page at a time, and who wins each instance.
+"""Answers, a page at a time: those of a run's systems side by side, and a judge's verdicts on them.
 
-Reading a page takes the tasks, which are read once, and the answers on it. Who wins is found from
-all answers: in the background, from the first time that somebody asks. Until all are compared, a
-page shows what is known so far, and how many instances are left.
+Reading a page takes the tasks, which are read once, and the answers on it. Which system wins an
+instance is found from all answers: in the background, from the first time that somebody asks. Until
+all are compared, a page shows what is known so far, and how many instances are left.
 
 Example::
 
     with Run.read(PREDICT, Path("runs/test")) as run:
         page = ComparedAnswers(run).find(Wanted(state="tuned"))
+
+`find_verdicts` finds the verdicts of a judge, and `page_of` rows of any table.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
-from threading import RLock, Thread
-from typing import Generic, TypeVar
+from threading import RLock
+from typing import Any
+
+import msgspec
 
 from seedstep.data import Instance, Task, instances_of
+from seedstep.errors import StoreError
+from seedstep.evaluate.judge import FIRST, SAME, SECOND, Judged, JudgeVerdict
 from seedstep.evaluate.metrics import (
     METRICS,
     Metric,
@@ -25,18 +32,92 @@ from seedstep.evaluate.metrics import (
     category_metric,
     stemmed_tokens,
 )
-from seedstep.review.verdicts import EACH, FoundPage, Wanted
-from seedstep.runs import PredictionsRun
-from seedstep.runs.database import Database
+from seedstep.review.pages import Counting
+from seedstep.runs import JudgeRun, PredictionsRun
+from seedstep.runs.database import Database, decode_value
 from seedstep.runs.directory import DATABASE
+from seedstep.stages import JudgedInputs
 
-__all__ = ["ANSWERS", "TIE", "ComparedAnswers", "Counting", "PredictedAnswer", "PredictedInstance"]
+__all__ = [
+    "ANSWERS",
+    "EACH",
+    "EQUAL",
+    "MISSING",
+    "TIE",
+    "ComparedAnswers",
+    "FoundPage",
+    "JudgedAnswers",
+    "PredictedAnswer",
+    "PredictedInstance",
+    "SeenVerdict",
+    "Wanted",
+    "find_verdicts",
+    "outcomes_of",
+    "page_of",
+]
+
+
+EACH = 50
+"""The number of rows of a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A search: texts and choices, which are empty for any value, and the page, from 1."""
+
+    text: str = ""
+    group: str = ""
+    state: str = ""
+    page: int = 1
+
+    @property
+    def start(self) -> int:
+        """The number of rows before the page."""
+        return EACH * (self.page - 1)
+
+    @property
+    def in_json(self) -> str:
+        """The text as it stands within a text of JSON."""
+        return msgspec.json.encode(self.text).decode()[1:-1]
+
+    @property
+    def pattern(self) -> str:
+        """A pattern for LIKE, with backslashes as escapes, of JSON that has the text somewhere."""
+        plain = re.sub(r"([\\%_])", r"\\\1", self.in_json)
+        return f"%{plain}%"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPage:
+    """The rows of a page, and the number of all rows found; `left` were not looked at yet."""
+
+    rows: tuple[Any, ...]
+    total: int
+    left: int = 0
+
+    @property
+    def pages(self) -> int:
+        """The number of pages."""
+        return max(1, -(-self.total // EACH))
+
+
+def page_of(
+    database: Database, columns: str, table: str, order: str, values: Sequence[Any], wanted: Wanted
+) -> FoundPage:
+    """Return a page of the rows of a table, and how many rows there are.
+
+    `table` is all of a query after its columns; `values` are those that it asks for.
+    """
+    counted = database.rows(f"SELECT count(*) {table}", values)
+    count = counted[0][0] if counted else 0
+    if count <= wanted.start:
+        return FoundPage((), count)
+    query = f"SELECT {columns} {table} ORDER BY {order} LIMIT {EACH} OFFSET {wanted.start}"
+    return FoundPage(tuple(map(dict, database.rows(query, values))), count)
+
 
 TIE = "(tie)"
 """The winner of an instance if no system is better than all others."""
-
-PATIENCE = 0.3
-"""How many seconds a page waits for what is counted in the background."""
 
 STRETCH = 2_000
 """How many instances are compared before a page is told of them."""
@@ -46,42 +127,6 @@ ANSWERS = (
     " WHERE system IN (SELECT name FROM systems) AND place >= ? AND place < ?"
 )
 """What all systems answered to instances; a search by the primary key for each of them."""
-
-T = TypeVar("T")
-
-
-class Counting(Generic[T]):
-    """Computes a value in a thread, for pages, which wait for it at most PATIENCE seconds."""
-
-    def __init__(self, make: Callable[[], T], version: int | None) -> None:
-        """Start the thread, which calls `make`.
-
-        `version` is that of the database that it reads; None if the database has no versions.
-        """
-        self._make = make
-        self._version = version
-        self._made: list[T] = []
-        self._problem: Exception | None = None
-        self._thread = Thread(target=self._work, daemon=True)
-        self._thread.start()
-
-    def _work(self) -> None:
-        try:
-            self._made.append(self._make())
-        except Exception as problem:  # raised where it is asked for
-            self._problem = problem
-
-    def holds(self, version: int | None) -> bool:
-        """Return whether the value is of this version, or still being computed."""
-        is_same = version is not None and version == self._version
-        return self._thread.is_alive() or (is_same and bool(self._made))
-
-    def wait(self, seconds: float = PATIENCE) -> T | None:
-        """Return the value, or None if it takes longer. What `make` raises is raised here."""
-        self._thread.join(seconds)
-        if self._problem:
-            raise self._problem
-        return self._made[0] if self._made else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,3 +300,100 @@ def _best(points: Mapping[str, float]) -> tuple[str, ...]:
         return ()
     most = max(points.values())
     return tuple(system for system, found in points.items() if found == most)
+
+
+EQUAL = "(same)"
+MISSING = "(missing)"
+
+DAMAGED = "(damaged)"
+
+_EACH = "json_each(CASE WHEN json_valid(r.result) THEN r.result ELSE '{}' END, '$.verdicts')"
+_IS_ONE = "CASE v.type WHEN 'object' THEN json_type(v.value, '$.label') = 'text' ELSE 0 END"
+_OUTCOME = f"""
+CASE json_extract(v.value, '$.label')
+WHEN '{FIRST}' THEN json_extract(v.value, '$.shown[0]')
+WHEN '{SECOND}' THEN json_extract(v.value, '$.shown[1]')
+WHEN '{SAME}' THEN '{EQUAL}'
+WHEN '' THEN '{MISSING}'
+ELSE json_extract(v.value, '$.label') END
+"""
+_VERDICTS = f"""
+FROM results r WHERE (?1 = '' OR category = ?1)
+AND (?2 = '' OR instr(lower(definition), lower(?2)) OR result LIKE ?4 ESCAPE '\\' OR task = ?2)
+AND (?3 = '' OR EXISTS (
+    SELECT 1 FROM {_EACH} v WHERE {_IS_ONE} AND {_OUTCOME} = ?3))
+"""  # noqa: S608 - our own words
+_OUTCOMES = f"SELECT DISTINCT {_OUTCOME} FROM results r, {_EACH} v WHERE {_IS_ONE}"  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class SeenVerdict:
+    """A verdict: the systems in the order shown, who won or the level, and what the judge said."""
+
+    shown: str
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedAnswers:
+    """An instance with its answers by system, and the verdicts on them.
+
+    `task` is None, and there are no answers, if the judged files can't be read as they were.
+    """
+
+    key: str
+    name: str
+    category: str
+    definition: str
+    task: Task | None
+    answers: tuple[tuple[str, str], ...]
+    verdicts: tuple[SeenVerdict, ...]
+
+
+def outcomes_of(run: JudgeRun) -> tuple[str, ...]:
+    """Return all outcomes of verdicts: levels or systems, then EQUAL and MISSING."""
+    found = sorted(str(row[0]) for row in run.database.rows(_OUTCOMES))
+    return tuple(sorted(found, key=lambda outcome: outcome in (EQUAL, MISSING)))
+
+
+def find_verdicts(run: JudgeRun, inputs: JudgedInputs, wanted: Wanted) -> FoundPage:
+    """Find judged instances; `group` is a category, `state` the outcome of one of the verdicts."""
+    values = (wanted.group, wanted.text, wanted.state, wanted.pattern)
+    columns = "task, category, definition, CAST(result AS BLOB) AS result"
+    found = page_of(run.database, columns, _VERDICTS, "position", values, wanted)
+    rows = []
+    for row in found.rows:
+        judged = _judged(row["task"], row["result"])
+        task = inputs.tasks.get(judged.instance)
+        texts = inputs.answers if task else {}
+        answers = tuple((name, found.get(judged.instance, "")) for name, found in texts.items())
+        rows.append(
+            JudgedAnswers(
+                judged.instance,
+                judged.task,
+                row["category"],
+                row["definition"],
+                task,
+                answers,
+                tuple(map(_seen, judged.verdicts)),
+            )
+        )
+    return FoundPage(tuple(rows), found.total)
+
+
+def _judged(name: str, result: bytes) -> Judged:
+    """Return the record of an instance; a damaged one has a verdict that says so."""
+    try:
+        return decode_value(result, Judged, f"the result of task '{name}'")
+    except StoreError as error:
+        return Judged(name, name, (JudgeVerdict((DAMAGED,), "", failure=str(error)),))
+
+
+def _seen(verdict: JudgeVerdict) -> SeenVerdict:
+    first, last = (*verdict.shown[:1], ""), ("", *verdict.shown[1:])
+    won = {FIRST: first[0], SECOND: last[-1], SAME: EQUAL, "": MISSING}
+    reason = "\n\n".join([*verdict.replies, *([verdict.failure] if verdict.failure else ())])
+    if not reason:
+        reason = "The texts are equal: the judge was not asked."
+    return SeenVerdict(" / ".join(verdict.shown), won.get(verdict.label, verdict.label), reason)
