@@ -3,9 +3,8 @@
 The commands are those of `seedstep.cli.steps`, which adds them to its list.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,24 +13,15 @@ from seedstep.cli.options import COMMAND_LINE, Asked, with_settings
 from seedstep.cli.progress import live_bar
 from seedstep.cli.terminal import console, plain
 from seedstep.data import TaskChoice
-from seedstep.evaluate.gains import (
-    Grouping,
-    MeasuredTask,
-    changes_since,
-    finds_right,
-    gain_rows,
-    instructions_in,
-    read_measured,
-    shortened_in,
-    version_differences,
-)
-from seedstep.evaluate.intervals import Value, shown
-from seedstep.evaluate.tables import difference_table, gain_table
+from seedstep.data.choice import OFFICIAL_INSTANCES
 from seedstep.infer.likelihood import MeasureSettings
-from seedstep.recipes.measuring import measure_steps
-from seedstep.recipes.selecting import EVALUATED, select_steps
-from seedstep.report.figures import save_gains
 from seedstep.settings import make_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from seedstep.evaluate.gains import Grouping, MeasuredTask
+    from seedstep.evaluate.intervals import Value
 
 __all__ = ["measure_versions", "select_versions"]
 
@@ -47,7 +37,9 @@ def measure_versions(
     ],
     asked: Asked,
     out: Annotated[Path, typer.Option(help="The file to write; the same command goes on with it.")],
-    by: Annotated[Grouping, typer.Option(help="Which rows to show.")] = "category",
+    by: Annotated[
+        Literal["overall", "category", "task"], typer.Option(help="Which rows to show.")
+    ] = "category",
     plots: Annotated[
         Path | None, typer.Option(help="Draw the gains into DIR.", metavar="DIR")
     ] = None,
@@ -60,6 +52,10 @@ def measure_versions(
     ] = None,
 ) -> None:
     """Measure which instructions help a model: how much likelier the right outputs become."""
+    from seedstep.evaluate.gains import changes_since, read_measured, shortened_in
+    from seedstep.evaluate.tables import difference_table
+    from seedstep.recipes.measuring import measure_steps
+
     earlier = read_measured(against) if against else None
     with live_bar("tasks") as bar:
         progress = measure_steps(
@@ -83,11 +79,22 @@ def measure_versions(
     if progress.note:
         console.print(plain(progress.note, style="yellow"), soft_wrap=True)
     if plots:
+        from seedstep.report.figures import save_gains
+
         for path in save_gains(tasks, plots, header.seed):
             console.print(plain(f"wrote {path}"), soft_wrap=True)
 
 
-def _print_gains(tasks: Sequence[MeasuredTask], by: Grouping, seed: int) -> None:
+def _print_gains(tasks: "Sequence[MeasuredTask]", by: "Grouping", seed: int) -> None:
+    from seedstep.evaluate.gains import (
+        finds_right,
+        gain_rows,
+        instructions_in,
+        version_differences,
+    )
+    from seedstep.evaluate.intervals import shown
+    from seedstep.evaluate.tables import difference_table, gain_table
+
     groups = [("overall", gain_rows(tasks, by="overall", seed=seed))]
     if by != "overall":
         groups.append((by, gain_rows(tasks, by=by, seed=seed)))
@@ -103,7 +110,9 @@ def _print_gains(tasks: Sequence[MeasuredTask], by: Grouping, seed: int) -> None
             console.print(plain(line), soft_wrap=True)
 
 
-def _percent(share: Value) -> Value:
+def _percent(share: "Value") -> "Value":
+    from seedstep.evaluate.intervals import Value
+
     value, low, high = (
         None if part is None else 100 * part for part in (share.value, share.low, share.high)
     )
@@ -138,10 +147,12 @@ def select_versions(
             "that was measured on them is used.",
             min=0,
         ),
-    ] = EVALUATED,
+    ] = OFFICIAL_INSTANCES,
     seed: Annotated[int, typer.Option(help="Seed of the choice of another task.")] = 42,
 ) -> None:
     """Keep the best version of each task's instruction, or write a control in its place."""
+    from seedstep.recipes.selecting import select_steps
+
     tasks = make_settings(TaskChoice, asked, COMMAND_LINE)
     done = select_steps(
         sources or [],
