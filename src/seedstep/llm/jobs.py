@@ -31,6 +31,7 @@ from seedstep.llm.faults import (
     storable,
     without_key,
 )
+from seedstep.llm.records import meaning_of
 from seedstep.text import single_spaced
 
 __all__ = [
@@ -133,12 +134,7 @@ def state_of(status: str | None) -> JobState:
         >>> state_of("inProgress"), state_of("reticulating splines")
         ('under way', 'unknown')
     """
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", status or "")
-    word = re.sub(r"[^a-z]+", "_", parted.lower()).strip("_")
-    for form in (word, _PREFIX.sub("", word)):
-        if meaning := _MEANINGS.get(form):
-            return meaning
-    return next((state for state, part in _PARTS if re.search(part, word)), "unknown")
+    return meaning_of(status or "", _MEANINGS, _PREFIX, _PARTS, "[^a-z]+") or "unknown"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ Example::
 
 import hashlib
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -42,6 +42,7 @@ __all__ = [
     "Sending",
     "ending_of",
     "estimated_tokens",
+    "meaning_of",
     "tokens_of",
     "with_cost",
 ]
@@ -214,12 +215,30 @@ def ending_of(finish_reason: str) -> Ending:
 def _ending_of(reason: str) -> Ending:
     if not reason:
         return "finished"
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", reason)
-    word = re.sub(r"[^a-z0-9]+", "_", parted.lower()).strip("_")
-    for form in (word, _PREFIX.sub("", word)):
-        if ending := _SQUEEZED.get(form.replace("_", "")):
-            return ending
-    return next((ending for ending, part in _PARTS if re.search(part, word)), "unknown")
+    return meaning_of(reason, _SQUEEZED, _PREFIX, _PARTS) or "unknown"
+
+
+M = TypeVar("M", bound=str)
+
+
+def meaning_of(
+    text: str,
+    words: Mapping[str, M],
+    prefix: re.Pattern[str],
+    parts: Sequence[tuple[M, str]],
+    others: str = "[^a-z0-9]+",
+) -> M | None:
+    """Return what a word of a server means, however it is written; None if that is not known.
+
+    It is one of `words`, also behind a `prefix` or with parts written apart, or has one of some
+    `parts`, of which the first one found counts. What fits `others` stands between words.
+    """
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", text)
+    word = re.sub(others, "_", parted.lower()).strip("_")
+    for form in (word, prefix.sub("", word)):
+        if meaning := words.get(form) or words.get(form.replace("_", "")):
+            return meaning
+    return next((meaning for meaning, part in parts if re.search(part, word)), None)
 
 
 @dataclass(frozen=True, slots=True)

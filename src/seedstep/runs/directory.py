@@ -21,7 +21,7 @@ import msgspec
 from yarl import URL
 
 from seedstep.data import make_folder, read_yaml
-from seedstep.errors import RunBusyError, RunError, RunMismatchError
+from seedstep.errors import InputError, RunBusyError, RunError, RunMismatchError
 from seedstep.llm import first_address
 from seedstep.llm.endpoints import OPENAI_URL, addresses_of, is_loopback_host
 from seedstep.runs.database import Database
@@ -52,6 +52,7 @@ __all__ = [
     "open_database",
     "refuse_differences",
     "require_free",
+    "require_name",
     "resolve_settings",
     "stage_of",
     "stored_config",
@@ -213,6 +214,18 @@ def refuse_differences(
     ]
     if differences:
         raise RunMismatchError(str(where), differences, another)
+
+
+def require_name(what: str, name: str, longest: int, remedy: str, *, spaced: bool = True) -> None:
+    """Check that people can be shown a name, and type it.
+
+    Raises:
+        InputError: it is empty, longer than `longest`, has characters that can't be printed or,
+            unless it may be `spaced`, spaces around it.
+    """
+    is_bare = spaced or name == name.strip()
+    if not (name.strip() and is_bare and name.isprintable() and len(name) <= longest):
+        raise InputError(f"{what} can't be named {name[:longest]!r}", remedy)
 
 
 DATABASE = "run.db"

@@ -32,6 +32,7 @@ from seedstep.runs.directory import (
     OpenDirectory,
     digest,
     refuse_differences,
+    require_name,
     stage_of,
     take_lock,
 )
@@ -295,9 +296,8 @@ def _require_names(raters: Sequence[str]) -> None:
     if not raters:
         raise InputError("there is no rater", "name some after --raters, as in --raters ann,bob")
     for name in raters:
-        if not (name.strip() == name and name.isprintable() and 0 < len(name) <= LONGEST_NAME):
-            what = f"a rater can't be named {name[:LONGEST_NAME]!r}"
-            raise InputError(what, f"use 1 to {LONGEST_NAME} printable characters")
+        remedy = f"use 1 to {LONGEST_NAME} printable characters"
+        require_name("a rater", name, LONGEST_NAME, remedy, spaced=False)
         if name == OWNER:
             raise InputError(f"a rater can't be named {OWNER}", "take another name")
 

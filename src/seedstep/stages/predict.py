@@ -43,7 +43,7 @@ from seedstep.runs import (
     labelled,
     line,
 )
-from seedstep.runs.directory import about_addresses, refuse_differences
+from seedstep.runs.directory import about_addresses, refuse_differences, require_name
 from seedstep.runs.prediction_lists import (
     NO_PLAN,
     STAMP,
@@ -136,9 +136,8 @@ def plan_begin(
     Raises:
         InputError, RunMismatchError: as there.
     """
-    if not (name.strip() and name.isprintable() and len(name) <= LONGEST_NAME):
-        what = f"a system can't be named {name[:LONGEST_NAME]!r}"
-        raise InputError(what, f"write 1 to {LONGEST_NAME} printable characters after --name")
+    remedy = f"write 1 to {LONGEST_NAME} printable characters after --name"
+    require_name("a system", name, LONGEST_NAME, remedy)
     kept = run.records.kept(name)
     begun = _chosen(listed, name, _settings(kept, asked, defaults))
     before: dict[str, str] = {}
