@@ -72,6 +72,22 @@ def test_an_attention_that_gives_other_answers_apart_is_found_out(
     assert model.config._attn_implementation == "sdpa"
 
 
+@pytest.mark.parametrize(
+    "family",
+    [
+        "Doge",  # its masks leave out keys in longer texts only
+        "GptOss",  # each head may attend to nothing
+    ],
+)
+def test_another_attention_is_not_computed_apart(
+    family: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = answering_model(family)
+    caplog.clear()
+    assert not attends_apart(model)
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("spread", [0.02, 0.1, 0.5])
 def test_noise_of_16_bits_is_no_reason(spread: float) -> None:
     """On some processors it is larger than on others; here it depends on the shapes."""

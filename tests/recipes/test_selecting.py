@@ -181,10 +181,10 @@ class TestSelect:
     def test_as_a_control_each_task_gets_neutral_text_of_the_same_length(
         self, tmp_path: Path
     ) -> None:
-        """As many steps, of as many words, and no word of the task's instruction in them."""
+        """As many steps, of as many characters and a word, and no word of the instruction."""
         texts = {
             "things_0": ["Recognise creatures.", "Answer insect, fish, flower; else tree."],
-            "things_1": ["Word " * 400, "Answer."],
+            "things_1": ["Word " * 400, "识别生物。把它们分成两类。" * 20, "Answer."],
             "things_2": [],
         }
         tasks = TaskChoice(path=str(write_tasks(tmp_path / "tasks.jsonl", 3, 2)))
@@ -203,9 +203,8 @@ class TestSelect:
         assert done.counts == {"neutral": 2}
         assert done.without == 1
         for task, steps in found.items():
-            assert [len(step.split()) for step in steps] == [
-                len(step.split()) for step in texts[task]
-            ]
+            for step, real in zip(steps, texts[task], strict=True):
+                assert len(real) <= len(step) <= len(real) + 12
         assert not {"insect", "fish", "flower", "Answer"} & set(" ".join(found["things_0"]).split())
 
     def test_what_there_is_to_select_by_has_to_be_named(self, tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ class _Apart:
     def __init__(
         self, prefix: Sequence[KeysAndValues], place: torch.Tensor, padding: torch.Tensor
     ) -> None:
-        self._prefix = [(keys.float(), values.float()) for keys, values in prefix]
+        self._prefix = prefix
         own = (place <= place[:, None]) & (place >= padding[:, :, None])
         own |= place == place[:, None]  # padding sees itself: a row of no weights is no number
         self._own = torch.zeros(own.shape).masked_fill(~own, float("-inf"))[:, None]
@@ -195,35 +195,38 @@ class _Apart:
         """Let the model attend to this prefix."""
         usual = model.config._attn_implementation
         token = _attended.set(self)
-        model.set_attn_implementation(APART)
         try:
+            model.set_attn_implementation(APART)
             yield
         finally:
-            model.set_attn_implementation(usual)
             _attended.reset(token)
+            model.set_attn_implementation(usual)
 
     def attend(
         self, layer: int, query: torch.Tensor, own: KeysAndValues, scale: float | None
     ) -> torch.Tensor:
         """Return what the queries of a layer see: [rows, tokens, heads, width]."""
-        rows, heads, tokens, width = query.shape
+        rows, heads, _, width = query.shape
         shared = own[0].shape[1]
-        folded = query.float().reshape(rows, shared, -1, width)
-        if self._own.shape[2] != folded.shape[2]:
-            self._own = self._own.repeat(1, 1, heads // shared, 1)
-        together = folded.transpose(0, 1).reshape(1, shared, -1, width)
-        first, first_sum = _flash(together, *self._prefix[layer], scale=scale)
-        second, second_sum = _flash(
-            folded, own[0].float(), own[1].float(), attn_mask=self._own, scale=scale
+        asked = query.float()
+        together = asked.reshape(rows, shared, -1, width).transpose(0, 1)
+        first, first_sum = _flash(
+            together.reshape(1, shared, -1, width), *_in_32_bits(self._prefix[layer]), scale=scale
         )
-        first = first.reshape(shared, rows, -1, width).transpose(0, 1)
-        first_sum = first_sum.reshape(shared, rows, -1).transpose(0, 1)
-        weight = torch.sigmoid(first_sum - second_sum)[..., None]
-        seen = torch.lerp(second, first, weight).to(query.dtype)
-        return seen.reshape(rows, heads, tokens, width).transpose(1, 2).contiguous()
+        repeated = (each.repeat_interleave(heads // shared, dim=1) for each in _in_32_bits(own))
+        second, second_sum = _flash(asked, *repeated, attn_mask=self._own, scale=scale)
+        first = first.reshape(shared, rows, -1, width).transpose(0, 1).reshape(second.shape)
+        first_sum = first_sum.reshape(shared, rows, -1).transpose(0, 1).reshape(second_sum.shape)
+        seen = torch.lerp(second, first, torch.sigmoid(first_sum - second_sum)[..., None])
+        return seen.to(query.dtype).transpose(1, 2).contiguous()
 
 
 _attended: ContextVar[_Apart] = ContextVar("attended")
+
+
+def _in_32_bits(states: KeysAndValues) -> KeysAndValues:
+    keys, values = states
+    return keys.float(), values.float()
 
 
 def _flash(*states: torch.Tensor, **named: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -241,10 +244,27 @@ def _attend_apart(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     scaling: float | None = None,
-    **_: object,
+    dropout: float = 0.0,
+    is_causal: bool | None = None,
+    **others: object,
 ) -> tuple[torch.Tensor, None]:
+    """Attend as scaled dot-product attention does, to the prefix apart.
+
+    Raises:
+        ValueError: the model wants another attention: with a mask of its own, weights of heads, or
+            anything else that this would leave out.
+    """
+    masked = attention_mask is not None and (
+        attention_mask.dtype != torch.bool or attention_mask.shape[1] != 1
+    )
+    left_out = [name for name in OTHER_ATTENTION if others.get(name) is not None]
+    if masked or dropout or left_out:
+        raise ValueError("another attention")
     return _attended.get().attend(module.layer_idx, query, (key, value), scaling), None
 
+
+OTHER_ATTENTION = ("position_bias", "s_aux", "sliding_window", "softcap")
+"""What models give to functions of attention where it is not that of all tokens by their keys."""
 
 AttentionInterface.register(APART, _attend_apart)
 AttentionMaskInterface.register(APART, sdpa_mask)

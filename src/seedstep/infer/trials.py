@@ -71,11 +71,14 @@ def attends_apart(model: Any) -> bool:
     This is for models that can share a prefix, and gives them the same answers faster. It uses an
     operator of PyTorch that gives the sums of a softmax, which later versions may not have.
     """
-    if model.device.type != "cpu" or model.config._attn_implementation != "sdpa":
+    config = model.config
+    if model.device.type != "cpu" or config._attn_implementation != "sdpa" or config.sub_configs:
+        return False
+    if not model._can_set_attn_implementation():
         return False
     try:
         return bool(_agrees(model, _behind_a_prefix_apart))
-    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError):  # another attention
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError):  # another attention
         return False
 
 

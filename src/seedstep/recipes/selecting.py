@@ -10,9 +10,9 @@ Example::
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, cycle, islice
+from itertools import chain, cycle
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -119,7 +119,8 @@ def select_steps(
     By exchanged: the refined instruction of another task, each used once. The assignment depends on
     `seed` and on the tasks with an instruction. It is that of `measure_steps` where these are the
     same tasks: `measure_steps` leaves out those with too few instances. By neutral: text that says
-    nothing about any task, in as many steps of as many words as the refined instruction has.
+    nothing about any task, in as many steps of about as many characters as the refined
+    instruction has.
 
     Raises:
         InputError: there is nothing to select by, or it was measured on evaluated instances.
@@ -197,9 +198,17 @@ def _controls(
 
 
 def neutral(steps: Sequence[str]) -> tuple[str, ...]:
-    """Return steps with as many words each, which say nothing about any task."""
+    """Return as many steps of about as many characters, which say nothing about any task."""
     words = cycle(NEUTRAL_TEXT.split())
-    return tuple(" ".join(islice(words, len(step.split()))) for step in steps)
+    return tuple(_sentence(words, len(step)) for step in steps)
+
+
+def _sentence(words: Iterator[str], characters: int) -> str:
+    """Return the next words as a sentence of at least so many characters."""
+    text = next(words)
+    while len(text) < characters:
+        text = f"{text} {next(words)}"
+    return f"{text[0].upper()}{text[1:].rstrip(',.')}."
 
 
 def _line(task: Task, best: _Candidate, by: str) -> bytes:
