@@ -64,16 +64,30 @@ def rows(page: Any, caption: str) -> list[list[str]]:
     return [[cell.text or "" for cell in row] for row in table.iter(f"{HTML}tr")]
 
 
+DRAWN: set[str] = set()
+"""What this process has drawn without images. What is the same would be drawn as before."""
+
+
 def drawn_without_images(chart: Chart, name: str) -> DrawnChart:
     """Draw a chart without its images and its exact layout, which take most of a report's time."""
     from matplotlib.figure import Figure
 
-    with drawing(chart.name):
-        figure = Figure(figsize=chart.size)
-        chart.draw(figure)
-        figure.draw_without_rendering()
+    shown = _all_of(chart)
+    if shown not in DRAWN or "..." in shown:  # numbers may have been left out
+        with drawing(chart.name):
+            figure = Figure(figsize=chart.size)
+            chart.draw(figure)
+            figure.draw_without_rendering()
+        DRAWN.add(shown)
     image = f'<svg role="img" aria-label="{name}"></svg>'
     return DrawnChart(image.encode(), b"", image, image)
+
+
+def _all_of(chart: Chart) -> str:
+    """Return all that the drawing of a chart depends on: its code, and what that refers to."""
+    draw: Any = chart.draw
+    closure = [cell.cell_contents for cell in draw.__closure__ or ()]
+    return repr((chart.name, chart.size, draw.__code__, draw.__defaults__, closure))
 
 
 @dataclass(frozen=True)
