@@ -3,6 +3,7 @@
 import ast
 import doctest
 import importlib
+import pkgutil
 import re
 import tomllib
 from pathlib import Path
@@ -35,6 +36,23 @@ def test_the_examples_of_a_module_run(
     outcome = doctest.testmod(importlib.import_module(name), optionflags=FLAGS, report=False)
     assert outcome.attempted
     assert not outcome.failed
+
+
+FILES = ("py", "yaml", "db", "json", "jsonl", "html", "md", "lock")
+
+
+def named_modules() -> list[tuple[str, str]]:
+    """The names such as `runs.lists` that the pages have in backticks, with their pages."""
+    rooms = [path.stem for path in SOURCE.joinpath("seedstep").iterdir() if path.stem[0] != "_"]
+    pattern = re.compile(rf"`(?:seedstep\.)?((?:{'|'.join(rooms)})(?:\.[A-Za-z_]+)+)(?:\(.*?\))?`")
+    pages = [*ROOT.joinpath("docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    found = {(page.name, name) for page in pages for name in pattern.findall(page.read_text())}
+    return sorted((page, name) for page, name in found if name.rpartition(".")[2] not in FILES)
+
+
+@pytest.mark.parametrize("page, name", named_modules())
+def test_the_modules_that_pages_name_are_there(page: str, name: str) -> None:
+    assert pkgutil.resolve_name(f"seedstep.{name}")
 
 
 def test_the_file_map_has_each_module(monkeypatch: pytest.MonkeyPatch) -> None:
