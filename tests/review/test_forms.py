@@ -6,6 +6,13 @@ import pytest
 
 from seedstep.errors import InputError
 from seedstep.review.forms import FORMS, find_form, read_form
+from support.command_line import seedstep
+
+
+def test_only_what_serves_pages_needs_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seedstep.cli.review.find_spec", lambda name: None)
+    assert "steps: Is it correct?" in seedstep("review", "forms").words
+    assert "pip install 'seedstep[review]'" in seedstep("review", "serve", "none").error
 
 
 def write(path: Path, text: str) -> Path:

@@ -162,7 +162,7 @@ COMMANDS = (
         "report",
         RUNS,
         "Write a page with statistics, figures and examples of one or more runs, or of data.",
-        "publish",
+        "runs",
     ),
     CommandEntry(
         "export", RUNS, "Write the finished tasks in a format that tuning tools read.", "publish"

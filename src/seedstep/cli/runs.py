@@ -1,13 +1,25 @@
-"""`seedstep status`, `show`, `requests`: look at runs."""
+"""`seedstep status`, `show`, `requests`, `report`: look at runs, one thing of them, or all."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from seedstep.cli.terminal import console, line_width, plain, print_blocks
+from seedstep.cli.options import Against
+from seedstep.cli.terminal import (
+    QUIET_SECONDS,
+    console,
+    errors,
+    line_width,
+    plain,
+    print_blocks,
+)
+from seedstep.data.evaluation import EVALUATION_SETS
+from seedstep.data.row_forms import ROWS
 from seedstep.errors import InputError
 from seedstep.runs import RequestLine
 from seedstep.runs.requests import request_blocks
@@ -15,7 +27,7 @@ from seedstep.stages import open_run, tell_experiment, tell_item, tell_list, tel
 from seedstep.stages.directories import is_experiment
 from seedstep.text import counted, shortened
 
-__all__ = ["requests_command", "show_command", "status_command"]
+__all__ = ["report_command", "requests_command", "show_command", "status_command"]
 
 
 def status_command(
@@ -132,3 +144,72 @@ def _line(line: RequestLine, head: Sequence[str], widths: Sequence[int]) -> Text
     told = plain(start)
     told.truncate(room, overflow="ellipsis")
     return shown + Text("  ") + told
+
+
+def report_command(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            help=f"Run directories, and data: {ROWS}.",
+            metavar="RUN...",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="A new or empty directory. Default: `report` in the first run, or NAME-report "
+            "beside a file."
+        ),
+    ] = None,
+    against: Against = None,
+    test_set: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help=f"A test set to compare seeds and tasks with: {EVALUATION_SETS}. May be given "
+            "several times."
+        ),
+    ] = None,
+    table: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A directory in which an experiment ran: show its table beside the paper's.",
+            metavar="DIR",
+        ),
+    ] = None,
+) -> None:
+    """Write a page with statistics, figures and examples of one or more runs, or of data."""
+    from seedstep.report import write_report
+    from seedstep.report.data_files import place_beside
+
+    with _told() as tell:
+        done = write_report(
+            runs,
+            out or place_beside(runs[0]),
+            test_set or (),
+            tell,
+            against=against or (),
+            experiments=table or (),
+        )
+    for note in done.notes:
+        errors.print(note, style="yellow", markup=False, soft_wrap=True)
+    console.print(
+        f"A report with {done.figures} figures: {done.page}", markup=False, soft_wrap=True
+    )
+
+
+@contextmanager
+def _told() -> Iterator[Callable[[str], None]]:
+    """Yield a function that shows what is being done: on a terminal at once, elsewhere in lines."""
+    said = time.monotonic()
+
+    with errors.status("reading") as status:
+
+        def tell(doing: str) -> None:
+            nonlocal said
+            if errors.is_terminal:
+                status.update(plain(doing))
+            elif time.monotonic() - said >= QUIET_SECONDS:
+                said = time.monotonic()
+                errors.print(plain(doing), soft_wrap=True)
+
+        yield tell
