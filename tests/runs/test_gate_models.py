@@ -18,9 +18,9 @@ from seedstep import self_instruct
 from seedstep.bootstrap import Generation
 from seedstep.bootstrap.gate_kinds import VALID
 from seedstep.errors import BudgetReached, InputError, RunMismatchError
+from seedstep.infer import asking
 from seedstep.recipes import BootstrapProgress
 from seedstep.recipes import bootstrap as of_bootstrap
-from seedstep.recipes import tasks as of_tasks
 from seedstep.stages import BOOTSTRAP, open_run
 from support.command_line import chat_reply, seedstep
 from support.growing import Recorder, asked_of, exported, grow, grow_again, text_of, times_asked
@@ -165,7 +165,7 @@ class TestAJudgeOfKnownErrors:
             opened.append(asked)
             return opening(*asked, **named)
 
-        for module, name in ((of_tasks, "open_asked"), (of_bootstrap, "open_model")):
+        for module, name in ((asking, "open_asked"), (of_bootstrap, "open_model")):
             monkeypatch.setattr(module, name, partial(watched, getattr(module, name)))
         grow(Path("named"), model, tasks=3, gates=judged(model, "openai:scripted"))
         assert len(opened) == 1
