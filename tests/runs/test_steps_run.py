@@ -106,6 +106,14 @@ def test_without_refining_a_task_is_one_request(model: ScriptedServer, tmp_path:
     assert model.requests > 2 * TASKS  # there was something to repair
 
 
+def test_without_checks_no_fault_is_found(model: ScriptedServer, tmp_path: Path) -> None:
+    asked = asked_of(model, write_tasks(tmp_path / "ni"))
+    with write_instructions(tmp_path / "run", checks={}, **asked) as run:
+        results = [entry.result for entry in run.entries()]
+    assert any(result.steps for result in results)
+    assert not any(result.findings for result in results)
+
+
 def test_a_run_of_0_1_0_that_repairs_without_refining_goes_on_so(
     model: ScriptedServer, tmp_path: Path
 ) -> None:

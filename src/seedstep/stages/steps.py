@@ -213,12 +213,14 @@ def instructions_work(run: StepsRun, checks: "Mapping[str, Check] | None" = None
     """Return how step-by-step instructions are written for the tasks of a run."""
     from seedstep.steps import CHECKS, preview_steps, write_steps
 
+    known = CHECKS if checks is None else checks
+
     async def stage(
         tasks: tuple[Task, ...], engine: "Engine", spent: "Spent"
     ) -> AsyncGenerator[WrittenSteps]:
         async with (
             _judge(run, engine, spent) as judge,
-            aclosing(write_steps(run.settings, tasks, engine, judge, checks or CHECKS)) as results,
+            aclosing(write_steps(run.settings, tasks, engine, judge, known)) as results,
         ):
             async for written in results:
                 yield written
