@@ -5,6 +5,8 @@ verdicts, and of what instructions gain. CSV, for programs, has a row for each s
 
 Example::
 
+    from seedstep.evaluate.systems import overall_table
+
     print(markdown(overall_table(systems)))
 """
 

@@ -19,6 +19,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from seedstep.data import Task, TaskChoice, write_in_parts
+from seedstep.data.choice import OFFICIAL_INSTANCES
 from seedstep.encode import StepsKind
 from seedstep.errors import InputError
 from seedstep.evaluate.gains import OTHER, REFINED, SHUFFLED, read_measured
@@ -34,10 +35,7 @@ from seedstep.recipes.measuring import (
 from seedstep.runs import load_choice
 from seedstep.steps import TaskText, check, parse, render
 
-__all__ = ["EVALUATED", "Selected", "neutral", "select_steps"]
-
-EVALUATED = 100
-"""How many instances, from the first, SUPER-NATURALINSTRUCTIONS' evaluation uses of a task."""
+__all__ = ["Selected", "neutral", "select_steps"]
 
 SelectBy = Literal["measured", "judge", "checks", "exchanged", "neutral"]
 
@@ -101,7 +99,7 @@ def select_steps(
     by: SelectBy,
     tasks: TaskChoice,
     measured: Path | None = None,
-    evaluated: int = EVALUATED,
+    evaluated: int = OFFICIAL_INSTANCES,
     seed: int = 42,
 ) -> Selected:
     """Keep the best version of each task's instruction, as JSON lines that `--steps` takes.

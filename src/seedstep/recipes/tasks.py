@@ -5,7 +5,7 @@ function to its end, also inside a running event loop, as in a notebook.
 
 Example::
 
-    progress = finish(work_on_tasks(run, stage, lambda result: result.failure, watch))
+    progress = finish(work_on_tasks(run, work_of(stage)(run), watch))
 """
 
 import asyncio
