@@ -130,7 +130,11 @@ def test_a_checkpoint_compares_too(tmp_path: Path) -> None:
             ("--semantic", "minilm", "--semantic-base-url", "http://a"),
             "no server makes the embeddings",
         ),
-        (("--semantic-base-url", "http://a"), "nothing is compared by meaning"),
+        (
+            ("--semantic-base-url", "http://a"),
+            "--semantic-base-url: nothing is compared by meaning",
+        ),
+        (("--semantic-threshold", "0.9"), "--semantic-threshold: nothing is compared by meaning"),
     ],
 )
 def test_flags_that_do_not_fit_are_one_error(

@@ -39,6 +39,7 @@ WHOLE = Task(
 OTHER = Task("echo", "Repeat the word.", (Instance("sun", ("sun",), "c"),))
 TASKS = (WHOLE, OTHER)
 COPY = "baseline:copy-input"
+METHOD = NoveltyFilter(semantic=Semantic("minilm"))
 
 
 def reply(number: int, body: dict[str, Any]) -> Fault | None:
@@ -222,10 +223,60 @@ class TestRuns:
         assert found == replace(record, semantic=Semantic("minilm", 0.6))
         assert found.changed({}) == found
         assert found.changed({"semantic": None}).semantic is None
-        with pytest.raises(InputError, match="nothing is compared by meaning"):
-            record.changed({"semantic_base_url": "http://localhost"})
         with pytest.raises(InputError, match="there is no option 'tresh"):
             seedstep.filter_file(path, out, **{"treshold": 0.8})  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(
+        ("options", "becomes"),
+        [
+            ({"semantic_threshold": 0.9}, Semantic("openai:a", 0.9, "http://a", 2)),
+            ({"semantic_base_url": "http://b"}, Semantic("openai:a", 0.6, "http://b", 2)),
+            ({"semantic": "openai:b"}, Semantic("openai:b", 0.6, "http://a", 2)),
+            ({"semantic": "minilm"}, Semantic("minilm", 0.6, None, 2)),
+            ({"semantic": Semantic("minilm")}, Semantic("minilm")),
+            (
+                {"semantic": Semantic("minilm"), "semantic_threshold": 0.9},
+                Semantic("minilm", 0.9),
+            ),
+        ],
+    )
+    def test_an_option_changes_what_it_names_of_the_comparison_by_meaning(
+        self, options: dict[str, Any], becomes: Semantic
+    ) -> None:
+        how = NoveltyFilter(semantic=Semantic("openai:a", 0.6, "http://a", 2))
+        assert how.changed(options) == replace(how, semantic=becomes)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(
+        "options", [{"semantic_threshold": 0.9}, {"semantic_base_url": "http://a"}]
+    )
+    def test_how_to_compare_by_meaning_is_refused_where_nothing_is(
+        self, options: dict[str, Any]
+    ) -> None:
+        for how, more in ((NoveltyFilter(), {}), (METHOD, {"semantic": None})):
+            with pytest.raises(InputError, match=r"^--semantic-\S+: nothing is compared"):
+                how.changed(options | more)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("given", ["str", "path", "paths", "tasks", "records", "lists"])
+    def test_the_novelty_filter_compares_with_one_set_or_several(
+        self, given: str, tmp_path: Path
+    ) -> None:
+        path, out = tmp_path / "data.jsonl", tmp_path / "novel.jsonl"
+        path.write_text('{"instruction": "Repeat the word."}\n{"instruction": "Sing."}\n')
+        tests = tmp_path / "tests.txt"
+        tests.write_text("Repeat the word.\nSwim.\n")
+        sets: dict[str, Any] = {
+            "str": str(tests),
+            "path": tests,
+            "paths": [tests],
+            "tasks": list(TASKS),
+            "records": [task_record(task) for task in TASKS],
+            "lists": [[WHOLE], [OTHER]],
+        }
+        for report in (
+            seedstep.filter_file(path, out, against=sets[given]),
+            seedstep.filter_file(path, out, NoveltyFilter(against=sets[given])),
+        ):
+            assert report.rejected == {"contaminated": 1}
 
     @pytest.mark.parametrize(
         ("options", "said"),
@@ -290,6 +341,21 @@ def test_what_runs_a_stage_has_a_twin(name: str) -> None:
         assert f"`{name}" not in str(function.__doc__)
         with pytest.raises(TypeError, match=rf"^{name}\(\) .*'out'"):
             function()
+
+
+MANY_PATHS = {"runs", "paths", "sources", "experiments"}
+"""Parameters of several paths, or of a single one."""
+
+
+@pytest.mark.parametrize("name", ["agreement", "evaluate_systems", "merge_runs", "write_report"])
+def test_what_takes_several_paths_takes_one(name: str, tmp_path: Path) -> None:
+    function, missing = getattr(seedstep, name), tmp_path / "missing"
+    (several,) = MANY_PATHS & {*inspect.signature(function).parameters} - {"experiments"}
+    more = {"out": tmp_path / "out"} if "out" in inspect.signature(function).parameters else {}
+    for given in (str(missing), missing, [missing]):
+        with pytest.raises(seedstep.SeedstepError) as caught:
+            function(**{several: given}, **more)
+        assert str(missing) in str(caught.value)
 
 
 def test_tasks_are_read_in_the_thread_that_calls(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from seedstep.evaluate.judge import JudgeSettings
 from seedstep.infer.distill import DistillSettings
 from seedstep.infer.settings import SystemSettings
 from seedstep.recipes import NoveltyFilter, Semantic, keywords
+from seedstep.recipes.novelty_options import NoveltyKeywords
 from seedstep.recipes.tasks import finish
 from seedstep.settings import table
 from seedstep.steps import ExamplesSettings, ImportSettings, StepsSettings, SuperniSettings
@@ -63,15 +64,17 @@ def test_the_keywords_are_the_settings(given: type, records: list[type], functio
 
 
 def test_the_keywords_of_the_filter_are_its_options() -> None:
-    given = get_type_hints(keywords.NoveltyKeywords)
+    given = get_type_hints(NoveltyKeywords)
     kinds = get_type_hints(NoveltyFilter)
     own = {name: kind for name, kind in kinds.items() if name not in ("against", "semantic")}
-    by_meaning = {name: kind for name, kind in given.items() if name.startswith("semantic")}
-    assert given == {**own, "against": Sequence[PathOrTasks], **by_meaning}
-    of_encoder = get_type_hints(Semantic.of)
-    of_encoder.pop("return")
-    named = {name.removeprefix("semantic_"): kind for name, kind in by_meaning.items()}
-    assert named == of_encoder
+    parts = get_type_hints(Semantic)
+    assert given == {
+        **own,
+        "against": PathOrTasks | Sequence[PathOrTasks],
+        "semantic": Semantic | str | None,
+        "semantic_threshold": parts["threshold"],
+        "semantic_base_url": parts["base_url"],
+    }
 
 
 @pytest.fixture

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from seedstep import export
+from seedstep import Task, export
 from seedstep.errors import InputError, RunError
 from seedstep.recipes import NoveltyFilter, filter_file
 from seedstep.report import write_report
@@ -145,3 +146,16 @@ def test_novelty_of_an_export(tmp_path: Path) -> None:
     done = seedstep("novelty", tmp_path / "alpaca", "--out", tmp_path / "novel.jsonl")
     assert done.code == 0, done.err
     assert " kept, in " in done.out
+
+
+def test_one_test_set_may_be_given_or_several(lines: Path, tmp_path: Path) -> None:
+    tests = tmp_path / "tests.jsonl"
+    tests.write_text('{"instruction": "Name a river."}\n{"instruction": "Sing."}\n')
+    tasks = [Task("river", "Name a river.", ()), Task("song", "Sing.", ())]
+    given: list[Any] = [str(tests), tests, [tests], iter([tests]), tasks, [tasks], iter(tasks)]
+    for number, sets in enumerate(given):
+        written = write_report(lines, tmp_path / str(number), test_sets=sets)
+        page = written.page.read_text("utf-8")
+        name = "the given tasks" if number > 3 else "tests.jsonl"
+        assert f"{name} (1)" in page
+        assert f"{name} (2)" not in page

@@ -25,6 +25,7 @@ from seedstep.text import shortened
 if TYPE_CHECKING:
     from seedstep.novelty.calibration import Accuracy
     from seedstep.recipes import NoveltyReport, Rejection
+    from seedstep.recipes.novelty_options import NoveltyKeywords
 
 __all__ = [
     "calibrate_command",
@@ -193,25 +194,29 @@ def novelty_command(
     semantic_base_url: SemanticAddress = None,
 ) -> None:
     """Keep the texts of a file that are novel: not like one kept before, nor an evaluation set."""
-    with _novelty_bar() as watch:
-        report = recipes.filter_file(
-            path,
-            out,
-            annotate=annotate,
-            watch=watch,
-            field=field,
-            tokens=tokens,
-            threshold=threshold,
-            against=against or (),
-            against_threshold=against_threshold,
-            nearest=nearest,
-            ray=ray,
-            partitions=partitions,
-            semantic=semantic,
-            semantic_threshold=semantic_threshold,
-            semantic_base_url=semantic_base_url,
-        )
+    options: NoveltyKeywords = {
+        "field": field,
+        "tokens": tokens,
+        "threshold": threshold,
+        "against": against or (),
+        "against_threshold": against_threshold,
+        "nearest": nearest,
+        "ray": ray,
+        "partitions": partitions,
+        "semantic": semantic,
+        "semantic_base_url": semantic_base_url,
+    }
+    if semantic is not None or semantic_threshold != MEANING_THRESHOLD:
+        options["semantic_threshold"] = semantic_threshold
+    report = _filtered(path, out, options, annotate=annotate)
     _print_novelty(report, path, out, tokens)
+
+
+def _filtered(
+    path: Path, out: Path, options: "NoveltyKeywords", *, annotate: bool
+) -> "NoveltyReport":
+    with _novelty_bar() as watch:
+        return recipes.filter_file(path, out, annotate=annotate, watch=watch, **options)
 
 
 def calibrate_command(

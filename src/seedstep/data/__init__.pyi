@@ -39,7 +39,9 @@ from seedstep.data.sources import (
     has_rows as has_rows,
     load_rows as load_rows,
     load_tasks as load_tasks,
+    paths_of as paths_of,
     scan_tasks as scan_tasks,
+    sources_of as sources_of,
     task_record as task_record,
 )
 from seedstep.data.superni import (

@@ -46,7 +46,9 @@ __all__ = [
     "load_rows",
     "load_tasks",
     "path_of",
+    "paths_of",
     "scan_tasks",
+    "sources_of",
     "task_record",
 ]
 
@@ -83,6 +85,25 @@ def path_of(source: PathOrTasks) -> Path:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", "check the path and its rights") from None
     return path
+
+
+def paths_of(given: StrPath | Iterable[StrPath]) -> list[Path]:
+    """Return the paths that are given, of which there may be a single one."""
+    return [Path(path) for path in ([given] if isinstance(given, str | os.PathLike) else given)]
+
+
+def sources_of(given: object) -> list[Any]:
+    """Return the sources of tasks that are given, of which there may be a single one.
+
+    Tasks in a list are one source; a list of anything else has a source in each place.
+    """
+    found = list(given) if isinstance(given, list | tuple) else [given]
+    return [found] if found and all(map(_is_task, found)) else found
+
+
+def _is_task(value: object) -> bool:
+    is_record = isinstance(value, Mapping) and "path" not in value
+    return is_record or isinstance(value, Task)
 
 
 NULL = msgspec.Raw(b"null")

@@ -29,6 +29,7 @@ from seedstep.data import (
     TaskChoice,
     instances_of,
     load_tasks,
+    paths_of,
     read_predictions,
     read_yaml,
 )
@@ -97,7 +98,7 @@ class SystemPredictions:
 
 
 def read_systems(
-    sources: Iterable[StrPath],
+    sources: StrPath | Iterable[StrPath],
     names: Sequence[str] = (),
     tasks: TaskChoice | PathOrTasks | None = None,
 ) -> tuple[SystemPredictions, ...]:
@@ -114,7 +115,7 @@ def read_systems(
     """
     chosen = () if tasks is None else _all_tasks(tasks)
     given = None if tasks is None else (chosen, references_of(chosen))
-    paths = [Path(source) for source in sources]
+    paths = paths_of(sources)
     systems: list[SystemPredictions] = []
     for source in paths:
         if source.is_dir():

@@ -42,11 +42,11 @@ from seedstep.recipes.novelty import (
     COLUMNS as COLUMNS,
     SEMANTIC_COLUMNS as SEMANTIC_COLUMNS,
     NoveltyDecision as NoveltyDecision,
-    NoveltyFilter as NoveltyFilter,
     NoveltyReport as NoveltyReport,
     Rejection as Rejection,
     filter_file as filter_file,
 )
+from seedstep.recipes.novelty_options import NoveltyFilter as NoveltyFilter
 from seedstep.recipes.predictions import (
     PredictProgress as PredictProgress,
     PredictWatch as PredictWatch,

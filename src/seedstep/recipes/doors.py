@@ -33,7 +33,7 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, get_args
 
 import msgspec
 
-from seedstep.data import StrPath, Task, load_tasks, task_record
+from seedstep.data import StrPath, Task, load_tasks, sources_of, task_record
 from seedstep.data.records import as_html, html_table
 from seedstep.errors import InputError
 from seedstep.recipes.tasks import TaskProgress, TaskWatch, finish, work_on_tasks
@@ -195,12 +195,7 @@ def _placed(name: str, value: Any, keep: Keep) -> Any:
         return _source(name, value, keep)
     if name not in SEVERAL_SOURCES:
         return value
-    if _is_path(value) or not isinstance(value, Iterable):
-        return [value]
-    sources = list(value) if isinstance(value, list | tuple) else [value]
-    if sources and all(map(_is_task, sources)):
-        sources = [sources]
-    return [_source(name, source, keep) for source in sources]
+    return [_source(name, source, keep) for source in sources_of(value)]
 
 
 def _source(name: str, value: Any, keep: Keep) -> Any:
@@ -212,11 +207,6 @@ def _source(name: str, value: Any, keep: Keep) -> Any:
 
 def _is_path(value: object) -> bool:
     return isinstance(value, str | os.PathLike)
-
-
-def _is_task(value: object) -> bool:
-    is_record = isinstance(value, Mapping) and "path" not in value
-    return is_record or isinstance(value, Task)
 
 
 def _task_list(tasks: Iterable[Task]) -> tuple[bytes, str]:

@@ -23,12 +23,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from itertools import combinations
-from pathlib import Path
 from typing import Any, Unpack
 
 import msgspec
 
-from seedstep.data import PathOrTasks, StrPath, TaskChoice
+from seedstep.data import PathOrTasks, StrPath, TaskChoice, paths_of
 from seedstep.data.records import Tabulated, as_html
 from seedstep.errors import InputError, RunError, unknown_name
 from seedstep.evaluate import METRICS, Metric, score, stemmed_tokens
@@ -90,7 +89,7 @@ class Evaluation(Tabulated):
 
 
 def evaluate_systems(
-    sources: Iterable[StrPath],
+    sources: StrPath | Iterable[StrPath],
     names: Sequence[str] = (),
     tasks: TaskChoice | PathOrTasks | None = None,
     tokenizer: str = "",
@@ -186,7 +185,7 @@ class Agreement(Tabulated):
         ]
 
 
-def agreement(paths: Iterable[StrPath], question: str = "") -> Agreement:
+def agreement(paths: StrPath | Iterable[StrPath], question: str = "") -> Agreement:
     """Return the agreement of the raters in reviews, in runs of the judge, and in files of labels.
 
     `question` chooses among the questions of a form; by default it is the first.
@@ -196,7 +195,7 @@ def agreement(paths: Iterable[StrPath], question: str = "") -> Agreement:
             raters have no item in common.
         RunError: a directory is a run that has no labels.
     """
-    raters = tuple(rater for path in paths for rater in read_raters(Path(path), question))
+    raters = tuple(rater for path in paths_of(paths) for rater in read_raters(path, question))
     if len(raters) < 2:
         raise InputError("there is only one rater", "name two or more runs or files")
     scales = {rater.scale.name: rater.scale for rater in raters}

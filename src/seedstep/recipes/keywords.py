@@ -21,7 +21,6 @@ __all__ = [
     "ExamplesKeywords",
     "ImportKeywords",
     "JudgeKeywords",
-    "NoveltyKeywords",
     "PredictKeywords",
     "StepsKeywords",
     "SuperniKeywords",
@@ -157,22 +156,6 @@ class ExamplesKeywords(AskingKeywords, total=False):
     count: int
     limit: int | None
     seed: int
-
-
-class NoveltyKeywords(TypedDict, total=False):
-    """The options of `filter_file`: those of `NoveltyFilter`, with its `Semantic` in parts."""
-
-    field: str
-    tokens: Literal["latin", "unicode", "auto"]
-    threshold: float
-    against: Sequence[PathOrTasks]
-    against_threshold: float
-    nearest: bool
-    ray: str | None
-    partitions: int
-    semantic: str | None
-    semantic_threshold: float
-    semantic_base_url: str | None
 
 
 class PredictKeywords(AskingKeywords, TaskKeywords, total=False):

@@ -50,23 +50,6 @@ class Semantic:
     base_url: str | None = None
     in_flight: int = 8
 
-    @classmethod
-    def of(
-        cls,
-        semantic: str | None = None,
-        threshold: float = MEANING_THRESHOLD,
-        base_url: str | None = None,
-    ) -> "Semantic | None":
-        """Return how texts are compared with the encoder `semantic`; None if none is named.
-
-        Raises:
-            InputError: there is an address for none.
-        """
-        if semantic is None and base_url is not None:
-            what = "--semantic-base-url: nothing is compared by meaning"
-            raise InputError(what, "add --semantic openai:NAME")
-        return None if semantic is None else cls(semantic, threshold, base_url)
-
     def check(self) -> None:
         """Raise InputError if there is no such encoder, or it has no address."""
         require_encoder(self.encoder, "--semantic")

@@ -25,7 +25,7 @@ import numpy as np
 
 from seedstep.bootstrap.pool import MIN_INPUT_TOKENS
 from seedstep.bootstrap.rules import same_wording
-from seedstep.data import StrPath, new_folder
+from seedstep.data import StrPath, new_folder, paths_of
 from seedstep.data.records import Tabulated
 from seedstep.errors import InputError, RunError
 from seedstep.novelty import (
@@ -83,7 +83,7 @@ class MergeReport(Tabulated):
 
 
 def merge_runs(
-    runs: Sequence[StrPath],
+    runs: StrPath | Sequence[StrPath],
     out: StrPath,
     *,
     partial: bool = False,
@@ -102,7 +102,7 @@ def merge_runs(
         RunError: one is no run of a bootstrap, works still, or is damaged (`StoreError`); or there
             is another run at `out`.
     """
-    paths = list(map(Path, runs))
+    paths = paths_of(runs)
     with merge_sources(paths, partial=partial, different=different) as sources:
         return _Merging(sources, ray, partitions).write(Path(out))
 

@@ -12,16 +12,16 @@ Example::
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seedstep.data import PathOrTasks, StrPath, evaluation_items
+from seedstep.data import StrPath, evaluation_items
 from seedstep.data.records import Tabulated
 from seedstep.data.row_forms import HeldRows, open_rows
 from seedstep.data.tables import Columns, RowFile, TableRow
@@ -38,15 +38,14 @@ from seedstep.novelty import (
     ranks,
     ray_cluster,
 )
-from seedstep.recipes.keywords import NoveltyKeywords
 from seedstep.recipes.meaning import MeaningDecisions, Semantic, decide_texts
+from seedstep.recipes.novelty_options import NoveltyFilter, NoveltyKeywords
 from seedstep.text import TOKENIZERS, Script, script_of
 
 __all__ = [
     "COLUMNS",
     "SEMANTIC_COLUMNS",
     "NoveltyDecision",
-    "NoveltyFilter",
     "NoveltyReport",
     "Rejection",
     "filter_file",
@@ -83,51 +82,6 @@ They are null in rows that were rejected before.
 
 NoveltyWatch = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is (0: not known)."""
-
-
-@dataclass(frozen=True, slots=True)
-class NoveltyFilter:
-    """The options of the filter.
-
-    `threshold`: a text is rejected if its ROUGE-L F1 with a kept text is this or more.
-    `tokens`: auto takes latin or unicode by the script of the first texts.
-    `against`: evaluation sets, with a threshold of their own.
-    `nearest`: find the nearest kept text of kept texts, too, which takes longer.
-    `ray`: the address of a Ray cluster, or "local" to start one on this machine.
-    `semantic`: compare by meaning, too, what is kept otherwise.
-    """
-
-    field: str = "instruction"
-    tokens: Literal["latin", "unicode", "auto"] = "latin"
-    threshold: float = 0.7
-    against: tuple[PathOrTasks, ...] = ()
-    against_threshold: float = 0.7
-    nearest: bool = False
-    ray: str | None = None
-    partitions: int = 8
-    semantic: Semantic | None = None
-
-    def changed(self, options: NoveltyKeywords) -> "NoveltyFilter":
-        """Return the filter with other options; raise InputError for one that is not known."""
-        values, known = dict[str, Any](options), NoveltyKeywords.__annotations__
-        if unknown := next((name for name in values if name not in known), ""):
-            raise unknown_name("option", unknown, known)
-        if meant := {name: values.pop(name) for name in options if name.startswith("semantic")}:
-            by_name = {name.removeprefix("semantic_"): value for name, value in meant.items()}
-            values["semantic"] = Semantic.of(**by_name)
-        values["against"] = tuple(values.get("against", self.against))
-        return replace(self, **values)
-
-    def check(self, *, annotate: bool) -> None:
-        """Raise InputError if a threshold can't be one, or nothing is done with the nearest."""
-        for name in ("threshold", "against_threshold"):
-            if not 0 < (value := getattr(self, name)) <= 1:
-                what = f"--{name.replace('_', '-')} {value}: is a ROUGE-L F1"
-                raise InputError(what, "use more than 0, at most 1")
-        if self.nearest and not annotate:
-            raise InputError("--nearest: is written into the rows", "add --annotate")
-        if self.semantic:
-            self.semantic.check()
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +163,8 @@ def filter_file(
 ) -> NoveltyReport:
     """Write the rows whose text is novel; with `annotate`, write all rows with `COLUMNS` added.
 
-    `options` are those of `NoveltyFilter`, which may also be given as `how`. With an encoder that
-    `semantic` names, what is kept otherwise is compared by meaning then, in its order.
+    `options` are those of `NoveltyFilter`, and change what `how` says. `semantic` may also be the
+    name of an encoder: what is kept otherwise is compared by meaning then, in its order.
 
     Raises:
         InputError: a file can't be read, `out` is of the wrong kind, or an option can't be used.

@@ -16,6 +16,7 @@ Example:
     b'no route to [server]'
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -28,7 +29,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from seedstep.data import PathOrTasks, StrPath, evaluation_items, require_ours, whole_folder
+from seedstep.data import (
+    PathOrTasks,
+    StrPath,
+    evaluation_items,
+    paths_of,
+    require_ours,
+    sources_of,
+    whole_folder,
+)
 from seedstep.data.sources import path_of
 from seedstep.errors import InputError, MissingExtraError
 from seedstep.llm.endpoints import OPENAI_URL
@@ -158,13 +167,13 @@ class Report:
 
 
 def write_report(
-    runs: Iterable[StrPath],
+    runs: StrPath | Iterable[StrPath],
     out: StrPath,
-    test_sets: Iterable[PathOrTasks] = (),
+    test_sets: PathOrTasks | Iterable[PathOrTasks] = (),
     tell: TellDone = lambda doing: None,
     sections: Sequence[ReportSection] = SECTIONS,
-    against: Sequence[StrPath] = (),
-    experiments: Iterable[StrPath] = (),
+    against: StrPath | Sequence[StrPath] = (),
+    experiments: StrPath | Iterable[StrPath] = (),
 ) -> Report:
     """Write a report into a new directory, an empty one, or that of an earlier report.
 
@@ -182,19 +191,16 @@ def write_report(
         InputError: no run is named, there is no such system, or a test set can't be read.
         MissingExtraError: matplotlib or Jinja2 is not installed.
     """
-    paths, out = [Path(run) for run in runs], Path(out)
+    paths, out = paths_of(runs), Path(out)
     if not paths:
         raise InputError("no run to report on", "name one or more run directories")
     _require_installed()
     require_ours(out, MARKER)
-    baselines, earlier = split_against(paths, [against] if isinstance(against, str) else against)
-    named: TestSets = {
-        f"{path_of(source).resolve().name} ({number})": [
-            NamedText(*item) for item in evaluation_items(source, inputs=False)
-        ]
-        for number, source in enumerate((*test_sets, *earlier), start=1)
-    }
-    tables = [table for directory in experiments for table in paper_tables(Path(directory))]
+    if isinstance(against, str | os.PathLike):
+        against = [against]
+    baselines, earlier = split_against(paths, against)
+    named = _named_sets(test_sets, earlier)
+    tables = [table for directory in paths_of(experiments) for table in paper_tables(directory)]
     parts = [
         *map(paper_part, tables),
         *parts_of(paths, sections, ReportContext(named, tell, baselines)),
@@ -214,6 +220,19 @@ def write_report(
             (folder / FIGURES / f"{name}.png").write_bytes(chart.png)
     notes = [section.left_out for part in parts for section in part.sections if section.left_out]
     return Report(out / PAGE, len(drawn), tuple(dict.fromkeys(notes)))
+
+
+def _named_sets(
+    test_sets: PathOrTasks | Iterable[PathOrTasks], earlier: Iterable[Path]
+) -> TestSets:
+    """Return the instructions of all test sets, of which a single one may be given, by name."""
+    given = test_sets if isinstance(test_sets, str | os.PathLike) else list(test_sets)
+    return {
+        f"{path_of(source).resolve().name} ({number})": [
+            NamedText(*item) for item in evaluation_items(source, inputs=False)
+        ]
+        for number, source in enumerate((*sources_of(given), *earlier), start=1)
+    }
 
 
 def _require_installed() -> None:
