@@ -111,6 +111,15 @@ def test_a_cycle_is_found_wherever_the_import_stands(back: str, *, cycle: bool) 
     assert set(cycle_in(imported(sources))) == ({A, B} if cycle else set())
 
 
+@pytest.mark.parametrize(
+    "stub", sorted(PACKAGE.rglob("__init__.pyi")), ids=lambda it: it.parent.name
+)
+def test_a_stub_names_each_module_once_and_in_order(stub: Path) -> None:
+    body = ast.parse(stub.read_text("utf-8")).body
+    modules = [each.module for each in body if isinstance(each, ast.ImportFrom)]
+    assert modules == sorted(set(modules), key=str)
+
+
 def test_no_file_is_long() -> None:
     files = [*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.pyi")]
     assert len(files) > 250

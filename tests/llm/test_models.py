@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
 
+from seedstep.bootstrap import BootstrapSettings
 from seedstep.data import Instance, Task
 from seedstep.errors import InputError
 from seedstep.infer.predict import TaskWork, copy_answers
@@ -20,8 +22,10 @@ from seedstep.llm import (
     open_model,
     resolve_base_url,
 )
+from seedstep.llm.checkpoints import encoders, is_served_encoder, require_encoder
 from seedstep.llm.endpoints import Opening
 from seedstep.llm.models import gguf_of, loaded_model, tuned_model
+from seedstep.recipes import NoveltyFilter, Semantic
 from seedstep.settings import make_settings
 
 MODELS = {
@@ -150,3 +154,38 @@ def test_a_provider_from_outside_copies() -> None:
 def test_a_prefix_without_a_colon_is_wanted() -> None:
     with pytest.raises(InputError, match="can't be a prefix"):
         add_provider(Provider(prefix="a:b", argument="NAME", meaning=""))
+
+
+@patch.dict(PROVIDERS)
+def test_an_encoder_from_outside_is_named() -> None:
+    add_provider(
+        Provider(prefix="vec", argument="NAME", meaning="", opens=open_echo, encodes="server")
+    )
+    require_encoder("vec:small", "--semantic")
+    assert is_served_encoder("vec:small")
+    assert encoders().endswith("hf:PATH_OR_ID, openai:NAME or vec:NAME")
+    with pytest.raises(InputError, match="or vec:NAME"):
+        require_encoder("magic", "--semantic")
+    with pytest.raises(InputError, match="Add --semantic openai:NAME or vec:NAME"):
+        NoveltyFilter().changed({"semantic_base_url": "http://127.0.0.1:9/v1"})
+    with pytest.raises(InputError, match="use --semantic openai:NAME or vec:NAME"):
+        Semantic("hf:base", base_url="http://127.0.0.1:9/v1").check()
+    asked = {"model": "openai:m", "semantic_base_url": "http://127.0.0.1:9/v1"}
+    with pytest.raises(InputError, match="give semantic: openai:NAME or vec:NAME"):
+        make_settings(BootstrapSettings, asked, "settings").check("settings")
+
+
+@pytest.mark.parametrize(
+    ("said", "needed"),
+    [
+        ({"encodes": "server"}, "opens"),
+        ({"encodes": "here"}, "checkpoint"),
+        ({"tuning": "here"}, "checkpoint"),
+        ({"is_gguf": True}, "path"),
+    ],
+)
+@patch.dict(PROVIDERS)
+def test_a_provider_has_what_its_models_need(said: dict[str, Any], needed: str) -> None:
+    with pytest.raises(InputError, match=f"'half' has .* and no `{needed}`"):
+        add_provider(Provider(prefix="half", argument="NAME", meaning="", **said))
+    assert "half" not in PROVIDERS

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 import pytest
 
+from seedstep import agreement
 from seedstep.data import Instance, Task, TaskChoice, TaskFiles, load_tasks
-from seedstep.errors import InputError
+from seedstep.errors import InputError, RunError, RunMismatchError
 from seedstep.inputs import load_source
 from seedstep.inputs.labels import questions_of, read_labels
 from seedstep.llm import Budget, Engine, Failure, Message, Preview, Request, Sampling, Spent
@@ -127,7 +128,7 @@ ANSWER: Stage[AnswerSettings, TaskFiles, TaskRecords[AnsweredTask]] = Stage(
     made=has_rows("results"),
     contents=lambda inputs: {task.id: digest([task]) for task in inputs.tasks},
     places=("tasks",),
-    changeable=("tasks", "limit"),
+    changeable=("limit",),
     asks_model=True,
     tasks=grown,
     labels=labels,
@@ -196,7 +197,29 @@ def test_they_are_reviewed(made: Path) -> None:
 def test_its_list_is_viewed(made: Path) -> None:
     with viewing(made) as view:
         assert "Answered" in view.get("0/").text
-        assert "Say one." in view.get("0/results").text
+        page = view.get("0/results").text
+        assert "Say one." in page
+        assert "<h1>Answered</h1>" in page
+        assert view.get("0/predictions").status_code == 404
+
+
+def test_a_list_that_can_not_be_shown_is_refused(made: Path) -> None:
+    own = replace(ANSWER, name="own", lists=(("results", "Answered"), ("answers", "Answers")))
+    with pytest.raises(InputError, match=r"stage 'own': .*no list 'answers'.*results, tasks"):
+        add_stage(own)
+    assert "own" not in STAGES
+
+
+def test_its_list_may_grow_and_be_elsewhere(made: Path) -> None:
+    with Run.start(ANSWER, made, {"tasks": "more.jsonl"}) as run:
+        assert run.tasks().tasks[2].id == "three"
+        assert run.records.done() == {"one", "two"}
+    Path("others.jsonl").write_text(json.dumps({"id": "x", "definition": "Say x."}) + "\n")
+    with pytest.raises(RunMismatchError, match="tasks"):
+        Run.start(ANSWER, made, {"tasks": "others.jsonl"})
+    bare = replace(ANSWER, contents=None)
+    with pytest.raises(RunMismatchError, match="tasks"):
+        Run.start(bare, made, {"tasks": "asked.jsonl"})
 
 
 def test_its_labels_are_compared(made: Path) -> None:
@@ -207,6 +230,28 @@ def test_its_labels_are_compared(made: Path) -> None:
     assert capital.scale.name == "answers of yes and no"
     with pytest.raises(InputError, match="no question 'other'"):
         read_labels(made, "other")
+
+
+def test_labels_in_words_of_its_own_are_compared(made: Path) -> None:
+    def toned(database: Database, question: str) -> dict[tuple[str, str], str]:
+        given = {"one": "plain", "two": "formal"}
+        return {
+            (entry.task, question): given[entry.task]
+            for entry in read_entries(database, AnsweredTask)
+        }
+
+    other = replace(ANSWER, labels=toned, questions=("tone",))
+    STAGES.entries["answer"] = replace(STAGES.entries["answer"], home=other)
+    read = read_labels(made)
+    assert (read.scale.name, read.scale.labels) == ("answers to tone", ("formal", "plain"))
+    (pair,) = agreement([made, made]).pairs
+    assert (pair.agreement.raw.value, pair.agreement.spearman.value) == (1, None)
+    STAGES.entries["answer"] = replace(STAGES.entries["answer"], home=replace(other, questions=()))
+    assert read_labels(made).scale.name == "labels of `seedstep answer`"
+    silent = replace(other, labels=None)
+    STAGES.entries["answer"] = replace(STAGES.entries["answer"], home=silent)
+    with pytest.raises(RunError, match=r"(?i)name one of `seedstep steps`, .*judge.* or .*review"):
+        read_labels(made)
 
 
 def test_what_it_would_ask_is_foreseen(made: Path) -> None:

@@ -359,6 +359,10 @@ class TestAStageFromOutside:
         assert "Where it stands" in page
         assert "failed: no words 1" in page
 
+    def test_its_tasks(self, counted: Path) -> None:
+        with Run.read(COUNT, counted) as run:
+            assert [task.id for task in run.tasks().tasks] == ["short", "long"]
+
     def test_going_on(self, counted: Path) -> None:
         Run.start(COUNT, counted, {}).close()
         with pytest.raises(RunMismatchError, match="letters"):

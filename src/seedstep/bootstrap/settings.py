@@ -23,9 +23,9 @@ from seedstep.data import Task
 from seedstep.data.evaluation import EVALUATION_SETS
 from seedstep.errors import InputError
 from seedstep.llm import Budget, ModelRef, Sampling, resolve_base_url
-from seedstep.llm.checkpoints import ENCODERS, PURPOSE, is_served_encoder, require_encoder
+from seedstep.llm.checkpoints import PURPOSE, encoders, is_served_encoder, require_encoder
 from seedstep.llm.endpoints import require_address
-from seedstep.llm.models import asked_model
+from seedstep.llm.models import asked_model, either, forms_of
 from seedstep.llm.settings import AskedModel, AskingSettings, override, sampling_setting
 from seedstep.novelty import MEANING_THRESHOLD
 from seedstep.prompts import CHAT_LANGUAGES
@@ -102,7 +102,7 @@ class BootstrapSettings(AskingSettings):
     semantic: str | None = setting(
         None,
         "Compare instructions by meaning, too, by the cosine of embeddings that this encoder of "
-        f"sentences makes: {ENCODERS}.",
+        f"sentences makes: {encoders()}.",
         metavar="ENCODER",
         later=True,
     )
@@ -114,8 +114,8 @@ class BootstrapSettings(AskingSettings):
     )
     semantic_base_url: str | None = setting(
         None,
-        "Address of the server for a semantic of openai:NAME; the key in OPENAI_API_KEY is sent "
-        "there, too.",
+        f"Address of the server for a semantic of {encoders(served=True)}; the key in "
+        "OPENAI_API_KEY is sent there, too.",
         later=True,
         each=require_address,
     )
@@ -272,12 +272,14 @@ class BootstrapSettings(AskingSettings):
                 what = (
                     f"{source}, setting 'gate_base_urls': gate '{name}' asks no server of its own"
                 )
-                raise InputError(what, "give the gate a `model`, openai:NAME, or no address")
+                forms = either(forms_of(lambda known: known.address))
+                raise InputError(what, f"give the gate a `model`, {forms}, or no address")
         if self.semantic is not None:
             require_encoder(self.semantic, f"{source}, setting 'semantic'")
         if self.semantic_base_url is not None and not is_served_encoder(self.semantic or ""):
             what = f"{source}, setting 'semantic_base_url': no server makes the embeddings"
-            raise InputError(what, "leave it out, or give semantic: openai:NAME")
+            remedy = f"leave it out, or give semantic: {encoders(served=True)}"
+            raise InputError(what, remedy)
         names = [axis.name for axis in parse_axes(self.axes, f"{source}, setting 'axes'")]
         if self.language is not None and "language" in names:
             what = f"{source}, setting 'axes': an axis of languages beside the setting 'language'"

@@ -16,7 +16,7 @@ from seedstep.data.evaluation import EVALUATION_SETS
 from seedstep.data.row_forms import ROWS
 from seedstep.errors import InputError
 from seedstep.infer.distill import DistillSettings
-from seedstep.llm.checkpoints import ENCODERS, MINILM
+from seedstep.llm.checkpoints import MINILM, encoders
 from seedstep.novelty import MEANING_THRESHOLD
 from seedstep.runs import Rows
 from seedstep.settings import flatten, table
@@ -132,7 +132,8 @@ def _categories() -> Rows:
 SHOWN_CHARACTERS = 160
 
 SemanticAddress = Annotated[
-    str | None, typer.Option(help="Address of the server for a --semantic of openai:NAME.")
+    str | None,
+    typer.Option(help=f"Address of the server for a --semantic of {encoders(served=True)}."),
 ]
 
 Texts = Annotated[
@@ -184,7 +185,7 @@ def novelty_command(
     semantic: Annotated[
         str | None,
         typer.Option(
-            help=f"Compare by meaning, too: an encoder of sentences, {ENCODERS}.",
+            help=f"Compare by meaning, too: an encoder of sentences, {encoders()}.",
             metavar="ENCODER",
         ),
     ] = None,
@@ -221,7 +222,7 @@ def _filtered(
 
 def calibrate_command(
     semantic: Annotated[
-        str, typer.Option(help=f"The encoder of sentences: {ENCODERS}.", metavar="ENCODER")
+        str, typer.Option(help=f"The encoder of sentences: {encoders()}.", metavar="ENCODER")
     ] = MINILM,
     semantic_base_url: SemanticAddress = None,
     pairs: Annotated[

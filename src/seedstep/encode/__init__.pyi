@@ -6,17 +6,6 @@ from seedstep.encode.encoder import (
     encode_task as encode_task,
     measure as measure,
 )
-from seedstep.encode.settings import (
-    ChatFrame as ChatFrame,
-    Dropped as Dropped,
-    Encoded as Encoded,
-    Encoding as Encoding,
-    StepsKind as StepsKind,
-    TextTokenizer as TextTokenizer,
-    TokenPair as TokenPair,
-    ENCODINGS as ENCODINGS,
-    make_encoding as make_encoding,
-)
 from seedstep.encode.layouts import (
     LAYOUTS as LAYOUTS,
     Elements as Elements,
@@ -25,6 +14,17 @@ from seedstep.encode.layouts import (
     add_layout as add_layout,
     encode_pair as encode_pair,
     named_layout as named_layout,
+)
+from seedstep.encode.settings import (
+    ENCODINGS as ENCODINGS,
+    ChatFrame as ChatFrame,
+    Dropped as Dropped,
+    Encoded as Encoded,
+    Encoding as Encoding,
+    StepsKind as StepsKind,
+    TextTokenizer as TextTokenizer,
+    TokenPair as TokenPair,
+    make_encoding as make_encoding,
 )
 from seedstep.encode.tokenizers import (
     HfTokenizer as HfTokenizer,

@@ -10,7 +10,7 @@ Example::
     ann.labels["task1344-a1b2", "gpt3"]  # "B"
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -19,14 +19,22 @@ from seedstep.data import BadLine, Problem, Task, read_jsonl
 from seedstep.data.records import placed, raise_first
 from seedstep.data.reviews import Form, ReviewItem, Subject
 from seedstep.errors import InputError, RunError, unknown_name
-from seedstep.evaluate.agreement import ACCEPTABLE, LEVELS, OUTCOMES
+from seedstep.evaluate.agreement import OUTCOMES
 from seedstep.evaluate.people import StandingLabels, scale_of
+from seedstep.inputs.scales import (
+    LABELS_IN_FILES,
+    LabelScale,
+    answers_to,
+    known_scale,
+    scale_in_file,
+    scale_of_words,
+)
+from seedstep.llm.models import either
 from seedstep.runs import STAGES, open_database, stage_of
 from seedstep.runs.reviews import OWNER, STAGE, Review
 from seedstep.steps import render
 
 __all__ = [
-    "LabelScale",
     "RaterLabels",
     "ReviewedTasks",
     "accepted_rows",
@@ -41,29 +49,6 @@ __all__ = [
 
 Item = tuple[str, str]
 """The id of an instance or a task, and the name of the system, or of the question."""
-
-
-@dataclass(frozen=True, slots=True)
-class LabelScale:
-    """A set of labels that can be compared: all, in order if `is_ordered`; and the acceptable ones.
-
-    `acceptable` is empty if labels can't be divided into acceptable and not.
-    """
-
-    name: str
-    labels: tuple[str, ...]
-    is_ordered: bool = False
-    acceptable: tuple[str, ...] = ()
-
-
-SCALES = (
-    LabelScale("ratings", tuple(LEVELS), is_ordered=True, acceptable=tuple(ACCEPTABLE)),
-    LabelScale("comparisons", OUTCOMES),
-    LabelScale("answers of yes and no", ("yes", "no")),
-)
-"""The scales of labels in files; all labels of a file are of the same scale."""
-
-KNOWN = {label.lower(): label for scale in SCALES for label in scale.labels}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +103,8 @@ def read_raters(path: Path, question: str = "") -> tuple[RaterLabels, ...]:
         }
     levels, acceptable = scale_of(asked)
     labels = OUTCOMES if asked.compares else asked.values
-    known = (each for each in SCALES if set(each.labels) == set(labels))
-    scale = next(known, LabelScale(f"answers to {asked.name}", labels, bool(levels), acceptable))
+    own_scale = LabelScale(answers_to(asked.name), labels, bool(levels), acceptable)
+    scale = known_scale(labels) or own_scale
     raters = tuple(
         RaterLabels(
             f"{path.name}/{rater}",
@@ -162,15 +147,10 @@ def read_labels(path: Path, question: str = "") -> RaterLabels:
     return found
 
 
-def _scale(path: Path, labels: Iterator[str]) -> LabelScale:
-    """Return the scale of all labels."""
-    given = set(labels)
-    fitting = [scale for scale in SCALES if given & set(scale.labels)]
-    if len(fitting) > 1:
-        kinds = " and ".join("levels" if scale is SCALES[0] else scale.name for scale in fitting)
-        what = f"{path}: both {kinds}".replace("comparisons", "wins, losses or ties")
-        raise InputError(what, "keep labels of one kind in a file of their own")
-    return fitting[0] if fitting else SCALES[0]
+def _labelling() -> str:
+    """Return the commands whose runs have labels, in words."""
+    stages = [name for name in STAGES if name == STAGE or STAGES[name].labels]
+    return either([f"`seedstep {name}`" for name in stages])
 
 
 def _of_run(path: Path, question: str) -> RaterLabels:
@@ -178,14 +158,18 @@ def _of_run(path: Path, question: str) -> RaterLabels:
     stage = STAGES.get(name)
     if stage is None or stage.labels is None:
         what = f"{path} is a run of `seedstep {name}`"
-        raise RunError(what, "name one that `seedstep judge` made")
+        raise RunError(what, f"name one of {_labelling()}")
     if stage.questions and question and question not in stage.questions:
         raise unknown_name("question", question, stage.questions, str(path))
+    asked = question or next(iter(stage.questions), "")
     with open_database(path, name) as database:
-        labels = stage.labels(database, question or next(iter(stage.questions), ""))
+        labels = stage.labels(database, asked)
     given = {item: label for item, label in labels.items() if label}
     missing = tuple(item for item in labels if item not in given)
-    return RaterLabels(str(path), given, missing, (), _scale(path, iter(given.values())))
+    scale = scale_of_words(
+        answers_to(asked) if asked else f"labels of `seedstep {name}`", given.values()
+    )
+    return RaterLabels(str(path), given, missing, (), scale)
 
 
 def _of_file(path: Path) -> RaterLabels:
@@ -197,7 +181,7 @@ def _of_file(path: Path) -> RaterLabels:
             problems += placed(path, number, [line])
             continue
         item = (line.id, line.system)
-        label = KNOWN.get(line.label.strip().lower())
+        label = LABELS_IN_FILES.get(line.label.strip().lower())
         if label is None:
             message = f"'{line.label[:40]}' is no label"
             problems.append(
@@ -214,7 +198,7 @@ def _of_file(path: Path) -> RaterLabels:
             problems.append(Problem(path, number, "id", message, "remove one"))
         else:
             labels[item], lines[item] = label, number
-    return RaterLabels(str(path), labels, (), tuple(problems), _scale(path, iter(labels.values())))
+    return RaterLabels(str(path), labels, (), tuple(problems), scale_in_file(path, labels.values()))
 
 
 INSTRUCTION = "instruction"

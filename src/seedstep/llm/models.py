@@ -178,13 +178,15 @@ def add_provider(provider: Provider) -> None:
     """Add a provider to the table.
 
     Raises:
-        InputError: another provider has its prefix, or the prefix can't be used.
+        InputError: another provider has its prefix, the prefix can't be used, or it lacks a
+            function for what its models are said to do.
     """
     if provider.prefix in PROVIDERS:
         what = f"there is a provider '{provider.prefix}' already"
         raise InputError(what, "give yours another prefix")
     if not provider.prefix.isidentifier():
         raise InputError(f"'{provider.prefix}' can't be a prefix", "use letters and digits")
+    provider.require_whole()
     PROVIDERS[provider.prefix] = provider
 
 

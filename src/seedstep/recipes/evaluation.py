@@ -48,7 +48,8 @@ from seedstep.evaluate.metrics import load_tokenizer
 from seedstep.evaluate.people import PairOfRaters
 from seedstep.evaluate.systems import EvaluatedSystem, Grouping, systems_html
 from seedstep.inputs import distinct_names, read_systems
-from seedstep.inputs.labels import LabelScale, RaterLabels, read_raters
+from seedstep.inputs.labels import RaterLabels, read_raters
+from seedstep.inputs.scales import LabelScale, common_scale
 from seedstep.recipes.doors import StageCall, plain_and_async, work_on
 from seedstep.recipes.keywords import JudgeKeywords
 from seedstep.recipes.tasks import TaskWatch
@@ -198,11 +199,8 @@ def agreement(paths: StrPath | Iterable[StrPath], question: str = "") -> Agreeme
     raters = tuple(rater for path in paths_of(paths) for rater in read_raters(path, question))
     if len(raters) < 2:
         raise InputError("there is only one rater", "name two or more runs or files")
-    scales = {rater.scale.name: rater.scale for rater in raters}
-    if len(scales) > 1:
-        kinds = " and ".join(sorted(scales, reverse=True))
-        raise InputError(f"{kinds} can't be compared", "name raters of one kind")
-    (scale,) = scales.values()
+    given = (label for rater in raters for label in rater.labels.values())
+    scale = common_scale([rater.scale for rater in raters], given)
     shared = [item for item in raters[0].labels if all(item in rater.labels for rater in raters)]
     return Agreement(
         raters,

@@ -17,7 +17,7 @@ import numpy as np
 from seedstep.data.records import Tabulated
 from seedstep.errors import InputError, ModelError
 from seedstep.llm import Answer, Failure, Ledger, Request, resolve_base_url
-from seedstep.llm.checkpoints import is_served_encoder, require_encoder
+from seedstep.llm.checkpoints import encoders, is_served_encoder, require_encoder
 from seedstep.llm.embeddings import Embedding, kept_embeddings, open_encoder
 from seedstep.novelty import (
     MEANING_THRESHOLD,
@@ -58,7 +58,8 @@ class Semantic:
             raise InputError(what, "use more than 0, at most 1")
         if self.base_url is not None and not is_served_encoder(self.encoder):
             what = "--semantic-base-url: no server makes the embeddings"
-            raise InputError(what, "leave it out, or use --semantic openai:NAME")
+            remedy = f"leave it out, or use --semantic {encoders(served=True)}"
+            raise InputError(what, remedy)
 
 
 @dataclass(frozen=True, slots=True)

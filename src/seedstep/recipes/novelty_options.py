@@ -14,7 +14,7 @@ from typing import Any, Literal, TypedDict
 
 from seedstep.data import PathOrTasks, sources_of
 from seedstep.errors import InputError, unknown_name
-from seedstep.llm.checkpoints import MINILM, is_served_encoder
+from seedstep.llm.checkpoints import MINILM, encoders, is_served_encoder
 from seedstep.recipes.meaning import Semantic
 
 __all__ = ["NoveltyFilter", "NoveltyKeywords"]
@@ -105,7 +105,7 @@ def _compared(
         for name, value in parts.items():
             if value is not None:
                 what = f"--{name.replace('_', '-')}: nothing is compared by meaning"
-                encoder = "openai:NAME" if name == "semantic_base_url" else MINILM
+                encoder = encoders(served=True) if name == "semantic_base_url" else MINILM
                 raise InputError(what, f"add --semantic {encoder}")
         return None
     if isinstance(given, str):

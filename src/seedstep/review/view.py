@@ -98,6 +98,21 @@ def _chosen(runs: Runs, request: Request) -> BrowsedRun:
     return runs[place]
 
 
+def _title(run: BrowsedRun, name: str) -> str:
+    """Return the title that the stage of a run gives to a list."""
+    return run.lists.get(name, name.capitalize())
+
+
+def _require_list(run: BrowsedRun, name: str) -> None:
+    """Check that a run has a list, which is made of records that others lack.
+
+    Raises:
+        HTTPException: it has not.
+    """
+    if name not in run.lists:
+        raise HTTPException(404)
+
+
 def _wanted(request: Request) -> Wanted:
     given = request.query_params
     page = given.get("page", "1")
@@ -169,7 +184,7 @@ async def _tasks(runs: Runs, request: Request, *, accepted: bool) -> Response:
     found = await asyncio.to_thread(run.tasks, wanted, accepted=accepted)
     reasons = {} if accepted else run.reasons()
     here = "tasks" if accepted else "rejected"
-    title, listed = here.capitalize(), _listed(wanted, found)
+    title, listed = _title(run, here), _listed(wanted, found)
     return _page(runs, request, "view_tasks.html", here, title, **listed, reasons=reasons)
 
 
@@ -177,18 +192,20 @@ async def _results(runs: Runs, request: Request) -> Response:
     run, wanted = _chosen(runs, request), _wanted(request)
     found = await asyncio.to_thread(run.results, wanted)
     listed = {**_listed(wanted, found), "categories": run.categories()}
-    return _page(runs, request, "view_results.html", "results", "Tasks", **listed)
+    title = _title(run, "results")
+    return _page(runs, request, "view_results.html", "results", title, **listed)
 
 
 async def _predictions(runs: Runs, request: Request) -> Response:
     run, wanted = _chosen(runs, request), _wanted(request)
+    _require_list(run, "predictions")
     found = await asyncio.to_thread(run.compared.find, wanted)
     return _page(
         runs,
         request,
         "view_predictions.html",
         "predictions",
-        "Predictions",
+        _title(run, "predictions"),
         **_listed(wanted, found),
         categories=run.categories(),
         outcomes=[*run.compared.systems, TIE],
@@ -197,15 +214,14 @@ async def _predictions(runs: Runs, request: Request) -> Response:
 
 async def _verdicts(runs: Runs, request: Request) -> Response:
     run, wanted = _chosen(runs, request), _wanted(request)
-    if "verdicts" not in run.lists:
-        raise HTTPException(404)
+    _require_list(run, "verdicts")
     found = await asyncio.to_thread(run.verdicts, wanted)
     return _page(
         runs,
         request,
         "view_verdicts.html",
         "verdicts",
-        "Verdicts",
+        _title(run, "verdicts"),
         **_listed(wanted, found),
         problem=run.judged.problem,
         categories=run.categories(),

@@ -7,11 +7,6 @@ from seedstep.runs.blocks import (
     labelled as labelled,
     line as line,
 )
-from seedstep.runs.lists import (
-    Failed as Failed,
-    ListChanges as ListChanges,
-    Removed as Removed,
-)
 from seedstep.runs.directory import (
     digest as digest,
     open_database as open_database,
@@ -29,22 +24,7 @@ from seedstep.runs.grown import (
     Usage as Usage,
     read_grown_tasks as read_grown_tasks,
 )
-from seedstep.runs.tasks import (
-    DistillRun as DistillRun,
-    ExamplesInputs as ExamplesInputs,
-    ExamplesRun as ExamplesRun,
-    JudgeInputs as JudgeInputs,
-    JudgeRun as JudgeRun,
-    StageWork as StageWork,
-    StepsRun as StepsRun,
-    load_choice as load_choice,
-    read_distilled_tasks as read_distilled_tasks,
-    read_run_tasks as read_run_tasks,
-    Entry as Entry,
-    TaskRecords as TaskRecords,
-    TaskResult as TaskResult,
-    read_entries as read_entries,
-)
+from seedstep.runs.lists import Failed as Failed, ListChanges as ListChanges, Removed as Removed
 from seedstep.runs.places import TUNE_CONFIG as TUNE_CONFIG
 from seedstep.runs.predictions import (
     ChosenSystem as ChosenSystem,
@@ -65,7 +45,20 @@ from seedstep.runs.stage import (
     add_stage as add_stage,
     has_rows as has_rows,
 )
-from seedstep.runs.tune import (
-    TuningFiles as TuningFiles,
-    stored_settings as stored_settings,
+from seedstep.runs.tasks import (
+    DistillRun as DistillRun,
+    Entry as Entry,
+    ExamplesInputs as ExamplesInputs,
+    ExamplesRun as ExamplesRun,
+    JudgeInputs as JudgeInputs,
+    JudgeRun as JudgeRun,
+    StageWork as StageWork,
+    StepsRun as StepsRun,
+    TaskRecords as TaskRecords,
+    TaskResult as TaskResult,
+    load_choice as load_choice,
+    read_distilled_tasks as read_distilled_tasks,
+    read_entries as read_entries,
+    read_run_tasks as read_run_tasks,
 )
+from seedstep.runs.tune import TuningFiles as TuningFiles, stored_settings as stored_settings

@@ -375,7 +375,7 @@ def resolve_settings(
         whole = flatten(settings, whole=True)
         dropped = {name: whole[name] for name in before if name not in config}
         before = with_unknown(addresses, before, config)
-        changeable = (*stage.changeable, *(addresses if same_model else ()))
+        changeable = (*stage.may_change, *(addresses if same_model else ()))
         refuse_differences(path, {**kept, **urls, **before}, config | dropped, changeable)
         config = {  # a setting that came after the run began, and is not used, is not written
             name: value

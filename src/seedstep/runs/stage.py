@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from seedstep.data import Task
-from seedstep.errors import InputError
+from seedstep.errors import InputError, unknown_name
 from seedstep.llm import Header, first_address
 from seedstep.runs.blocks import Blocks, line
 from seedstep.runs.database import Database
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from seedstep.runs.tasks import StageWork
 
 __all__ = [
+    "LISTS",
     "STAGES",
     "Stage",
     "StageEntry",
@@ -44,6 +45,11 @@ __all__ = [
 S = TypeVar("S", bound="DataclassInstance")
 Inputs = TypeVar("Inputs")
 R = TypeVar("R")
+
+LISTS = ("results", "tasks", "rejected", "predictions", "verdicts")
+"""The lists of records that `seedstep view` can show: `results` are those of `TaskRecords`, `tasks`
+and `rejected` those of `GrownTasks`, `predictions` and `verdicts` those of the stages that make
+them."""
 
 
 def has_rows(*tables: str) -> Callable[[Path], bool]:
@@ -220,7 +226,7 @@ class Stage(Generic[S, Inputs, R]):
     """Shows a record of these lists, by its name, with all its details."""
 
     lists: tuple[tuple[str, str], ...] = (("results", "Tasks"),)
-    """The lists that `seedstep view` shows of its runs: names of `seedstep.review.browse.COUNTS`,
+    """The lists that `seedstep view` shows of its runs beside that of requests: names of `LISTS`,
     with titles."""
 
     sections: tuple[str, ...] = ()
@@ -234,6 +240,11 @@ class Stage(Generic[S, Inputs, R]):
 
     beside: tuple[str, ...] = ()
     """The files that may be in a directory before a run starts there."""
+
+    @property
+    def may_change(self) -> tuple[str, ...]:
+        """The settings that may change when a run goes on, those of `places` if tasks are known."""
+        return (*self.changeable, *(self.places if self.contents else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,8 +312,11 @@ def add_stage(stage: Stage[Any, Any, Any]) -> None:
     """Add a stage of your own to the table.
 
     Raises:
-        InputError: there is a stage of that name.
+        InputError: there is a stage of that name, or it has a list that can't be shown.
     """
     if stage.name in STAGES:
         raise InputError(f"there is a stage '{stage.name}' already", "give yours another name")
+    for name, _ in stage.lists:
+        if name not in LISTS:
+            raise unknown_name("list", name, LISTS, f"`lists` of the stage '{stage.name}'")
     STAGES.entries[stage.name] = StageEntry(stage, stage.config)

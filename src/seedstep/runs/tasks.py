@@ -121,9 +121,9 @@ class TaskRecords(Generic[R]):
         self._type = record_type
 
     def tasks(self) -> TaskFiles:
-        """Return the tasks to work on, up to `limit`, and the problems of those left out."""
+        """Return the tasks to work on, up to a `limit`, and the problems of those left out."""
         found: TaskFiles = self._run.inputs()
-        return replace(found, tasks=found.tasks[: self._run.settings.limit])
+        return replace(found, tasks=found.tasks[: getattr(self._run.settings, "limit", None)])
 
     def entries(self) -> Iterator[Entry[R]]:
         """Yield the tasks that have a record, in their order."""

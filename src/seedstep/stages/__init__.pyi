@@ -1,14 +1,4 @@
 from seedstep.stages.bootstrap import BOOTSTRAP as BOOTSTRAP
-from seedstep.stages.distill import DISTILL as DISTILL
-from seedstep.stages.examples import EXAMPLES as EXAMPLES
-from seedstep.stages.judge import (
-    JUDGE as JUDGE,
-    JudgedInputs as JudgedInputs,
-    judged_inputs as judged_inputs,
-)
-from seedstep.stages.predict import PREDICT as PREDICT
-from seedstep.stages.review import REVIEW as REVIEW
-from seedstep.stages.steps import STEPS as STEPS
 from seedstep.stages.directories import (
     STAGES as STAGES,
     StageEntry as StageEntry,
@@ -20,4 +10,14 @@ from seedstep.stages.directories import (
     tell_list as tell_list,
     tell_status as tell_status,
 )
+from seedstep.stages.distill import DISTILL as DISTILL
+from seedstep.stages.examples import EXAMPLES as EXAMPLES
+from seedstep.stages.judge import (
+    JUDGE as JUDGE,
+    JudgedInputs as JudgedInputs,
+    judged_inputs as judged_inputs,
+)
+from seedstep.stages.predict import PREDICT as PREDICT
+from seedstep.stages.review import REVIEW as REVIEW
+from seedstep.stages.steps import STEPS as STEPS
 from seedstep.stages.tune import TUNE as TUNE, TuneRun as TuneRun

@@ -1,0 +1,110 @@
+"""The scales of labels, which say what labels of several raters can be compared as.
+
+Example::
+
+    >>> scale_of_words("answers to tone", ["yes", "no", "yes"]).name
+    'answers of yes and no'
+    >>> scale_of_words("answers to tone", ["formal", "plain"]).labels
+    ('formal', 'plain')
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from seedstep.errors import InputError
+from seedstep.evaluate.agreement import ACCEPTABLE, LEVELS, OUTCOMES
+
+__all__ = [
+    "LABELS_IN_FILES",
+    "LabelScale",
+    "answers_to",
+    "common_scale",
+    "known_scale",
+    "scale_in_file",
+    "scale_of_words",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelScale:
+    """A set of labels that can be compared: all, in order if `is_ordered`; and the acceptable ones.
+
+    `acceptable` is empty if labels can't be divided into acceptable and not.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    is_ordered: bool = False
+    acceptable: tuple[str, ...] = ()
+
+
+SCALES = (
+    LabelScale("ratings", tuple(LEVELS), is_ordered=True, acceptable=tuple(ACCEPTABLE)),
+    LabelScale("comparisons", OUTCOMES),
+    LabelScale("answers of yes and no", ("yes", "no")),
+)
+"""The scales of labels in files; all labels of a file are of the same scale."""
+
+LABELS_IN_FILES = {label.lower(): label for scale in SCALES for label in scale.labels}
+"""The labels that a file may have, by what is written there in lower case."""
+
+
+def answers_to(question: str) -> str:
+    """Return the name of the scale of a question that has labels of its own."""
+    return f"answers to {question}"
+
+
+def known_scale(labels: Iterable[str]) -> LabelScale | None:
+    """Return the scale that has exactly these labels, if it is one of those of files."""
+    given = set(labels)
+    return next((scale for scale in SCALES if set(scale.labels) == given), None)
+
+
+def scale_in_file(path: Path, labels: Iterable[str]) -> LabelScale:
+    """Return the scale of all labels of a file.
+
+    Raises:
+        InputError: they are of several scales.
+    """
+    given = set(labels)
+    fitting = [scale for scale in SCALES if given & set(scale.labels)]
+    if len(fitting) > 1:
+        kinds = " and ".join("levels" if scale is SCALES[0] else scale.name for scale in fitting)
+        what = f"{path}: both {kinds}".replace("comparisons", "wins, losses or ties")
+        raise InputError(what, "keep labels of one kind in a file of their own")
+    return fitting[0] if fitting else SCALES[0]
+
+
+def scale_of_words(name: str, labels: Iterable[str]) -> LabelScale:
+    """Return the scale of labels that are all that is known of it.
+
+    Words that are not all of a scale of files have one of their own, of this name, without order.
+    """
+    given = set(labels)
+    fitting = (scale for scale in SCALES if given <= set(scale.labels))
+    return next(fitting, LabelScale(name, tuple(sorted(given))))
+
+
+def common_scale(scales: Iterable[LabelScale], given: Iterable[str]) -> LabelScale:
+    """Return the scale on which labels of several raters are, from those of each.
+
+    Of a run, nothing is known but the labels that it happened to give. So the scale of another
+    rater is that of all if it has all labels that were `given`.
+
+    Raises:
+        InputError: there is none.
+    """
+    found: dict[str, LabelScale] = {}
+    for scale in scales:
+        before = found.get(scale.name)
+        if before is None or not (before.is_ordered or before.acceptable):
+            found[scale.name] = scale
+    if len(found) == 1:
+        return next(iter(found.values()))
+    labels = set(given)
+    for scale in found.values():
+        if labels <= set(scale.labels):
+            return scale
+    kinds = " and ".join(sorted(found, reverse=True))
+    raise InputError(f"{kinds} can't be compared", "name raters of one kind")
