@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from seedstep import agreement
+from seedstep.errors import InputError
 from seedstep.evaluate.agreement import labels_of
 from seedstep.inputs.labels import read_labels
+from seedstep.inputs.scales import LabelScale, common_scale, scale_of_words
 from support.answer_files import write_lines
 from support.command_line import seedstep
 from support.judging import Answered, by_length
@@ -116,3 +118,14 @@ def test_one_rater_is_none(tmp_path: Path) -> None:
     path = people_file(tmp_path / "one.jsonl", {("a", "s"): "A"})
     assert "only one rater" in seedstep("agreement", path).error
     assert read_labels(path).labels == {("a", "s"): "A"}
+
+
+def test_labels_of_a_run_are_on_the_scale_of_a_form_that_has_them_all() -> None:
+    form = LabelScale("answers to tone", ("yes", "unclear", "no"), is_ordered=True)
+    given = scale_of_words("answers to tone", ["yes", "no"])
+    assert given.name == "answers of yes and no"
+    assert common_scale([form, given], ["yes", "no", "unclear"]) == form
+    own = scale_of_words("answers to tone", ["unclear", "no"])
+    assert common_scale([form, own], ["no"]) == common_scale([own, form], ["no"]) == form
+    with pytest.raises(InputError, match="can't be compared"):
+        common_scale([form, scale_of_words("", ["A", "B"])], ["A", "B", "no"])
