@@ -58,6 +58,9 @@ ROW_TOKENS = 2048
 CACHED_BYTES = 1 << 30
 """The most bytes of keys and values in a batch behind a prefix, counted where it is copied."""
 
+BATCH_TOKENS = 60
+"""As many tokens of padding take about as long as one more batch."""
+
 TARGET_TOKENS = 512
 """The most target tokens of a batch behind a prefix, each of which has a logit for every token."""
 
@@ -290,24 +293,28 @@ class ScoringModel:
 
 
 def _batches(group: PackedGroup, copied: int, cached: int) -> Iterator[list[TokenPair]]:
-    """Divide the pairs of a group into batches of similar length and limited size.
+    """Divide the pairs of a group into batches of limited size, with as little padding as it pays.
 
     Each row has `copied` tokens of the prefix, and its own; `cached` is the most tokens whose keys
     and values are in memory at a time.
     """
-    batch: list[TokenPair] = []
-    for pair in sorted(group.pairs, key=_length):
-        rows, rest = len(batch) + 1, _length(pair) - group.prefix
-        target = max(len(member.target) for member in (*batch, pair))
-        if batch and (
-            rows * rest > ROW_TOKENS
-            or rows * (copied + rest) > cached
-            or rows * target > TARGET_TOKENS
-        ):
-            yield batch
-            batch = []
-        batch.append(pair)
-    yield batch
+    pairs = sorted(group.pairs, key=_length)
+    least: list[tuple[int, list[list[TokenPair]]]] = [(0, [])]  # by the number of pairs divided
+    for end in range(1, len(pairs) + 1):
+        longest = _length(pairs[end - 1]) - group.prefix
+        target, found = 0, []
+        for start in reversed(range(end)):
+            rows, target = end - start, max(target, len(pairs[start].target))
+            if rows > 1 and (
+                rows * longest > ROW_TOKENS
+                or rows * (copied + longest) > cached
+                or rows * target > TARGET_TOKENS
+            ):
+                break
+            found.append((least[start][0] + rows * longest + BATCH_TOKENS, start))
+        cost, start = min(found)
+        least.append((cost, [*least[start][1], pairs[start:end]]))
+    yield from least[-1][1]
 
 
 def _length(pair: TokenPair) -> int:
