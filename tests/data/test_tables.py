@@ -1,6 +1,7 @@
 """Files of rows: what is read of each kind, and that other values come out as they went in."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from pyarrow import parquet
 
 from seedstep.data import Columns, TableRow, open_table
+from seedstep.data.rows import Parquet
 from seedstep.errors import InputError, RunError
 
 ADDED = {"new": bool, "why": str, "score": float}
@@ -125,6 +127,24 @@ def test_what_is_wrong_with_rows_is_named(tmp_path: Path) -> None:
     assert [record.get("t", "-") for record in written] == ["a", "-", 3, None, " "]
     (tmp_path / "bad.txt").write_bytes(b"ok\n\xff\n\n")
     assert read(tmp_path / "bad.txt") == ["ok", "unreadable"]
+
+
+def test_names_of_parquet_columns_that_are_no_utf8_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "data.parquet"
+    parquet.write_table(pa.table({"column": ["a", "b"]}), path)
+    content = path.read_bytes()
+    places = [found.start() for found in re.finditer(b"column", content)]
+    assert places
+    told = []
+    for place in places:
+        path.write_bytes(content[:place] + b"\x85" + content[place + 1 :])
+        table = Parquet(path, "column")
+        for rows in (table.rows, table.records):
+            try:
+                assert list(rows())
+            except InputError as error:
+                told.append(error.what)
+    assert any("can't be read as Parquet" in what for what in told)
 
 
 def test_columns_of_parquet_that_are_no_text(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ class Parquet(RowFile):
             return parquet.ParquetFile(self.path)
         except FileNotFoundError:
             raise InputError(f"{self.path}: no such file", "check the path") from None
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
             raise self._unreadable(error) from None
 
     def _batches(self, file: Any, columns: list[str] | None = None) -> Iterator[Any]:
@@ -119,7 +119,7 @@ class Parquet(RowFile):
 
         try:
             yield from file.iter_batches(BATCH, columns=columns)
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
             raise self._unreadable(error) from None
 
     def _unreadable(self, error: Exception) -> InputError:
