@@ -189,6 +189,7 @@ SLOW = (
     "report/test_data_reports.py::test_a_report_goes_beside_a_file",
     "report/test_data_reports.py::test_any_data_has_its_tables_and_figures",
     "report/test_data_reports.py::test_exports_and_runs_stand_beside_each_other",
+    "report/test_data_reports.py::test_one_test_set_may_be_given_or_several",
     "report/test_data_reports.py::test_progress_is_told",
     "report/test_data_reports.py::test_rows_that_can_not_be_read_are_counted",
     "report/test_paper_tables.py::test_a_report_opens_on_the_differences_and_draws_the_sizes",
