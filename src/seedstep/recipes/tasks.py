@@ -10,6 +10,7 @@ Example::
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -114,7 +115,7 @@ async def ticking(progress: P, watch: Watcher[P, R] | None) -> AsyncIterator[Non
 
 
 @dataclass(slots=True, kw_only=True)
-class StageProgress:
+class StageProgress(ABC):
     """The progress of a stage of any kind.
 
     `notes` are messages for the user. `stopped` is the budget that ended the run, if one did.
@@ -125,9 +126,9 @@ class StageProgress:
     stopped: BudgetReached | None = None
 
     @property
+    @abstractmethod
     def counted(self) -> tuple[int, int, int]:
         """How many are done, how many of them by earlier processes, and how many are wanted."""
-        raise NotImplementedError
 
     @property
     def seconds(self) -> float:
