@@ -189,7 +189,7 @@ class TestRuns:
 
     def test_tuning_takes_tasks_in_memory(self, tmp_path: Path) -> None:
         from seedstep.inputs.tasks import gather
-        from seedstep.recipes.doors import kept_inputs
+        from seedstep.recipes.stage_calls import kept_inputs
         from seedstep.tune import TuneSettings
 
         prints = []

@@ -19,8 +19,8 @@ from seedstep import (
     self_instruct,
     write_instructions,
 )
-from seedstep.recipes import doors
-from seedstep.recipes.doors import NotebookWatch, notebook_watch
+from seedstep.recipes import stage_calls
+from seedstep.recipes.stage_calls import NotebookWatch, notebook_watch
 from seedstep.runs import Line
 from seedstep.stages import STAGES
 from support.answer_files import right, write_predictions, write_tasks
@@ -202,4 +202,4 @@ class TestProgress:
 
     def test_nothing_is_shown_elsewhere(self, server: ScriptedServer) -> None:
         assert notebook_watch() is None
-        assert "IPython" not in doors.__dict__
+        assert "IPython" not in stage_calls.__dict__

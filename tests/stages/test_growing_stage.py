@@ -17,8 +17,8 @@ from seedstep.llm import Budget, Engine, Failure, Message, Preview, Request, Sam
 from seedstep.llm.records import tokens_of
 from seedstep.llm.settings import AskedModel, AskingSettings, sampling_setting
 from seedstep.recipes import foresee_work
-from seedstep.recipes.doors import work_on
 from seedstep.recipes.jobs import require_models
+from seedstep.recipes.stage_calls import work_on
 from seedstep.recipes.tasks import finish
 from seedstep.runs import (
     STAGES,

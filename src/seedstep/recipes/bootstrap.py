@@ -40,8 +40,8 @@ from seedstep.llm import Engine, EngineStats, ModelRef, Spent, open_model
 from seedstep.llm.embeddings import Encoder, open_encoder
 from seedstep.llm.models import served_model
 from seedstep.llm.records import LIVE
-from seedstep.recipes.doors import StageCall, plain_and_async, work_on
 from seedstep.recipes.keywords import BootstrapKeywords, DistillKeywords
+from seedstep.recipes.stage_calls import StageCall, plain_and_async, work_on
 from seedstep.recipes.tasks import StageProgress, TaskWatch, Watcher, share_notes, ticking
 from seedstep.runs import FILTERS_ENTRY, GATES_ENTRY, BootstrapRun, DistillRun, Failed, Removed, Run
 from seedstep.runs.batches import has_open_batches, opened_engine, same_server

@@ -50,8 +50,8 @@ from seedstep.evaluate.systems import EvaluatedSystem, Grouping, systems_html
 from seedstep.inputs import distinct_names, read_systems
 from seedstep.inputs.labels import RaterLabels, read_raters
 from seedstep.inputs.scales import LabelScale, common_scale
-from seedstep.recipes.doors import StageCall, plain_and_async, work_on
 from seedstep.recipes.keywords import JudgeKeywords
+from seedstep.recipes.stage_calls import StageCall, plain_and_async, work_on
 from seedstep.recipes.tasks import TaskWatch
 from seedstep.runs import Failed, JudgeRun, Removed, keep_scores
 from seedstep.stages import JUDGE, judged_inputs

@@ -22,7 +22,6 @@ from seedstep.infer.predict import preview_answers
 from seedstep.llm import Engine, KeptAnswers, Preview, Spent, known_model
 from seedstep.llm.settings import AskingSettings
 from seedstep.recipes.bootstrap import entries_of
-from seedstep.recipes.doors import work_of
 from seedstep.recipes.predictions import (
     spent_by_model,
     split_settings,
@@ -30,6 +29,7 @@ from seedstep.recipes.predictions import (
     unnamed,
     with_official_limit,
 )
+from seedstep.recipes.stage_calls import work_of
 from seedstep.recipes.tasks import finish, still_asked, unfit
 from seedstep.runs import ChosenSystem, PredictionsRun
 from seedstep.runs.batches import RunLedger, closed_engine

@@ -25,8 +25,8 @@ from seedstep.infer.settings import SystemSettings
 from seedstep.inputs.systems import tunings_around
 from seedstep.inputs.tasks import about_examples, encodings_of
 from seedstep.llm import EngineStats, ModelRef, Price, Pricing, Spent, known_model
-from seedstep.recipes.doors import StageCall, plain_and_async
 from seedstep.recipes.keywords import PredictKeywords
+from seedstep.recipes.stage_calls import StageCall, plain_and_async
 from seedstep.recipes.tasks import StageProgress, Watcher, share_notes, ticking
 from seedstep.runs import TUNE_CONFIG, ChosenSystem, Failed, PredictionsRun, Run, stored_settings
 from seedstep.runs.batches import RunLedger, has_open_batches

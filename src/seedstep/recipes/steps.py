@@ -20,13 +20,13 @@ from typing import Any, Unpack
 from seedstep.data import BadLine, Problem, StrPath, Task, read_jsonl
 from seedstep.data.records import placed, raise_first
 from seedstep.errors import InputError
-from seedstep.recipes.doors import StageCall, kept_inputs, plain_and_async, work_on
 from seedstep.recipes.keywords import (
     ExamplesKeywords,
     ImportKeywords,
     StepsKeywords,
     SuperniKeywords,
 )
+from seedstep.recipes.stage_calls import StageCall, kept_inputs, plain_and_async, work_on
 from seedstep.recipes.tasks import TaskWatch
 from seedstep.runs import ExamplesRun, Failed, Removed, Run, StepsRun
 from seedstep.settings import make_settings

@@ -26,8 +26,8 @@ from seedstep.inputs.systems import public_source, training_of
 from seedstep.inputs.tasks import TuningInputs, gather
 from seedstep.llm.checkpoints import computing_type, load_config, load_model, load_tokenizer
 from seedstep.llm.models import tuned_model
-from seedstep.recipes.doors import kept_inputs
 from seedstep.recipes.keywords import TuneKeywords
+from seedstep.recipes.stage_calls import kept_inputs
 from seedstep.recipes.tasks import finish
 from seedstep.recipes.tuning_at_server import tune_at_server
 from seedstep.report.figures import plot_losses
