@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,8 +20,10 @@ from seedstep import (
     self_instruct,
     write_instructions,
 )
-from seedstep.recipes import stage_calls
+from seedstep.data.records import Tabulated
+from seedstep.recipes import Agreement, Calibration, MergeReport, NoveltyReport, stage_calls
 from seedstep.recipes.stage_calls import NotebookWatch, notebook_watch
+from seedstep.report.page import Report
 from seedstep.runs import Line
 from seedstep.stages import STAGES
 from support.answer_files import right, write_predictions, write_tasks
@@ -109,6 +112,50 @@ class TestScores:
         for found in (pairing, pairing.comparison, *done.systems):
             assert [*found.to_dataset()] == found.to_records()
         assert "+100.0" in shown(pairing.comparison)
+
+
+@dataclass(frozen=True)
+class Rows(Tabulated):
+    rows: int
+
+    def to_records(self) -> list[dict[str, Any]]:
+        return [{"text": HOSTILE, "score": place / 3, "none": None} for place in range(self.rows)]
+
+
+class TestTables:
+    """What has rows, and no table of its own."""
+
+    def test_a_bounded_number_of_rows_whose_texts_are_no_markup(self) -> None:
+        html = Rows(1000)._repr_html_()
+        tree = parsed(html)
+        assert len(tree.findall(".//tbody/tr")) == 20
+        assert [cell.text for cell in tree.findall(".//th")] == ["text", "score", "none"]
+        assert [cell.text for cell in tree.findall(".//tr[2]/td")][1:] == ["0.3333", None]
+        assert "and 980 more rows" in html
+        assert "<script>" not in html
+        assert len(Rows(100_000)._repr_html_()) < 10_000
+
+    def test_without_rows_only_the_name(self) -> None:
+        assert shown(Rows(0)) == "Rows"
+
+    def test_long_texts_are_cut(self) -> None:
+        class Long(Rows):
+            def to_records(self) -> list[dict[str, Any]]:
+                return [{"text": "a" * 100_000}]
+
+        assert len(Long(1)._repr_html_()) < 1000
+
+    @pytest.mark.parametrize("kind", [Agreement, Calibration, MergeReport, NoveltyReport])
+    def test_all_that_has_rows_has_a_table(self, kind: type) -> None:
+        assert kind._repr_html_ is Tabulated._repr_html_  # type: ignore[attr-defined]
+
+    def test_a_report_is_a_link(self) -> None:
+        report = Report(Path.cwd() / 'a "b" <c>:d' / "index.html", 3, (HOSTILE,))
+        html = report._repr_html_()
+        (link,) = ET.fromstring(f"<p>{html}</p>").iter("a")
+        assert link.get("href") == "a%20%22b%22%20%3Cc%3E%3Ad/index.html"
+        assert link.text == str(report.page)
+        assert "<script>" not in html
 
 
 class Display:

@@ -79,6 +79,13 @@ SHOWN_INSTANCES = 5
 """How many instances of a task a notebook shows."""
 
 
+SHOWN_ROWS = 20
+"""How many rows of a table a notebook shows."""
+
+SHOWN_TEXT = 300
+"""How many characters of a text in such a row."""
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """A demonstration of a task: a positive one to imitate, or a negative one to avoid."""
@@ -208,6 +215,23 @@ class Tabulated(ABC):
         except ImportError:
             raise MissingExtraError("a data set", "pip install datasets") from None
         return Dataset.from_list(self.to_records())
+
+    def _repr_html_(self) -> str:
+        """Return the first rows as HTML, as notebooks show them."""
+        rows = self.to_records()
+        shown = rows[:SHOWN_ROWS]
+        names = list(dict.fromkeys(name for row in shown for name in row))
+        cells = ([_cell(row.get(name)) for name in names] for row in shown)
+        more = len(rows) - len(shown)
+        below = f"<div>{as_html(f'and {more:,} more rows')}</div>" if more else ""
+        return f"<div><b>{as_html(type(self).__name__)}</b></div>{html_table(names, cells)}{below}"
+
+
+def _cell(value: object) -> str:
+    """Return a value as a cell of a table shows it: a number in short, a long text cut."""
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else short_line(str(value), SHOWN_TEXT)
 
 
 def as_html(text: str) -> str:

@@ -27,7 +27,7 @@ from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from seedstep.data import (
     PathOrTasks,
@@ -38,6 +38,7 @@ from seedstep.data import (
     sources_of,
     whole_folder,
 )
+from seedstep.data.records import as_html
 from seedstep.data.sources import path_of
 from seedstep.errors import InputError, MissingExtraError
 from seedstep.llm.endpoints import OPENAI_URL
@@ -164,6 +165,12 @@ class Report:
     page: Path
     figures: int
     notes: tuple[str, ...]
+
+    def _repr_html_(self) -> str:
+        """Return a link to the page as HTML, as notebooks show it, with the notes below."""
+        address = quote(Path(os.path.relpath(self.page)).as_posix())
+        link = f'<a href="{address}" target="_blank">{as_html(str(self.page))}</a>'
+        return "".join(f"<div>{part}</div>" for part in (link, *map(as_html, self.notes)))
 
 
 def write_report(
