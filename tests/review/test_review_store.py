@@ -113,6 +113,13 @@ def test_a_review_that_was_killed_while_it_was_written_is_written_anew(tmp_path:
         assert list(review.items) == ["item0000"]
 
 
+def test_a_review_that_was_killed_before_it_had_settings_is_written_anew(tmp_path: Path) -> None:
+    for name in ("run.lock", ".run.yaml.999.partial"):
+        (tmp_path / name).write_bytes(b"form: st")
+    with Review.open(make(tmp_path, [an_item(0)])) as review:
+        assert list(review.items) == ["item0000"]
+
+
 def test_saving_again_changes_nothing(tmp_path: Path) -> None:
     path = make(tmp_path / "review", [an_item(0), an_item(1)])
     with Review.open(path, write=True) as review:

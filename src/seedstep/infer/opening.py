@@ -7,11 +7,12 @@ Example::
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, MutableMapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any
 
 from seedstep.encode import ChatFrame
-from seedstep.infer.division import answer_in_workers
 from seedstep.infer.predict import (
     Answer,
     Opened,
@@ -24,6 +25,7 @@ from seedstep.infer.predict import (
     load_system,
 )
 from seedstep.infer.settings import SystemSettings
+from seedstep.infer.workers import in_workers
 from seedstep.llm import Budget, Engine, Ledger, Pricing, Spent, open_model
 
 __all__ = ["answer_tasks"]
@@ -56,7 +58,7 @@ def answer_tasks(
     if settings.kind == "checkpoint":
         known = {} if frames is None else frames
         if settings.model.workers > 1 and work:
-            return answer_in_workers(settings, work, known, opened)
+            return _of_workers(settings, work, known, opened)
         return _of_checkpoint(settings, work, opened, known)
     limits = (settings.budget, spent, pricing or settings.pricing)
     return _of_server(settings, work, ledger, limits, identity_url, opened)
@@ -101,3 +103,59 @@ async def _in_thread(batches: Iterator[list[Answer]]) -> AsyncGenerator[list[Ans
     """Yield batches that are computed in a thread, so that the event loop handles signals."""
     while (batch := await asyncio.to_thread(next, batches, None)) is not None:
         yield batch
+
+
+Part = tuple[TaskWork, tuple[int, int]]
+"""A task, and which of its batches: the number of the part, of how many parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answering:
+    """The job of workers that predict. `frames` are what chat templates write."""
+
+    settings: SystemSettings
+    first: TaskWork
+    frames: dict[str, ChatFrame]
+
+    def open(self) -> tuple[Any, Callable[[Part, int], Iterator[list[Answer]]]]:
+        """Load the checkpoint; tell what templates write, and why no prefix is shared."""
+        settings, frames = self.settings, dict(self.frames)
+        checkpoint, tokenizer = load_system(settings, frames)
+        note = about_checkpoint(settings, [self.first], checkpoint, tokenizer)
+
+        def answer(part: Part, done: int) -> Iterator[list[Answer]]:
+            task, (number, of) = part
+            left = (number + done * of, of)
+            return ask_checkpoint(settings, [task], checkpoint, tokenizer, left)
+
+        return (frames, note), answer
+
+
+async def _of_workers(
+    settings: SystemSettings,
+    work: Sequence[TaskWork],
+    frames: MutableMapping[str, ChatFrame],
+    opened: Opened,
+) -> AsyncGenerator[list[Answer]]:
+    """Yield the answers of a checkpoint, batch by batch, as the workers have them.
+
+    Tasks are divided by the batches that one process would make of them, so that the answers are
+    the same but for rounding.
+    """
+    job = _Answering(settings, work[0], dict(frames))
+
+    def begun(told: tuple[dict[str, ChatFrame], str]) -> _Answering:
+        frames.update(told[0])  # what a template writes now, all workers shall write
+        opened(None, told[1])
+        return replace(job, frames=dict(frames))
+
+    parts = [(part[0].task.id, part) for part in _parts(settings, work)]
+    async with aclosing(in_workers(job, parts, settings.model.workers, begun)) as results:
+        async for _, batch in results:
+            yield batch
+
+
+def _parts(settings: SystemSettings, work: Sequence[TaskWork]) -> Iterator[Part]:
+    for task in work:
+        number = min(settings.model.workers, -(-len(task.instances) // settings.batch))
+        yield from ((task, (part, number)) for part in range(number))

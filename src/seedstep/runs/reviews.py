@@ -32,6 +32,7 @@ from seedstep.runs.directory import (
     OpenDirectory,
     digest,
     refuse_differences,
+    require_free,
     require_name,
     stage_of,
     take_lock,
@@ -306,9 +307,8 @@ def _require_free(path: Path) -> None:
     stage = stage_of(path)
     if stage and stage != STAGE:
         raise RunError(f"{path} is a run of `seedstep {stage}`", "name another directory")
-    names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
-    if path.is_file() or (names - {"run.lock"} and not stage):
-        raise RunError(f"{path} is not empty and not a review", "name another directory")
+    if not stage:
+        require_free(path, CONFIG, ())
 
 
 def _made(path: Path) -> str:
