@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from importlib import metadata
+from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 
 from seedstep.llm.checkpoints import PACKAGE
 from seedstep.novelty import MEANING_THRESHOLD
-from seedstep.novelty.calibration import labelled_pairs
+from seedstep.novelty.calibration import LabelledPair, labelled_pairs
 from seedstep.recipes import COLUMNS, SEMANTIC_COLUMNS, Semantic, calibrate
 from support.command_line import seedstep
 from support.encoders import save_encoder
@@ -186,6 +186,9 @@ def test_pairs_that_are_none_are_named(tmp_path: Path) -> None:
     done = seedstep("calibrate", "--semantic", "openai:encoder", "--pairs", path)
     assert done.code == 1
     assert "pairs.jsonl, line 2" in done.err.replace("\n", "")
+    path.write_bytes(b'{"first": "a", "second": "\xe4", "same": true}\n')
+    done = seedstep("calibrate", "--semantic", "openai:encoder", "--pairs", path)
+    assert "pairs.jsonl, line 1: not UTF-8" in done.err.replace("\n", "")
     assert "no encoder" in seedstep("calibrate", "--semantic", "x").err
 
 
@@ -203,7 +206,15 @@ def test_the_pairs_that_come_with_it() -> None:
         52,
         48,
     ]
-    assert len({pair.domain for pair in pairs}) > 10
+    lines = (resources.files("seedstep.novelty") / "pairs.jsonl").read_text("utf-8").splitlines()
+    assert len({json.loads(line)["domain"] for line in lines}) > 10
+
+
+def test_a_file_of_pairs_may_have_blank_lines_and_a_byte_order_mark(tmp_path: Path) -> None:
+    pair = b'{"first": "a", "second": "b", "same": true}\n'
+    path = tmp_path / "pairs.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + pair + b"\n" + pair)
+    assert labelled_pairs(path) == (LabelledPair("a", "b", same=True),) * 2
 
 
 def has_package() -> bool:

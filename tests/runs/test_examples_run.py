@@ -85,6 +85,18 @@ def test_the_commands(server: ScriptedServer, steps: Path, tmp_path: Path) -> No
     assert len(seedstep("requests", tmp_path / "run").lines) == 6
 
 
+def test_why_examples_are_not_ranked(steps: Path, tmp_path: Path) -> None:
+    def unsure(number: int, body: dict[str, Any]) -> Fault:
+        is_ranking = body["messages"][-1]["content"].startswith("Rank")
+        return chat("All of them.") if is_ranking else reply(number, body)
+
+    with ScriptedServer(unsure) as other:
+        asked: dict[str, Any] = {"model": "openai:scripted", "base_url": other.url}
+        make_examples(tmp_path / "run", steps=str(steps), **asked).close()
+    shown = seedstep("examples", "show", tmp_path / "run", "t0").words
+    assert "unmatched the reply does not name two of the examples" in shown
+
+
 def test_without_instructions_there_are_no_examples(server: ScriptedServer, tmp_path: Path) -> None:
     flags = ("--model", "openai:scripted", "--base-url", server.url, "--out", tmp_path / "run")
     assert "no step-by-step instructions. Add --steps RUN" in seedstep("examples", *flags).error

@@ -11,7 +11,7 @@ import typer
 from seedstep import bootstrap, data, recipes, stages, suite
 from seedstep.cli.options import Asked, FailedTasks, Out, RemovedTasks, SameModel, with_settings
 from seedstep.cli.progress import DryRun, live_bar, print_foreseen, run_tasks
-from seedstep.cli.terminal import console, plain, print_rows
+from seedstep.cli.terminal import console, plain, print_accuracies, print_rows
 from seedstep.data.evaluation import EVALUATION_SETS
 from seedstep.data.row_forms import ROWS
 from seedstep.errors import InputError
@@ -23,7 +23,6 @@ from seedstep.settings import flatten, table
 from seedstep.text import shortened
 
 if TYPE_CHECKING:
-    from seedstep.novelty.calibration import Accuracy
     from seedstep.recipes import NoveltyReport, Rejection
     from seedstep.recipes.novelty_options import NoveltyKeywords
 
@@ -248,18 +247,11 @@ def calibrate_command(
     same = sum(pair.same for pair in chosen)
     line = f"{len(chosen):,} pairs, {same:,} of them the same task. Encoder: {semantic}"
     console.print(plain(line), soft_wrap=True)
-    head = ("cosine from", "precision", "recall", "right", "wrong", "missed")
     titles = {"all": "all pairs", "novel": f"those that ROUGE-L {threshold:g} keeps"}
     for name, rows in measured.groups.items():
         title = titles.get(name, f"of these, language {name}")
         console.print()
-        print_rows(Rows(tuple(map(_accuracy, rows)), head, title))
-
-
-def _accuracy(row: "Accuracy") -> tuple[str, ...]:
-    shares = ("-" if share is None else f"{share:.2f}" for share in (row.precision, row.recall))
-    counts = (f"{count:,}" for count in (row.right, row.wrong, row.missed))
-    return (f"{row.threshold:.2f}", *shares, *counts)
+        print_accuracies("cosine from", {f"{row.threshold:.2f}": row for row in rows}, title)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from seedstep.cli.options import (
     with_settings,
 )
 from seedstep.cli.progress import DryRun, print_foreseen, run_tasks
-from seedstep.cli.terminal import console, plain, print_blocks, print_rows
+from seedstep.cli.terminal import console, plain, print_accuracies, print_blocks
 from seedstep.cli.versions import measure_versions, select_versions
 from seedstep.exports import (
     EXAMPLES_FORMATS,
@@ -27,13 +27,12 @@ from seedstep.exports import (
 )
 from seedstep.inputs.labels import rejected_steps
 from seedstep.inputs.tasks import Choose
-from seedstep.runs import Rows
 from seedstep.steps import ExamplesSettings, ImportSettings, StepsSettings, SuperniSettings
 
 __all__ = ["app", "examples_command", "print_checks"]
 
 if TYPE_CHECKING:
-    from seedstep.steps import CheckAccuracy, Part
+    from seedstep.steps import Part
 
     StepsFormatName = str
     ExamplesFormatName = str
@@ -45,13 +44,7 @@ def print_checks() -> None:
     """Print precision and recall of the checks, on both parts of the labelled set."""
     parts: tuple[Part, ...] = ("tune", "held_out")
     for part in parts:
-        head = ("check", "precision", "recall", "right", "wrong", "missed")
-        print_rows(Rows(tuple(map(_check_row, steps.measure(part))), head, part))
-
-
-def _check_row(row: "CheckAccuracy") -> tuple[str, ...]:
-    counts = (f"{count:,}" for count in (row.right, row.wrong, row.missed))
-    return (row.name, f"{row.precision:.2f}", f"{row.recall:.2f}", *counts)
+        print_accuracies("check", {row.name: row for row in steps.measure(part)}, part)
 
 
 app = typer.Typer(

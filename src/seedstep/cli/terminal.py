@@ -35,6 +35,7 @@ from rich.cells import cell_len, chop_cells
 from rich.console import Console
 from rich.text import Text
 
+from seedstep.data.records import Accuracy
 from seedstep.runs import Blocks, Line, Rows, Rule, Words
 from seedstep.runs.blocks import Look, duration
 from seedstep.text import visible
@@ -50,6 +51,7 @@ __all__ = [
     "output_status",
     "plain",
     "prepare_streams",
+    "print_accuracies",
     "print_blocks",
     "print_rows",
     "reader_has_gone",
@@ -377,3 +379,13 @@ def print_rows(table: Rows) -> None:
         console.print(plain(table.title, "italic"))
     for line in table_lines(table, console.width):
         console.print(plain(line.text, "bold" if line.is_head else ""), soft_wrap=True)
+
+
+def print_accuracies(what: str, found: Mapping[str, Accuracy], title: str) -> None:
+    """Print a table of precision and recall; `what` is the title of the column of names."""
+    rows = []
+    for name, row in found.items():
+        shares = ("-" if share is None else f"{share:.2f}" for share in (row.precision, row.recall))
+        rows.append((name, *shares, f"{row.right:,}", f"{row.wrong:,}", f"{row.missed:,}"))
+    head = (what, "precision", "recall", "right", "wrong", "missed")
+    print_rows(Rows(tuple(rows), head, title))

@@ -75,6 +75,25 @@ class Prediction:
     cut: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """What was found among labelled things: rightly and wrongly found ones, and missed ones."""
+
+    right: int
+    wrong: int
+    missed: int
+
+    @property
+    def precision(self) -> float | None:
+        """The share of what was found that is right; None if nothing was found."""
+        return self.right / (self.right + self.wrong) if self.right + self.wrong else None
+
+    @property
+    def recall(self) -> float | None:
+        """The share of what should be found that was; None if nothing should be."""
+        return self.right / (self.right + self.missed) if self.right + self.missed else None
+
+
 SHOWN_INSTANCES = 5
 """How many instances of a task a notebook shows."""
 

@@ -17,16 +17,16 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-import msgspec
-
+from seedstep.data import BadLine, Problem, read_jsonl
+from seedstep.data.records import Accuracy, placed, raise_first
 from seedstep.errors import InputError
 from seedstep.text import rouge_l, unicode_tokens
 
 __all__ = [
     "MEANING_THRESHOLD",
     "THRESHOLDS",
-    "Accuracy",
     "LabelledPair",
+    "ThresholdAccuracy",
     "accuracies",
     "labelled_pairs",
 ]
@@ -50,7 +50,6 @@ class LabelledPair:
     same: bool
     language: str = ""
     kind: str = ""
-    domain: str = ""
 
     @property
     def rouge_l(self) -> float:
@@ -59,23 +58,10 @@ class LabelledPair:
 
 
 @dataclass(frozen=True, slots=True)
-class Accuracy:
-    """What a threshold finds among pairs: right and wrong ones, and those that it misses."""
+class ThresholdAccuracy(Accuracy):
+    """Which of the pairs that are the same a threshold finds."""
 
     threshold: float
-    right: int
-    wrong: int
-    missed: int
-
-    @property
-    def precision(self) -> float | None:
-        """The share of the found pairs that are the same; None if none is found."""
-        return self.right / (self.right + self.wrong) if self.right + self.wrong else None
-
-    @property
-    def recall(self) -> float | None:
-        """The share of the same pairs that are found; None if there are none."""
-        return self.right / (self.right + self.missed) if self.right + self.missed else None
 
 
 def labelled_pairs(path: Path | None = None) -> tuple[LabelledPair, ...]:
@@ -84,29 +70,30 @@ def labelled_pairs(path: Path | None = None) -> tuple[LabelledPair, ...]:
     Raises:
         InputError: the file can't be read, or a line is no pair.
     """
-    try:
-        source = path or resources.files("seedstep.novelty") / "pairs.jsonl"
-        lines = source.read_bytes().splitlines()
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}", "check the path") from None
-    pairs = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            pairs.append(msgspec.json.decode(line, type=LabelledPair))
-        except (msgspec.DecodeError, RecursionError) as error:
-            what = f"{path}, line {number}: {error}"
-            raise InputError(what, "write first, second, and same: true or false") from None
+    if path is None:
+        with resources.as_file(resources.files("seedstep.novelty") / "pairs.jsonl") as ours:
+            return labelled_pairs(ours)
+    pairs: list[LabelledPair] = []
+    problems: list[Problem] = []
+    for number, line in read_jsonl(path, LabelledPair):
+        if isinstance(line, BadLine):
+            problems += placed(path, number, [line])
+        else:
+            pairs.append(line)
+    raise_first(problems, "write first, second, and same: true or false")
     if not pairs:
         raise InputError(f"{path} has no pairs", "write first, second, and same in each line")
     return tuple(pairs)
 
 
-def accuracies(pairs: Sequence[LabelledPair], scores: Sequence[float]) -> tuple[Accuracy, ...]:
+def accuracies(
+    pairs: Sequence[LabelledPair], scores: Sequence[float]
+) -> tuple[ThresholdAccuracy, ...]:
     """Return what each of `THRESHOLDS` finds among pairs with these cosines."""
     found = list(zip(pairs, scores, strict=True))
     return tuple(
-        Accuracy(
-            threshold,
+        ThresholdAccuracy(
+            threshold=threshold,
             right=sum(pair.same and score >= threshold for pair, score in found),
             wrong=sum(not pair.same and score >= threshold for pair, score in found),
             missed=sum(pair.same and score < threshold for pair, score in found),

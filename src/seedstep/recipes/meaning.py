@@ -28,7 +28,12 @@ from seedstep.novelty import (
     decide_by_meaning,
     unit_rows,
 )
-from seedstep.novelty.calibration import Accuracy, LabelledPair, accuracies, labelled_pairs
+from seedstep.novelty.calibration import (
+    LabelledPair,
+    ThresholdAccuracy,
+    accuracies,
+    labelled_pairs,
+)
 from seedstep.novelty.meaning import cosines
 from seedstep.recipes.tasks import finish
 
@@ -227,12 +232,12 @@ class Calibration(Tabulated):
 
     pairs: tuple[LabelledPair, ...]
     scores: tuple[float, ...]
-    groups: dict[str, tuple[Accuracy, ...]]
+    groups: dict[str, tuple[ThresholdAccuracy, ...]]
 
     def to_records(self) -> list[dict[str, Any]]:
         """Return plain rows: precision and recall of each group at each threshold, and counts."""
         return [
-            {"group": group}
+            {"group": group, "threshold": found.threshold}
             | asdict(found)
             | {"precision": found.precision, "recall": found.recall}
             for group, thresholds in self.groups.items()

@@ -35,7 +35,12 @@ from seedstep.runs.tasks import (
     stamp_tasks,
 )
 from seedstep.stages.steps import STEPS, turns_to_ask
-from seedstep.steps import ExampleSet, ExamplesSettings, examples_statistics
+from seedstep.steps import (
+    RANKING_FAILURES,
+    ExampleSet,
+    ExamplesSettings,
+    examples_statistics,
+)
 
 if TYPE_CHECKING:
     from seedstep.llm import Engine, Preview, Spent
@@ -101,9 +106,10 @@ def _shown(run: ExamplesRun, name: str) -> Blocks:
         marks = [mark for mark, places in chosen.items() if number in places]
         yield Rule(f"example {number + 1}" + "".join(f", {mark}" for mark in marks))
         yield from _example(example)
-    for failure in (found.failure, found.ranking_failure):
+    ranking = RANKING_FAILURES.get(found.ranking_failure, "")
+    for failure, detail in ((found.failure, found.detail), (found.ranking_failure, ranking)):
         if failure:
-            yield line(f"{failure} {found.detail}", "error")
+            yield line(f"{failure} {detail}", "error")
 
 
 def _example(example: Example) -> Iterator[Line]:

@@ -10,21 +10,17 @@ Example::
         print(accuracy.name, accuracy.precision, accuracy.recall)
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
-from typing import Literal, TypeVar
+from typing import Literal
 
-import msgspec
-
+from seedstep.data.records import Accuracy
 from seedstep.steps.checks import CHECKS, TaskText, check
 from seedstep.steps.parsing import parse
+from seedstep.steps.records import read_packaged
 
 __all__ = ["CheckAccuracy", "Labelled", "Part", "labelled", "measure"]
 
 Part = Literal["tune", "held_out"]
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +34,10 @@ class Labelled:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckAccuracy:
-    """The findings of a check against people's: right, wrong and missed ones."""
+class CheckAccuracy(Accuracy):
+    """Which of the faults that people find a check finds."""
 
     name: str
-    right: int
-    wrong: int
-    missed: int
-
-    @property
-    def precision(self) -> float:
-        """The share of the findings that are right; 1 if there are none."""
-        return self.right / (self.right + self.wrong) if self.right + self.wrong else 1.0
-
-    @property
-    def recall(self) -> float:
-        """The share of the faults that were found; 1 if there are none."""
-        return self.right / (self.right + self.missed) if self.right + self.missed else 1.0
 
 
 def measure(part: Part) -> tuple[CheckAccuracy, ...]:
@@ -65,7 +48,7 @@ def measure(part: Part) -> tuple[CheckAccuracy, ...]:
     ]
     return tuple(
         CheckAccuracy(
-            name,
+            name=name,
             right=sum(name in faults and name in found for faults, found in pairs),
             wrong=sum(name not in faults and name in found for faults, found in pairs),
             missed=sum(name in faults and name not in found for faults, found in pairs),
@@ -80,11 +63,11 @@ def labelled(part: Part) -> tuple[Labelled, ...]:
         line.id: TaskText(
             line.definition, tuple((example.input, example.output) for example in line.examples)
         )
-        for line in _read("labelled_tasks.jsonl", _TaskLine)
+        for line in read_packaged("labelled_tasks.jsonl", _TaskLine)
     }
     return tuple(
         Labelled(line.id, tasks[line.task], line.text, frozenset(line.faults))
-        for line in _read("labelled.jsonl", _Line)
+        for line in read_packaged("labelled.jsonl", _Line)
         if line.part == part
     )
 
@@ -109,9 +92,3 @@ class _Line:
     part: Part
     faults: tuple[str, ...]
     text: str
-
-
-def _read(name: str, line: type[T]) -> Iterator[T]:
-    with (resources.files("seedstep.steps") / name).open("rb") as file:
-        for raw in file:
-            yield msgspec.json.decode(raw, type=line)

@@ -41,6 +41,7 @@ __all__ = [
     "Turn",
     "WrittenSteps",
     "examples_statistics",
+    "read_packaged",
     "shuffled",
     "statistics",
     "superni_instructions",
@@ -310,16 +311,17 @@ class SuperniReading:
 @cache
 def superni_instructions() -> Mapping[str, SuperniInstruction]:
     """Return the instructions by the ids of their tasks."""
-    lines = _read("superni.jsonl", SuperniInstruction)
+    lines = read_packaged("superni.jsonl", SuperniInstruction)
     return MappingProxyType({line.task: line for line in lines})
 
 
 def superni_readings() -> tuple[SuperniReading, ...]:
     """Return the readers' judgements; each instruction was read by four readers or more."""
-    return tuple(_read("superni_readings.jsonl", SuperniReading))
+    return tuple(read_packaged("superni_readings.jsonl", SuperniReading))
 
 
-def _read(name: str, line: type[T]) -> Iterator[T]:
+def read_packaged(name: str, line: type[T]) -> Iterator[T]:
+    """Yield the lines of a file of JSON lines that comes with seedstep."""
     with (resources.files("seedstep.steps") / name).open("rb") as file:
         for raw in file:
             yield msgspec.json.decode(raw, type=line)
