@@ -4,6 +4,7 @@ from seedstep.data import (
     Instance as Instance,
     Task as Task,
     TaskChoice as TaskChoice,
+    TaskFiles as TaskFiles,
     load_tasks as load_tasks,
     seed_tasks as seed_tasks,
 )

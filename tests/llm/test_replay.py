@@ -165,7 +165,7 @@ def test_what_is_known_is_retired_before_the_run_fails(server: ScriptedServer) -
     with pytest.raises(NotRecordedError):
         replay(tasks=100)
     with Run.read(BOOTSTRAP, AGAIN) as again, Run.read(BOOTSTRAP, RUN) as run:
-        assert again.tasks()[: len(run.tasks())] == run.tasks()
+        assert again.tasks()[: len(run.tasks())] == run.tasks().tasks
 
 
 def test_a_longer_recording_lets_a_replay_go_on(server: ScriptedServer) -> None:

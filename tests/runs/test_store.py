@@ -216,7 +216,7 @@ def test_status_of_a_run_that_has_not_begun(tmp_path: Path) -> None:
     Run.start(BOOTSTRAP, tmp_path, {"tasks": 9}).close()
     with Run.read(BOOTSTRAP, tmp_path) as run:
         status = run.status()
-        assert run.tasks() == ()
+        assert len(run.tasks()) == 0
     assert (status.wanted, status.finished, status.generations) == (9, 0, 0)
     assert (status.rejected, status.usage, status.per_minute) == ({}, {}, None)
 

@@ -29,11 +29,10 @@ from seedstep.runs import (
     add_stage,
     digest,
     has_rows,
-    load_choice,
     read_entries,
 )
 from seedstep.runs.database import Database
-from seedstep.runs.tasks import read_run_tasks
+from seedstep.runs.made_tasks import read_run_tasks
 from seedstep.settings import Count, part, setting
 from seedstep.stages import TUNE
 from seedstep.stages.tune import cost_of
@@ -171,7 +170,7 @@ WRITTEN = {"one": "no", "two": "Yes"}
 
 def test_its_tasks_are_read_wherever_a_run_may_be_named(made: Path) -> None:
     assert outputs(read_run_tasks(made) or ()) == WRITTEN
-    assert outputs(load_choice(TaskChoice(path=str(made))).tasks) == WRITTEN
+    assert outputs(TaskChoice(path=str(made)).load()) == WRITTEN
     assert outputs(load_source(make_source(str(made))).tasks) == WRITTEN
 
 
@@ -212,7 +211,7 @@ def test_a_list_that_can_not_be_shown_is_refused(made: Path) -> None:
 
 def test_its_list_may_grow_and_be_elsewhere(made: Path) -> None:
     with Run.start(ANSWER, made, {"tasks": "more.jsonl"}) as run:
-        assert run.tasks().tasks[2].id == "three"
+        assert run.records.listed()[2].id == "three"
         assert run.records.done() == {"one", "two"}
     Path("others.jsonl").write_text(json.dumps({"id": "x", "definition": "Say x."}) + "\n")
     with pytest.raises(RunMismatchError, match="tasks"):

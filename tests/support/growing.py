@@ -88,7 +88,7 @@ def grow(out: Path, server: ScriptedServer, **settings: Any) -> Outcome:
     """Make a run, or go on with one."""
     recorder = Recorder()
     with self_instruct(out, watch=recorder, **asked_of(server, **settings)) as run:
-        return Outcome(out, tuple(recorder.generations), run.tasks(), run.status())
+        return Outcome(out, tuple(recorder.generations), run.tasks().tasks, run.status())
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

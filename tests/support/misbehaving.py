@@ -64,7 +64,7 @@ class Data:
 
 def data_of(path: str = "run") -> Data:
     with Run.read(BOOTSTRAP, Path(path)) as run:
-        return Data(run.tasks(), run.records.rejected(), dict(run.status().bad_instances))
+        return Data(run.tasks().tasks, run.records.rejected(), dict(run.status().bad_instances))
 
 
 @cache

@@ -54,7 +54,7 @@ def encode_command(
         raise InputError("no tokenizer to count with", "add --tokenizer local, or --show TASK")
     limit = settings.tasks.limit_instances or (1 if show else 100)
     choice = replace(settings.tasks, limit_instances=limit)
-    loaded = runs.load_choice(choice).tasks
+    loaded = choice.load().tasks
     if show:
         loaded = (_named(loaded, show, str(choice.path)),)
     if settings.steps:

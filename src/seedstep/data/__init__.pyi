@@ -23,8 +23,10 @@ from seedstep.data.records import (
     Problem as Problem,
     Tabulated as Tabulated,
     Task as Task,
+    TaskFiles as TaskFiles,
     instance_id as instance_id,
     instances_of as instances_of,
+    task_record as task_record,
 )
 from seedstep.data.rows import open_table as open_table
 from seedstep.data.seeds import (
@@ -42,11 +44,9 @@ from seedstep.data.sources import (
     paths_of as paths_of,
     scan_tasks as scan_tasks,
     sources_of as sources_of,
-    task_record as task_record,
 )
 from seedstep.data.superni import (
     STEPS_FIELD as STEPS_FIELD,
-    TaskFiles as TaskFiles,
     read_task as read_task,
     task_file as task_file,
 )

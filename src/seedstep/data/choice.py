@@ -16,9 +16,8 @@ from hashlib import blake2b, sha256
 from itertools import islice
 from pathlib import Path
 
-from seedstep.data.records import Task
+from seedstep.data.records import Task, TaskFiles
 from seedstep.data.sources import load_tasks
-from seedstep.data.superni import TaskFiles
 from seedstep.errors import InputError
 from seedstep.settings import Count, setting
 
@@ -107,6 +106,7 @@ class TaskChoice:
 
         Raises:
             InputError: no tasks are named, or one can't be read.
+            RunError: a run can't be read.
         """
         if self.path is None:
             raise InputError("no tasks", "add --tasks PATH")

@@ -16,10 +16,10 @@ Example::
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from seedstep.data.reading import BadLine
 from seedstep.errors import MOST_WHAT, InputError, MissingExtraError, short_line
@@ -32,12 +32,14 @@ __all__ = [
     "Problem",
     "Tabulated",
     "Task",
+    "TaskFiles",
     "as_html",
     "html_table",
     "instance_id",
     "instances_of",
     "placed",
     "raise_first",
+    "task_record",
 ]
 
 
@@ -251,6 +253,55 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     return f"{value:.4g}" if isinstance(value, float) else short_line(str(value), SHOWN_TEXT)
+
+
+def task_record(task: Task) -> dict[str, Any]:
+    """Return a task as a line of JSON has it: what `load_tasks` makes the same task of."""
+    return {
+        "id": task.id,
+        "name": task.name,
+        "category": task.category,
+        "definition": task.definition,
+        "is_classification": task.is_classification,
+        "positive_examples": [asdict(example) for example in task.positive_examples],
+        "negative_examples": [asdict(example) for example in task.negative_examples],
+        "instances": [
+            {"id": instance.id, "input": instance.input, "output": list(instance.outputs)}
+            for instance in task.instances
+        ],
+        "steps": list(task.steps),
+        "unrefined": list(task.unrefined_steps),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFiles(Tabulated, Sequence[Task]):
+    """Tasks in the order in which they were read or made, and the problems of the others.
+
+    It is a sequence of its tasks, which goes wherever tasks go. `whole_prompts` says that
+    definitions are prompts as they stand, of a prompt/completion file or of conversations.
+    """
+
+    tasks: tuple[Task, ...]
+    problems: tuple[Problem, ...] = ()
+    whole_prompts: bool = False
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(self.tasks)
+
+    @overload
+    def __getitem__(self, place: int) -> Task: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Task, ...]: ...
+    def __getitem__(self, place: int | slice) -> Task | tuple[Task, ...]:
+        return self.tasks[place]
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return the tasks as plain rows, of which `load_tasks` makes the same tasks."""
+        return list(map(task_record, self.tasks))
 
 
 def as_html(text: str) -> str:

@@ -26,10 +26,10 @@ import msgspec
 
 from seedstep.data.files import exported_format, write_in_parts
 from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, not_utf8, read_lines
-from seedstep.data.records import Instance, Problem, Task, placed
+from seedstep.data.records import Instance, Problem, Task, TaskFiles, placed
 from seedstep.data.rows import HUB, TABLES, items_of_list, load_hub, open_table
 from seedstep.data.sources import LONGEST_LINE, LOOKS
-from seedstep.data.superni import TaskFiles, collect
+from seedstep.data.superni import collect
 from seedstep.data.tables import Columns, RowFile, TableRow, Types
 from seedstep.errors import InputError, unknown_name
 

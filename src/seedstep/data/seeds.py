@@ -24,6 +24,7 @@ import msgspec
 from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_jsonl
 from seedstep.data.records import Example, Instance, Problem, Task, instance_id, placed, raise_first
 from seedstep.data.rows import items_of
+from seedstep.data.run_tasks import made_tasks
 from seedstep.text import single_spaced
 
 __all__ = [
@@ -98,6 +99,7 @@ def require_seeds(path: Path) -> tuple[Task, ...]:
 
     Raises:
         InputError: the first problem, and how many more there are.
+        RunError: a run can't be read.
     """
     seeds = read_seeds(path)
     raise_first(seeds.problems, "`seedstep seeds check` shows all")
@@ -107,9 +109,15 @@ def require_seeds(path: Path) -> tuple[Task, ...]:
 def read_seeds(path: Path) -> SeedFile:
     """Return the good tasks of a seed file, and what is wrong with the form of the others.
 
+    The tasks of a run are good. Their ids are preceded by `seed_`, as a bootstrap makes the same.
+
     Raises:
-        InputError: the file is missing or can't be read.
+        InputError: the file is missing or can't be read, or a run makes no tasks.
+        RunError: a run can't be read.
     """
+    if (made := made_tasks(path)) is not None:
+        named = tuple(replace(task, id=f"seed_{task.id}") for task in made)
+        return SeedFile(path, named, tuple(range(1, len(named) + 1)), ())
     tasks: list[Task] = []
     lines: list[int] = []
     problems: list[Problem] = []

@@ -22,7 +22,7 @@ Example::
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,10 +30,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_jsonl, read_lines
-from seedstep.data.records import Instance, Problem, Task, placed
+from seedstep.data.records import Instance, Problem, Task, TaskFiles, placed, task_record
 from seedstep.data.rows import items_of
+from seedstep.data.run_tasks import made_tasks
 from seedstep.data.seeds import TextOrTexts, WrittenTask, task_of
-from seedstep.data.superni import TaskFiles, collect, scan_task_files
+from seedstep.data.superni import collect, scan_task_files
 from seedstep.errors import InputError, first_line
 
 __all__ = [
@@ -49,7 +50,6 @@ __all__ = [
     "paths_of",
     "scan_tasks",
     "sources_of",
-    "task_record",
 ]
 
 LONGEST_LINE = 64 << 20
@@ -135,8 +135,12 @@ def load_tasks(
 ) -> TaskFiles:
     """Read all tasks that `scan_tasks` yields. With `skip_bad`, problems are returned, not raised.
 
+    The source is a bootstrap's run or one of `distill`, a SUPER-NATURALINSTRUCTIONS directory or
+    task file, JSON lines, a table, or tasks in memory.
+
     Raises:
         InputError: a task has a problem, or no task is left.
+        RunError: a run can't be read.
     """
     return collect(scan_tasks(source, split, track, limit=limit), skip_bad=skip_bad)
 
@@ -150,13 +154,20 @@ def scan_tasks(
 ) -> Iterator[Task | Problem]:
     """Yield tasks one by one, and a problem in place of each task that can't be read.
 
-    A directory or a `*.json` file is read by `scan_task_files`, unless it holds a list, a table by
-    its rows, any other file as JSON lines. At most `limit` instances of each task are kept.
+    A run has the tasks that it made. Another directory or a `*.json` file is read by
+    `scan_task_files`, unless it holds a list, a table by its rows, any other file as JSON lines. At
+    most `limit` instances of each task are kept.
 
     Raises:
-        InputError: the path, the split or all tasks are missing.
+        InputError: the path, the split or all tasks are missing, or a run makes no tasks.
+        RunError: a run can't be read.
     """
     path = path_of(source)
+    if (made := made_tasks(path)) is not None:
+        if split is not None:
+            raise InputError(f"{path}: a run has no splits", "leave the split out")
+        yield from (replace(task, instances=task.instances[:limit]) for task in made)
+        return
     if isinstance(source, str | os.PathLike):
         items = items_of(path)
     else:
@@ -328,22 +339,3 @@ def _tasks_of_rows(
 
 
 _FIELDS = tuple({*_Record.__struct_fields__, *_Row.__struct_fields__})
-
-
-def task_record(task: Task) -> dict[str, Any]:
-    """Return a task as a line of JSON has it: what `load_tasks` makes the same task of."""
-    return {
-        "id": task.id,
-        "name": task.name,
-        "category": task.category,
-        "definition": task.definition,
-        "is_classification": task.is_classification,
-        "positive_examples": [asdict(example) for example in task.positive_examples],
-        "negative_examples": [asdict(example) for example in task.negative_examples],
-        "instances": [
-            {"id": instance.id, "input": instance.input, "output": list(instance.outputs)}
-            for instance in task.instances
-        ],
-        "steps": list(task.steps),
-        "unrefined": list(task.unrefined_steps),
-    }

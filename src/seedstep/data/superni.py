@@ -31,7 +31,7 @@ from typing import Any
 import msgspec
 
 from seedstep.data.reading import MAX_FILE_BYTES, BadLine, decode_json, not_utf8
-from seedstep.data.records import Example, Problem, Task, placed, raise_first
+from seedstep.data.records import Example, Problem, Task, TaskFiles, placed, raise_first
 from seedstep.data.seeds import TextOrTexts, WrittenExample, WrittenInstance, WrittenTask, task_of
 from seedstep.errors import InputError
 from seedstep.text import shortened
@@ -39,7 +39,6 @@ from seedstep.text import shortened
 __all__ = [
     "SHARED_NUMBERS",
     "STEPS_FIELD",
-    "TaskFiles",
     "collect",
     "load_file",
     "read_task",
@@ -54,19 +53,6 @@ STEPS_FIELD = "Step-by-Step Instruction"
 
 EXAMPLES_FIELD = "Positive Examples"
 """The field for a task's positive examples."""
-
-
-@dataclass(frozen=True, slots=True)
-class TaskFiles:
-    """Tasks in the order in which they were read, and the problems of the others.
-
-    `whole_prompts` says that definitions are prompts as they stand, of a prompt/completion file or
-    of conversations.
-    """
-
-    tasks: tuple[Task, ...]
-    problems: tuple[Problem, ...]
-    whole_prompts: bool = False
 
 
 class _TaskFile(WrittenTask, frozen=True, kw_only=True):
@@ -315,8 +301,6 @@ def _task_files(folder: Path) -> dict[str, Path]:
     }
     if not files:
         remedy = "name a directory of task files (*.json), or one that has them in tasks/"
-        if (folder / "run.db").is_file():
-            remedy += ". Of a bootstrap's run, `seedstep export RUN --format superni` writes one"
         raise InputError(f"{folder}: no task files", remedy)
     return files
 

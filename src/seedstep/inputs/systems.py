@@ -40,7 +40,7 @@ from seedstep.evaluate.scores import TRAINED_UNKNOWN, TrainingOverlap
 from seedstep.inputs.tasks import gather
 from seedstep.llm import ModelRef
 from seedstep.llm.endpoints import file_fingerprint
-from seedstep.runs import TUNE_CONFIG, load_choice, stage_of, stored_settings
+from seedstep.runs import TUNE_CONFIG, stage_of, stored_settings
 from seedstep.runs.directory import digest
 from seedstep.runs.predictions import KeptSystem, open_predictions
 from seedstep.settings import make_settings
@@ -141,7 +141,7 @@ def _all_tasks(given: TaskChoice | PathOrTasks) -> tuple[Task, ...]:
     if isinstance(given, str | os.PathLike):
         given = TaskChoice(str(given))
     if isinstance(given, TaskChoice):
-        found = load_choice(replace(given, skip_bad=True))
+        found = replace(given, skip_bad=True).load()
     else:
         found = load_tasks(given, skip_bad=True)
     raise_first(found.problems)

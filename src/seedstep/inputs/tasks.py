@@ -44,7 +44,6 @@ from seedstep.runs import (
     TUNE_CONFIG,
     open_database,
     read_entries,
-    read_run_tasks,
     stage_of,
 )
 from seedstep.runs.directory import LOCK, digest
@@ -82,16 +81,14 @@ def load_source(
 
     Raises:
         InputError: the source can't be read, has no tasks, or has bad ones.
+        RunError: a run can't be read.
     """
     path = Path(source.path)
     if rows := RowSource.parse(source.path):
         return load_row_forms(rows, source.split, limit=limit, skip_bad=skip_bad)
     if source.path == SEEDS and (not path.exists() or _is_tuning(path)):
         tasks = tuple(replace(task, instances=task.instances[:limit]) for task in seed_tasks())
-        return _no_split(source, TaskFiles(tasks, ()))
-    if (grown := read_run_tasks(path)) is not None:
-        tasks = tuple(replace(task, instances=task.instances[:limit]) for task in grown)
-        return _no_split(source, TaskFiles(tasks, ()))
+        return _no_split(source, TaskFiles(tasks))
     name = exported_format(path)
     if name == "alpaca":
         return _no_split(source, load_rows(path / "train.jsonl", limit=limit, skip_bad=skip_bad))

@@ -146,7 +146,7 @@ def tasks_left(run: Run[Any, Any, Any]) -> tuple[Task, ...]:
     changes = run.changes
     again = {*changes.changed, *changes.touched, *changes.failed}
     done = run.records.done() - again | {*changes.restored}
-    return tuple(task for task in run.tasks().tasks if task.id not in done)
+    return tuple(task for task in run.records.listed() if task.id not in done)
 
 
 _AHEAD = """
@@ -228,10 +228,10 @@ def foresee_work(
         settings, work = run.settings, work_of(stage)(run)
         model = (settings.model.name, settings.model.base_url, run.identity_url)
         engine = closed_engine(run, model)
-        unsure = [task for task in run.tasks().tasks if task.id in run.changes.unsure]
+        unsure = [task for task in run.records.listed() if task.id in run.changes.unsure]
         other = {task.id for task in finish(unfit(work, unsure, engine, Spent()))}
         here = {*(task.id for task in tasks_left(run)), *other}
-        left = [task for task in run.tasks().tasks if task.id in here]
+        left = [task for task in run.records.listed() if task.id in here]
         view, _ = finish(still_asked(work, left, engine, Spent()))
         told = (*run.changes.told, *work.notes, *_about_budget(settings, run.spent(), view))
         return ForeseenWork(settings, told, view, sum(map(work.size, left)))

@@ -37,7 +37,6 @@ from seedstep.inputs import with_steps
 from seedstep.inputs.tasks import candidates_of
 from seedstep.llm.checkpoints import fingerprint_of
 from seedstep.recipes.tasks import finish
-from seedstep.runs import load_choice
 from seedstep.runs.directory import digest
 from seedstep.settings import make_settings
 from seedstep.steps import SUPERNI
@@ -90,7 +89,7 @@ def measure_steps(
     """
     settings = make_settings(MeasureSettings, asked, "settings")
     choice = replace(settings.tasks, limit_instances=settings.skip + settings.instances)
-    loaded = load_choice(choice).tasks
+    loaded = choice.load().tasks
     tasks = [
         replace(task, instances=task.instances[settings.skip :])
         for task in loaded

@@ -32,7 +32,6 @@ from seedstep.recipes.measuring import (
     named_sources,
     steps_of,
 )
-from seedstep.runs import load_choice
 from seedstep.steps import TaskText, check, parse, render
 
 __all__ = ["Selected", "neutral", "select_steps"]
@@ -124,7 +123,7 @@ def select_steps(
         InputError: there is nothing to select by, or it was measured on evaluated instances.
         RunError: `out` can't be written.
     """
-    loaded = load_choice(replace(tasks, limit_instances=1)).tasks
+    loaded = replace(tasks, limit_instances=1).load().tasks
     given = named_sources(sources) if sources else []
     _require_other(out, [*(Path(source) for _, source in given), *([measured] if measured else [])])
     joined = [VersionSource.read(name, loaded, source) for name, source in given]

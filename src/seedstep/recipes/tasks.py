@@ -189,7 +189,7 @@ async def work_on_tasks(
     Where the list or the settings changed, the notes of the progress say how many requests are to
     be sent.
     """
-    found = run.tasks()
+    found = run.records.listed()
     done = {entry.task: entry.result for entry in run.entries()}
     progress = TaskProgress(run.settings, len(found.tasks), problems=found.problems)
     progress.notes += [*run.changes.told, *work.notes]
@@ -244,7 +244,7 @@ async def _work(
         if run.changes.any:
             told = await _to_ask(work, [task for _, task in left], engine, spent)
             progress.notes.append(f"to do: {counted(len(left), run.stage.noun)}{told}")
-        _count_done(progress, run.tasks().tasks, done, work.flaws)
+        _count_done(progress, run.records.listed(), done, work.flaws)
         tasks = tuple(task for _, task in left)
         await stack.enter_async_context(ticking(progress, watch))
         async with aclosing(work.stage(tasks, engine, spent)) as results:

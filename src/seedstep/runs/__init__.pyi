@@ -56,9 +56,6 @@ from seedstep.runs.tasks import (
     StepsRun as StepsRun,
     TaskRecords as TaskRecords,
     TaskResult as TaskResult,
-    load_choice as load_choice,
-    read_distilled_tasks as read_distilled_tasks,
     read_entries as read_entries,
-    read_run_tasks as read_run_tasks,
 )
 from seedstep.runs.tune import TuningFiles as TuningFiles, stored_settings as stored_settings

@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import Any
 
 from seedstep.data import make_folder, read_yaml, write_atomically, write_yaml
+from seedstep.data.run_tasks import RUN_CONFIG
 from seedstep.llm.models import PROVIDERS
 
 __all__ = [
@@ -34,7 +35,7 @@ __all__ = [
     "write_config",
 ]
 
-CONFIG = "run.yaml"
+CONFIG = RUN_CONFIG
 TUNE_CONFIG = "tune.yaml"
 """The name of the configuration of a tuning, which stands beside what tuning makes."""
 GIVEN = "given"

@@ -19,7 +19,6 @@ from seedstep.data import Task, TaskChoice, instances_of
 from seedstep.errors import InputError, RunMismatchError
 from seedstep.runs.directory import digest
 from seedstep.runs.lists import NO_CHANGES, Fingerprint, ListChanges, Removed, require_same_place
-from seedstep.runs.tasks import load_choice
 from seedstep.settings import make_settings, table
 
 if TYPE_CHECKING:
@@ -241,7 +240,7 @@ def _earlier_marks(
     names = table(TaskChoice)
     values = {name: value for name, value in before.items() if name in names}
     with suppress(InputError):
-        tasks = load_choice(make_settings(TaskChoice, values, str(run.path))).tasks
+        tasks = make_settings(TaskChoice, values, str(run.path)).load().tasks
         if digest(tasks) == before.get(STAMP):
             return marks_of(tasks)
     raise RunMismatchError(str(run.path), [(STAMP, before.get(STAMP), run.config.get(STAMP))])

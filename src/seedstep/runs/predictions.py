@@ -30,7 +30,6 @@ from seedstep.runs.lists import NO_CHANGES, Fingerprint, ListChanges
 from seedstep.runs.places import CONFIG, paths_as_kept, paths_from_here, stored_values
 from seedstep.runs.prediction_lists import STAMP, InstanceMark, marks_of, places_of
 from seedstep.runs.run import Run
-from seedstep.runs.tasks import load_choice
 from seedstep.settings import flatten, make_settings, table
 
 __all__ = [
@@ -314,7 +313,7 @@ def load_chosen_tasks(settings: TaskChoice) -> TaskFiles:
     Raises:
         InputError: no tasks are named, one can't be read, or none has an instance.
     """
-    chosen = load_choice(settings)
+    chosen = settings.load()
     if not sum(1 for _ in instances_of(chosen.tasks)):
         raise InputError("the tasks have no instances", "name tasks with instances")
     return chosen

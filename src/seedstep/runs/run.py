@@ -320,7 +320,13 @@ class Run(OpenDirectory, Tabulated, Generic[S, Inputs, R_co]):
         return False
 
     def tasks(self: "Run[Any, Any, _HasTasks[T_co]]") -> T_co:
-        """Return the finished tasks of a bootstrap, or the tasks that a later stage works on."""
+        """Return the tasks that the run made, or those that a stage that makes none works on.
+
+        A bootstrap has its finished tasks, `distill` its tasks with new outputs.
+
+        Raises:
+            InputError: the tasks that the stage works on can't be read any more.
+        """
         with self.snapshot():
             return self.records.tasks()
 

@@ -5,20 +5,18 @@ Example::
     with Run.read(STEPS, Path("runs/steps")) as run:
         for entry in run.entries():
             print(entry.task, entry.result.steps)
-    tasks = read_run_tasks(Path("runs/first"))  # a tuple of tasks with instances
 """
 
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from sqlite3 import Row
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from seedstep.data import Task, TaskChoice, TaskFiles
+from seedstep.data import Task, TaskFiles
 from seedstep.errors import InputError
 from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers
 from seedstep.infer.distill import DistilledTask, DistillSettings
@@ -27,11 +25,9 @@ from seedstep.llm.checkpoints import gguf_fingerprint
 from seedstep.prompts import fingerprint
 from seedstep.runs.blocks import Blocks, Line, Words, line
 from seedstep.runs.database import Database, Statement, decode_value
-from seedstep.runs.directory import digest, open_database, stage_of
+from seedstep.runs.directory import digest
 from seedstep.runs.lists import ASIDE, GONE, UNSURE, Fingerprint
-from seedstep.runs.places import CONFIG, stored_values
 from seedstep.runs.run import Run
-from seedstep.runs.stage import STAGES
 from seedstep.steps import ExampleSet, ExamplesSettings, StepsSettings, WrittenSteps
 
 if TYPE_CHECKING:
@@ -57,10 +53,7 @@ __all__ = [
     "entry_line",
     "entry_title",
     "lister",
-    "load_choice",
-    "read_distilled_tasks",
     "read_entries",
-    "read_run_tasks",
     "row_of",
     "spending_line",
     "stamp_tasks",
@@ -121,7 +114,20 @@ class TaskRecords(Generic[R]):
         self._type = record_type
 
     def tasks(self) -> TaskFiles:
-        """Return the tasks to work on, up to a `limit`, and the problems of those left out."""
+        """Return the tasks that the stage made, if it makes any, or those that it works on.
+
+        Raises:
+            InputError: those that it works on can't be read any more.
+        """
+        made = self._run.stage.tasks
+        return TaskFiles(tuple(made(self._database))) if made else self.listed()
+
+    def listed(self) -> TaskFiles:
+        """Return the tasks to work on, up to a `limit`, and the problems of those left out.
+
+        Raises:
+            InputError: they can't be read any more.
+        """
         found: TaskFiles = self._run.inputs()
         return replace(found, tasks=found.tasks[: getattr(self._run.settings, "limit", None)])
 
@@ -342,58 +348,3 @@ DistillRun = Run[DistillSettings, TaskFiles, TaskRecords[DistilledTask]]
 
 JudgeRun = Run[JudgeSettings, JudgeInputs, TaskRecords[Judged]]
 """A run of verdicts, whose tasks are instances."""
-
-
-def read_distilled_tasks(database: Database) -> Iterator[Task]:
-    """Yield the tasks whose outputs were written anew, with their new outputs, in their order."""
-    for entry in read_entries(database, DistilledTask):
-        made = entry.result
-        if made.instances:
-            yield Task(
-                entry.task,
-                entry.definition,
-                made.instances,
-                made.is_classification,
-                category=entry.category,
-                positive_examples=made.positive_examples,
-                negative_examples=made.negative_examples,
-            )
-
-
-def read_run_tasks(path: Path) -> tuple[Task, ...] | None:
-    """Return the finished tasks of a run with their instances; None if `path` is no run.
-
-    Raises:
-        InputError: the run's stage makes no tasks, or it has none yet.
-        RunError: the run can't be read.
-    """
-    name = stage_of(path)
-    if not name:
-        return None
-    stage = STAGES.get(name)
-    if stage is None or stage.tasks is None:
-        made = stage.makes if stage else "other records"
-        what = f"{path} is a run of `seedstep {name}`: it has {made}, and no tasks with instances"
-        of = stored_values(path, CONFIG).get("tasks")
-        its = f", such as its own: {of}" if isinstance(of, str) else ""
-        raise InputError(what, f"name a bootstrap's run, one of `distill`, or task files{its}")
-    with open_database(path, name) as database:
-        tasks = tuple(stage.tasks(database))
-    if not tasks:
-        raise InputError(f"{path} has no finished tasks yet", f"let `seedstep {name}` make some")
-    return tasks
-
-
-def load_choice(choice: TaskChoice) -> TaskFiles:
-    """Return the chosen tasks of files or of a run, with the chosen instances of each.
-
-    Raises:
-        InputError: no tasks are named, or one can't be read.
-        RunError: a run can't be read.
-    """
-    grown = read_run_tasks(Path(choice.path)) if choice.path else None
-    if grown is None:
-        return choice.load()
-    if choice.split is not None:
-        raise InputError(f"{choice.path}: a run has no splits", "leave the split out")
-    return TaskFiles(choice.choose(grown), ())

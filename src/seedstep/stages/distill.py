@@ -31,8 +31,8 @@ from seedstep.runs import (
     has_rows,
     labelled,
     line,
-    read_distilled_tasks,
 )
+from seedstep.runs.made_tasks import read_distilled_tasks
 from seedstep.runs.tasks import (
     GROWING,
     TASKS_CHANGEABLE,

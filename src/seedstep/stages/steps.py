@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seedstep.data import Example, Task, TaskFiles
+from seedstep.data.run_tasks import made_tasks
 from seedstep.llm.settings import require_price
 from seedstep.runs import (
     Blocks,
@@ -23,7 +24,6 @@ from seedstep.runs import (
     has_rows,
     line,
     read_entries,
-    read_run_tasks,
 )
 from seedstep.runs.batches import closed_engine, opened_engine, same_server
 from seedstep.runs.database import Database
@@ -70,9 +70,9 @@ def load_steps_tasks(settings: StepsSettings) -> TaskFiles:
         InputError: no tasks are named, or one can't be read.
     """
     require_price(settings)
-    grown = read_run_tasks(Path(settings.chosen.path)) if settings.chosen.path else None
+    grown = made_tasks(Path(settings.chosen.path)) if settings.chosen.path else None
     if grown is not None:
-        return TaskFiles(tuple(map(_with_examples, grown)), ())
+        return TaskFiles(tuple(map(_with_examples, grown)))
     return replace(settings.chosen, limit_tasks=None, limit_instances=0).load()
 
 

@@ -1,0 +1,146 @@
+"""What one stage made goes on to the next: runs, and the tasks that they return."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import seedstep
+from seedstep import InputError, Instance, Task, TaskChoice, TaskFiles
+from seedstep.data import evaluation_items
+from support.growing import SIGNS, text_of
+from support.predicting import answered
+from support.scripted_server import Fault, ScriptedServer
+
+TASKS = (
+    Task(
+        "shout", "Write the word in capitals.", (Instance("sun", ("SUN",), "a"),), category="Case"
+    ),
+    Task("echo", "Repeat the word.", (Instance("sun", ("sun",), "c"),)),
+)
+COPY = "baseline:copy-input"
+
+
+def reply(number: int, body: dict[str, Any]) -> Fault | None:
+    """The server's own reply to a bootstrap, and a numbered list to all else."""
+    of_bootstrap = tuple(sign for signs in SIGNS.values() for sign in signs)
+    is_own = text_of(body).startswith(of_bootstrap)
+    return None if is_own else answered(body, "1. Read the word.\n2. Write it in capitals.")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """A run of each stage that works on tasks, by the name of its stage."""
+    out = tmp_path_factory.mktemp("runs")
+    with ScriptedServer(reply) as server:
+        asked: dict[str, Any] = {"model": "openai:scripted", "base_url": server.url}
+        made: dict[str, Any] = {
+            "bootstrap": seedstep.self_instruct(out / "grown", tasks=2, **asked),
+            "steps": seedstep.write_instructions(out / "steps", tasks=TASKS, **asked),
+            "distill": seedstep.distill(out / "distilled", source=TASKS, **asked),
+            "predict": seedstep.predict(out / "answers", tasks=TASKS, model=COPY),
+        }
+        made["examples"] = seedstep.make_examples(
+            out / "examples", steps=made["steps"], count=2, **asked
+        )
+        made["judge"] = seedstep.judge(out / "judged", sources=[made["predict"]], **asked)
+    yield made
+    for run in made.values():
+        run.close()
+
+
+STAGES = ("bootstrap", "steps", "distill", "predict", "examples", "judge")
+WITH_INSTANCES = ("bootstrap", "distill", "predict", "judge")
+
+
+class TestTasksOfRuns:
+    @pytest.mark.parametrize("stage", STAGES)
+    def test_they_are_a_sequence_of_tasks_with_rows(self, stage: str, runs: dict[str, Any]) -> None:
+        found = runs[stage].tasks()
+        assert isinstance(found, TaskFiles)
+        assert list(found) == list(found.tasks) == [found[place] for place in range(len(found))]
+        assert len(found) == 2
+        assert all(isinstance(task, Task) for task in found)
+        assert found[:1] == found.tasks[:1]
+        assert seedstep.load_tasks(found.to_records()).tasks == found.tasks
+
+    @pytest.mark.parametrize("stage", WITH_INSTANCES)
+    def test_they_are_predicted_and_scored(
+        self, stage: str, runs: dict[str, Any], tmp_path: Path
+    ) -> None:
+        found = runs[stage].tasks()
+        with seedstep.predict(tmp_path / "run", model=COPY, tasks=found) as run:
+            assert run.tasks().tasks == found.tasks
+            (system,) = seedstep.evaluate_systems(run, tasks=run.tasks()).systems
+        assert system.overall.instances == sum(len(task.instances) for task in found)
+
+    @pytest.mark.parametrize("stage", STAGES)
+    def test_they_are_loaded_again_as_they_are(self, stage: str, runs: dict[str, Any]) -> None:
+        found = runs[stage].tasks()
+        assert seedstep.load_tasks(found) == TaskFiles(found.tasks)
+
+    def test_those_of_distill_have_the_outputs_that_were_written(
+        self, runs: dict[str, Any]
+    ) -> None:
+        made = [entry.result.instances for entry in runs["distill"].entries()]
+        assert [task.instances for task in runs["distill"].tasks()] == made
+        assert made[0][0].output.startswith("1. Read the word.")
+        assert [task.id for task in runs["distill"].records.listed()] == ["shout", "echo"]
+
+    def test_those_that_were_read_are_a_sequence_too(self, tmp_path: Path) -> None:
+        path = tmp_path / "tasks.jsonl"
+        path.write_text(json.dumps({"definition": "Sing."}) + "\n{}\n")
+        found = seedstep.load_tasks(path, skip_bad=True)
+        assert [task.definition for task in found] == ["Sing."]
+        assert len(found.problems) == 1
+        assert found.to_records()[0]["definition"] == "Sing."
+
+
+class TestRunsAsTasks:
+    """A run of a stage that makes tasks goes wherever a path of tasks goes."""
+
+    @pytest.mark.parametrize("stage", ["bootstrap", "distill"])
+    def test_their_tasks_are_loaded(self, stage: str, runs: dict[str, Any]) -> None:
+        run = runs[stage]
+        for source in (run, run.path, str(run.path)):
+            assert seedstep.load_tasks(source) == run.tasks()
+            assert TaskChoice(str(source) if source is run.path else source).load() == run.tasks()
+        assert len(seedstep.load_tasks(run, limit=0)[0].instances) == 0
+        assert TaskChoice(run, limit_tasks=1).load().tasks == run.tasks()[:1]
+        with pytest.raises(InputError, match="a run has no splits"):
+            seedstep.load_tasks(run, "test")
+
+    @pytest.mark.parametrize("stage", ["steps", "predict", "judge", "examples"])
+    def test_one_that_makes_no_tasks_is_refused(self, stage: str, runs: dict[str, Any]) -> None:
+        with pytest.raises(InputError, match=f"is a run of `seedstep {stage}`: it has "):
+            seedstep.load_tasks(runs[stage])
+
+    def test_they_are_seeds_and_sets_that_new_tasks_are_compared_with(
+        self, runs: dict[str, Any], tmp_path: Path
+    ) -> None:
+        grown = runs["bootstrap"]
+        with ScriptedServer(reply) as server:
+            asked: dict[str, Any] = {"model": "openai:scripted", "base_url": server.url}
+            with seedstep.self_instruct(
+                tmp_path / "run", tasks=1, seeds=grown, decontaminate=grown, **asked
+            ) as run:
+                assert [task.definition for task in run.inputs()] == [
+                    task.definition for task in grown.tasks()
+                ]
+                assert not {task.id for task in run.inputs()} & {task.id for task in grown.tasks()}
+                assert {row[1] for row in run.records.rejected()} >= {"contaminated"}
+
+    def test_a_file_is_filtered_by_them(self, runs: dict[str, Any], tmp_path: Path) -> None:
+        grown, path = runs["bootstrap"], tmp_path / "data.jsonl"
+        rows = [{"instruction": grown.tasks()[0].definition}, {"instruction": "Sing."}]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        for against in (grown, [grown], grown.tasks(), [grown.tasks()]):
+            report = seedstep.filter_file(path, tmp_path / "novel.jsonl", against=against)
+            assert report.rejected == {"contaminated": 1}
+
+    def test_their_texts_are_those_of_an_evaluation_set(self, runs: dict[str, Any]) -> None:
+        grown = runs["bootstrap"]
+        texts = [text for _, text in evaluation_items(grown, inputs=False)]
+        assert texts == [task.definition for task in grown.tasks()]
