@@ -8,7 +8,6 @@ Example::
     made_tasks(Path("runs/first"))  # a tuple of tasks, or None where there is no run
 """
 
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -36,5 +35,5 @@ def made_tasks(path: Path) -> tuple[Task, ...] | None:
         return None
     if not is_run:
         return None
-    read: Callable[[Path], tuple[Task, ...] | None] = import_module(READER).read_run_tasks
-    return read(path)
+    found: tuple[Task, ...] | None = import_module(READER).read_run_tasks(path)
+    return found
