@@ -2,7 +2,9 @@
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +14,12 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
 from seedstep.errors import InputError
-from seedstep.evaluate import InstanceResult, Prediction, Reference, score
-from seedstep.evaluate.compare import compare, evaluated
+from seedstep.evaluate import InstanceResult, Metric, Prediction, Reference, score
+from seedstep.evaluate.compare import compare, compare_systems, compare_with_first, evaluated
 from seedstep.evaluate.intervals import MIN_UNITS, Value, mcnemar, resample
 from seedstep.evaluate.scores import Scores, means
-from seedstep.evaluate.systems import Pairing
+from seedstep.evaluate.systems import EvaluatedSystem, Pairing
+from seedstep.recipes import Evaluation
 from support.values import numbers
 
 CATEGORIES = ("Title Generation", "Word Analogy")
@@ -281,3 +284,66 @@ def test_mcnemar_is_symmetric_and_a_probability(better: int, worse: int) -> None
 def test_equal_counts_have_a_p_value_of_1(equal: int) -> None:
     """statsmodels lets the correction pass zero, and gives less than 1 from 13 on."""
     assert mcnemar(equal, equal).p_value == 1.0
+
+
+class TestWhatIsCompared:
+    """Systems wherever they are: in an evaluation, a list, a generator; or the scores alone."""
+
+    def evaluation(self, *names: str) -> Evaluation:
+        references = {f"i{n}": Reference("t", "", ("yes",)) for n in range(6)}
+
+        def system(place: int, name: str) -> EvaluatedSystem:
+            answers = ["yes" if n > place else "no" for n in range(6)]
+            given = [Prediction("t", f"i{n}", text) for n, text in enumerate(answers)]
+            return evaluated(name, score(given, references))
+
+        return Evaluation(tuple(map(system, range(len(names)), names)), ())
+
+    def test_an_evaluation_goes_where_its_systems_do(self) -> None:
+        done = self.evaluation("a", "b", "c")
+        assert [system.name for system in done] == ["a", "b", "c"]
+        firsts = compare_with_first(done.systems)
+        assert [(each.first, each.second) for each in firsts] == [("a", "b"), ("a", "c")]
+        for systems in (done, list(done), iter(done)):
+            assert compare_with_first(systems) == firsts
+            assert compare_systems(done, against=iter(["a"]))[0].second == "a"
+        assert firsts[0].comparison.overall.difference.value == pytest.approx(100 / 6)
+
+    def test_comparisons_are_a_tuple_with_rows(self) -> None:
+        firsts = compare_with_first(self.evaluation("a", "b", "c"))
+        assert (len(firsts), firsts[1], firsts[:1]) == (2, tuple(firsts)[1], (firsts[0],))
+        rows = firsts.to_records()
+        assert rows == [*firsts[0].to_records(), *firsts[1].to_records()]
+        assert {row["second_system"] for row in rows} == {"b", "c"}
+        assert [*firsts.to_dataset()] == rows
+
+    def test_two_systems_scores_or_evaluations_of_one(self) -> None:
+        done = self.evaluation("a", "b")
+        first, second = done
+        wanted = compare(first.scores.results, second.scores.results)
+        assert compare(*done) == wanted
+        assert compare(first.scores, second.scores) == wanted
+        assert compare(Evaluation((first,), ()), [second]) == wanted
+
+    def test_metrics_are_those_of_the_first(self) -> None:
+        start = Metric("start", "same start", "1 where both begin alike", lambda pair: 1.0)
+        references = {"i": Reference("t", "", ("yes",))}
+        scores = score([Prediction("t", "i", "yea")], references, metrics=[start])
+        assert compare(scores, scores).overall.metric is start
+
+    @pytest.mark.parametrize("given", [Path("runs/a"), "runs/a", 3, [Path("runs/a")]])
+    def test_what_is_not_scored_is_told(self, given: Any) -> None:
+        calls: list[Callable[[], object]] = [
+            lambda: compare(given, given),
+            lambda: compare_systems(given),
+            lambda: compare_with_first(given),
+        ]
+        for call in calls:
+            with pytest.raises(InputError, match="has no scores to compare") as raised:
+                call()
+            assert "evaluate_systems" in raised.value.remedy
+
+    def test_several_systems_are_not_one(self) -> None:
+        done = self.evaluation("a", "b")
+        with pytest.raises(InputError, match="a and b are two systems"):
+            compare(done, done)

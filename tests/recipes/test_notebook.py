@@ -103,7 +103,8 @@ class TestScores:
         assert "a<b>" in shown(done)
         assert "Title Generation" in shown(done)
         assert "100.0" in shown(done.systems[0])
-        (pairing,) = compare_systems(done.systems)
+        pairings = compare_systems(done)
+        (pairing,) = pairings
         rows = done.to_records()
         assert rows == [row for system in done.systems for row in system.to_records()]
         assert {row["system"] for row in rows} == {"a<b>", "poor"}
@@ -112,6 +113,9 @@ class TestScores:
         for found in (pairing, pairing.comparison, *done.systems):
             assert [*found.to_dataset()] == found.to_records()
         assert "+100.0" in shown(pairing.comparison)
+        assert shown(pairings) == shown(pairing)
+        assert pairings.to_records() == pairing.to_records()
+        assert [*pairings.to_dataset()] == pairings.to_records()
 
 
 @dataclass(frozen=True)

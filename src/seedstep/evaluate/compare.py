@@ -7,12 +7,14 @@ scores (`evaluated`, `measured`) have such intervals, too.
 Example::
 
     tuned, base = score(tuned_predictions, references), score(base_predictions, references)
-    compare(tuned.results, base.results).overall.difference
+    compare(tuned, base).overall.difference
     # Value(value=2.1, low=0.8, high=3.3, reason="")
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -35,12 +37,12 @@ from seedstep.evaluate.systems import (
     Grouping,
     MeanScores,
     Pairing,
+    Pairings,
 )
 from seedstep.text import counted
 
 __all__ = [
     "compare",
-    "compare_scores",
     "compare_systems",
     "compare_with_first",
     "evaluated",
@@ -125,17 +127,28 @@ def measured_by(
 _Pair = tuple[InstanceResult, InstanceResult]
 
 
+Scored = Sequence[InstanceResult] | Scores | EvaluatedSystem | Iterable[EvaluatedSystem]
+"""The scores of a system: its results, all that scoring it gave, or an evaluation of it alone."""
+
+
 def compare(
-    first: Sequence[InstanceResult],
-    second: Sequence[InstanceResult],
+    first: Scored,
+    second: Scored,
     seed: int = 0,
-    metrics: Sequence[Metric] = METRICS,
+    metrics: Sequence[Metric] | None = None,
 ) -> Comparison:
-    """Compare the results of two systems. Task and category of a pair are those of the first.
+    """Compare the scores of two systems. Task and category of a pair are those of the first.
+
+    Each may be its results, `Scores`, or a system of `evaluate_systems`, so that two systems are
+    compared by `compare(*evaluate_systems([first, second]))`. `metrics` are those by which both
+    were scored, by default those of the first.
 
     Raises:
-        InputError: they have no instance in common.
+        InputError: they have no instance in common, or are not scored.
     """
+    first, known = _results(first)
+    second, _ = _results(second)
+    metrics = known if metrics is None else metrics
     others = {result.instance: result for result in second}
     pairs = [(result, others[result.instance]) for result in first if result.instance in others]
     if not pairs:
@@ -161,17 +174,21 @@ def compare(
 
 
 def compare_systems(
-    systems: Sequence[EvaluatedSystem], against: str | Sequence[str] = (), seed: int = 0
-) -> tuple[Pairing, ...]:
+    systems: Iterable[EvaluatedSystem], against: str | Iterable[str] = (), seed: int = 0
+) -> Pairings:
     """Compare each system with the one named `against`; without a name as `compare_with_first`.
+
+    `systems` are an evaluation, as `evaluate_systems` returns it, or some of its systems.
 
     With several names each system is compared with each of these, but no two of them twice: with A
     and B in `against`, B and C are compared with A, then C with B. The first of a pairing is the
     one that leads: a difference above zero is in its favour.
 
     Raises:
-        InputError: there is only one, none has that name, or two have no instance in common.
+        InputError: there is only one, none has that name, two have no instance in common, or
+            what is given is not scored.
     """
+    systems = _systems(systems)
     baselines = (against,) * bool(against) if isinstance(against, str) else tuple(against)
     if not baselines:
         return compare_with_first(systems, seed)
@@ -186,11 +203,11 @@ def compare_systems(
         raise InputError(
             f"there is nothing to compare with {baselines[0]}", "name another system, too"
         )
-    return tuple(pairings)
+    return Pairings(pairings)
 
 
 def _pairing(first: EvaluatedSystem, second: EvaluatedSystem, seed: int) -> Pairing:
-    compared = compare_scores(first.scores, second.scores, seed)
+    compared = compare(first, second, seed)
     said = {system.name: system.remarks for system in (first, second)}
     notes = (*remarks_beside(said), *_absent(first.name, second.name, compared))
     return Pairing(first.name, second.name, compared, notes)
@@ -222,25 +239,52 @@ def names_with(names: Sequence[str], against: Sequence[str]) -> tuple[str, ...]:
     return (*names, *more) if names else ()
 
 
-def compare_with_first(systems: Sequence[EvaluatedSystem], seed: int = 0) -> tuple[Pairing, ...]:
-    """Compare the first of some systems with each of the others.
+def compare_with_first(systems: Iterable[EvaluatedSystem], seed: int = 0) -> Pairings:
+    """Compare the first system of an evaluation, or of some systems, with each of the others.
 
     Raises:
-        InputError: there is only one, or two have no instance in common.
+        InputError: there is only one, two have no instance in common, or what is given is not
+            scored.
     """
+    systems = _systems(systems)
     if len(systems) < 2:
         raise InputError("there is only one system", "name two or more to compare")
     first, *others = systems
-    return tuple(_pairing(first, other, seed) for other in others)
+    return Pairings(_pairing(first, other, seed) for other in others)
 
 
-def compare_scores(first: Scores, second: Scores, seed: int = 0) -> Comparison:
-    """Compare the scores of two systems by the metrics of the first.
+def _results(given: Scored) -> tuple[Sequence[InstanceResult], Sequence[Metric]]:
+    """Return the results of a system, and the metrics by which it was scored."""
+    if isinstance(given, Scores):
+        return given.results, given.metrics
+    if isinstance(given, Sequence):
+        results = [each for each in given if isinstance(each, InstanceResult)]
+        if len(results) == len(given):
+            return results, METRICS
+    system, *others = _systems(given)
+    if others:
+        what = f"{system.name} and {others[0].name} are two systems, where one is meant"
+        raise InputError(what, "compare them with `compare_systems`")
+    return system.scores.results, system.scores.metrics
+
+
+def _systems(given: object) -> tuple[EvaluatedSystem, ...]:
+    """Return the systems of an evaluation, of which there may be a single one.
 
     Raises:
-        InputError: they have no instance in common.
+        InputError: what is given is not scored.
     """
-    return compare(first.results, second.results, seed, first.metrics)
+    found: tuple[Any, ...] = (given,)
+    if isinstance(given, Iterable) and not isinstance(given, str | os.PathLike):
+        found = tuple(given)
+    for each in found:
+        if not isinstance(each, EvaluatedSystem):
+            name = f"a {type(each).__name__}"
+            if isinstance(each, str | os.PathLike):
+                name = f"'{os.fspath(each)}'"
+            what = f"{name} has no scores to compare"
+            raise InputError(what, "score it first: compare_systems(evaluate_systems([A, B]))")
+    return found
 
 
 def _matches(pairs: Sequence[_Pair]) -> McNemar | None:

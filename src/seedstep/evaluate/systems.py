@@ -28,6 +28,7 @@ __all__ = [
     "Grouping",
     "MeanScores",
     "Pairing",
+    "Pairings",
     "about_shown",
     "comparison_table",
     "comparison_title",
@@ -185,6 +186,20 @@ class Pairing(Tabulated):
         """Return the differences as plain rows that name both systems."""
         names = {"first_system": self.first, "second_system": self.second}
         return [names | row for row in self.comparison.to_records()]
+
+
+class Pairings(Tabulated, tuple[Pairing, ...]):
+    """Comparisons of several systems: a tuple of `Pairing`, with the rows of all."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        """Return all comparisons as HTML, as notebooks show them."""
+        return "".join(pairing._repr_html_() for pairing in self)
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return the differences of all pairs as plain rows that name both systems."""
+        return [row for pairing in self for row in pairing.to_records()]
 
 
 NO_CATEGORY = "(no category)"

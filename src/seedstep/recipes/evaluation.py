@@ -74,10 +74,17 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Evaluation(Tabulated):
-    """The scores of some systems. `notes` say which could not be kept in their run, and why."""
+    """The scores of some systems, which it yields if it is iterated.
+
+    `notes` say which could not be kept in their run, and why.
+    """
 
     systems: tuple[EvaluatedSystem, ...]
     notes: tuple[str, ...]
+
+    def __iter__(self) -> Iterator[EvaluatedSystem]:
+        """Yield the systems, as `compare_systems` takes them."""
+        return iter(self.systems)
 
     def _repr_html_(self) -> str:
         """Return the scores as HTML, as notebooks show them, with the notes below."""
