@@ -2,7 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -120,12 +122,42 @@ def test_one_rater_is_none(tmp_path: Path) -> None:
     assert read_labels(path).labels == {("a", "s"): "A"}
 
 
+TONE = LabelScale("answers to tone", ("yes", "unclear", "no"), is_ordered=True, is_stated=True)
+
+
+def common(scales: Sequence[LabelScale], *labels: str) -> LabelScale:
+    """The common scale of labels that the last rater gave, whatever the order of the raters."""
+    given = [("the last", label) for label in labels]
+    (found,) = {common_scale(order, given) for order in permutations(scales)}
+    return found
+
+
 def test_labels_of_a_run_are_on_the_scale_of_a_form_that_has_them_all() -> None:
-    form = LabelScale("answers to tone", ("yes", "unclear", "no"), is_ordered=True)
     given = scale_of_words("answers to tone", ["yes", "no"])
     assert given.name == "answers of yes and no"
-    assert common_scale([form, given], ["yes", "no", "unclear"]) == form
+    assert common([TONE, given], "yes", "no", "unclear") == TONE
+    assert common([TONE, given], "yes", "no") == TONE
     own = scale_of_words("answers to tone", ["unclear", "no"])
-    assert common_scale([form, own], ["no"]) == common_scale([own, form], ["no"]) == form
+    assert common([TONE, own], "no") == TONE
     with pytest.raises(InputError, match="can't be compared"):
-        common_scale([form, scale_of_words("", ["A", "B"])], ["A", "B", "no"])
+        common([TONE, scale_of_words("", ["A", "B"])], "A", "B", "no")
+
+
+def test_the_larger_of_two_scales_that_forms_state_is_that_of_all() -> None:
+    few = replace(TONE, labels=("no", "yes"))
+    assert common([few, TONE], "no", "yes") == TONE
+    other = replace(few, labels=("later", "no", "unclear", "yes"))
+    assert common([few, other, TONE], "yes", "later") == other
+    assert common([replace(TONE, is_ordered=False), TONE], "yes") == TONE
+    wide, wider = (LabelScale(name, tuple(name)) for name in ("abc", "abcd"))
+    assert common([wide, wider], "a", "b") == wider
+
+
+def test_labels_that_a_form_does_not_have_are_told_with_their_rater() -> None:
+    tone = LabelScale("answers to tone", ("formal", "plain", "casual"), False, ("formal", "plain"))
+    form = replace(tone, is_stated=True)
+    own = scale_of_words("answers to tone", ["formal", "polite", "rude"])
+    said = "gave 'polite', 'rude', and the answers to tone are formal, plain, casual"
+    with pytest.raises(InputError, match=f"^the last {said}. Compare raters who had the same"):
+        common([form, own], "formal", "rude", "polite")
+    assert common([replace(form, acceptable=()), own], "plain", "polite").is_stated

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from seedstep import InputError, agreement
+from seedstep.data.reviews import Choice, Form, FormQuestion
 from seedstep.runs.reviews import Review
 from support.answer_files import write_lines
 from support.command_line import seedstep
@@ -79,6 +81,38 @@ def test_each_question_of_a_form_by_itself(tmp_path: Path) -> None:
     other = write_lines(tmp_path / "people.jsonl", people)
     three = seedstep("agreement", path, other, "--question", "correct", "--format", "json").out
     assert json.loads(three)["fleiss_kappa"]["value"] == 1
+
+
+def toned(path: Path, said: str, *choices: str) -> Path:
+    """Write a review in which ann gives one label, of which the first two choices are good."""
+    values = tuple(Choice(value, value) for value in choices)
+    question = FormQuestion("tone", "How does it sound?", "choice", values, accepted=choices[:2])
+    form = Form("tone", "Tone", "steps", (), (question,))
+    item = an_item(0)
+    Review.create(path, {"form": "tone", "seed": 1}, form, [item], {"ann": [item.id]}, 1)
+    with Review.open(path, write=True) as review:
+        label_all(review, {"ann": {item.id: {"tone": said}}})
+    return path
+
+
+def test_the_order_of_raters_does_not_matter(tmp_path: Path) -> None:
+    form = toned(tmp_path / "tone", "no", "yes", "unclear", "no")
+    line = {"id": "task0", "system": "tone", "label": "yes"}
+    people = write_lines(tmp_path / "people.jsonl", [line])
+    for raters in ([form, people], [people, form]):
+        (pair,) = agreement(raters).pairs
+        assert pair.agreement.raw_acceptable.value == 0, "the form says what is acceptable"
+
+
+def test_labels_of_another_form_are_not_taken_for_bad_ones(tmp_path: Path) -> None:
+    first = toned(tmp_path / "first", "plain", "formal", "plain", "casual")
+    other = toned(tmp_path / "other", "polite", "formal", "polite", "casual", "rude")
+    said = "first/ann gave 'plain', and the answers to tone are formal, polite, casual, rude"
+    for raters in ([first, other], [other, first]):
+        with pytest.raises(InputError, match=said):
+            agreement(raters)
+    wider = toned(tmp_path / "wider", "formal", "formal", "plain", "polite", "casual")
+    assert agreement([first, wider]).pairs[0].agreement.raw_acceptable.value == 1
 
 
 def test_labels_of_yes_and_no_in_files(tmp_path: Path) -> None:

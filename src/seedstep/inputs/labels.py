@@ -104,7 +104,7 @@ def read_raters(path: Path, question: str = "") -> tuple[RaterLabels, ...]:
     levels, acceptable = scale_of(asked)
     labels = OUTCOMES if asked.compares else asked.values
     own_scale = LabelScale(answers_to(asked.name), labels, bool(levels), acceptable)
-    scale = known_scale(labels) or own_scale
+    scale = replace(known_scale(labels) or own_scale, is_stated=True)
     raters = tuple(
         RaterLabels(
             f"{path.name}/{rater}",

@@ -8,9 +8,10 @@ Example::
     ('formal', 'plain')
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from seedstep.errors import InputError
 from seedstep.evaluate.agreement import ACCEPTABLE, LEVELS, OUTCOMES
@@ -30,13 +31,15 @@ __all__ = [
 class LabelScale:
     """A set of labels that can be compared: all, in order if `is_ordered`; and the acceptable ones.
 
-    `acceptable` is empty if labels can't be divided into acceptable and not.
+    `acceptable` is empty if labels can't be divided into acceptable and not. With `is_stated`, a
+    form says what the labels are; else they are guessed from those that a rater gave.
     """
 
     name: str
     labels: tuple[str, ...]
     is_ordered: bool = False
     acceptable: tuple[str, ...] = ()
+    is_stated: bool = False
 
 
 SCALES = (
@@ -86,25 +89,44 @@ def scale_of_words(name: str, labels: Iterable[str]) -> LabelScale:
     return next(fitting, LabelScale(name, tuple(sorted(given))))
 
 
-def common_scale(scales: Iterable[LabelScale], given: Iterable[str]) -> LabelScale:
+def common_scale(scales: Iterable[LabelScale], given: Iterable[tuple[str, str]]) -> LabelScale:
     """Return the scale on which labels of several raters are, from those of each.
 
-    Of a run, nothing is known but the labels that it happened to give. So the scale of another
-    rater is that of all if it has all labels that were `given`.
+    `given` has the labels, each after the name of its rater. The order of the raters does not
+    matter: a scale that a form states comes before one that is guessed from labels, one with all
+    labels before others, a larger one before a smaller one. If the names of the scales differ, one
+    has to have all labels; if not, the first has to, unless it only says that labels differ.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or a rater gave labels that are not on it.
     """
+    pairs = list(given)
+    labels = {label for _, label in pairs}
     found: dict[str, LabelScale] = {}
-    for scale in scales:
-        before = found.get(scale.name)
-        if before is None or not (before.is_ordered or before.acceptable):
-            found[scale.name] = scale
-    if len(found) == 1:
-        return next(iter(found.values()))
-    labels = set(given)
-    for scale in found.values():
-        if labels <= set(scale.labels):
-            return scale
-    kinds = " and ".join(sorted(found, reverse=True))
-    raise InputError(f"{kinds} can't be compared", "name raters of one kind")
+    for scale in sorted(scales, key=lambda scale: _precedence(scale, labels), reverse=True):
+        found.setdefault(scale.name, scale)
+    if fitting := next((scale for scale in found.values() if labels <= set(scale.labels)), None):
+        return fitting
+    first, *others = found.values()
+    if others:
+        kinds = " and ".join(sorted(found, reverse=True))
+        raise InputError(f"{kinds} can't be compared", "name raters of one kind")
+    if first.is_ordered or first.acceptable:
+        raise _not_on(first, pairs)
+    return first
+
+
+def _precedence(scale: LabelScale, labels: Set[str]) -> tuple[Any, ...]:
+    """Return what to sort scales by; those that differ in anything never have the same."""
+    has_all = labels <= set(scale.labels)
+    says = (scale.is_ordered, len(scale.acceptable), scale.labels, scale.acceptable)
+    return (scale.is_stated, has_all, len(scale.labels), *says)
+
+
+def _not_on(scale: LabelScale, given: Iterable[tuple[str, str]]) -> InputError:
+    """Return the error for labels that are not on a scale, with the rater who gave them first."""
+    foreign = [(rater, label) for rater, label in given if label not in scale.labels]
+    (first, _), *_ = foreign
+    said = ", ".join(sorted({f"'{label}'" for rater, label in foreign if rater == first}))
+    what = f"{first} gave {said}, and the {scale.name} are {', '.join(scale.labels)}"
+    return InputError(what, "compare raters who had the same choices")

@@ -199,14 +199,14 @@ def agreement(paths: StrPath | Iterable[StrPath], question: str = "") -> Agreeme
     `question` chooses among the questions of a form; by default it is the first.
 
     Raises:
-        InputError: there is only one rater, labels can't be read or are of two kinds, or two
-            raters have no item in common.
+        InputError: there is only one rater, labels can't be read, are of two kinds or not among
+            the choices of a form, or two raters have no item in common.
         RunError: a directory is a run that has no labels.
     """
     raters = tuple(rater for path in paths_of(paths) for rater in read_raters(path, question))
     if len(raters) < 2:
         raise InputError("there is only one rater", "name two or more runs or files")
-    given = (label for rater in raters for label in rater.labels.values())
+    given = ((rater.name, label) for rater in raters for label in rater.labels.values())
     scale = common_scale([rater.scale for rater in raters], given)
     shared = [item for item in raters[0].labels if all(item in rater.labels for rater in raters)]
     return Agreement(
