@@ -2,16 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
 from seedstep.errors import ModelError, UnreachableError
 from seedstep.llm import Failure, MemoryLedger, Spent
-from seedstep.llm.embeddings import Embedding, open_encoder
+from seedstep.llm.embeddings import Embedding, kept_embeddings, open_encoder
+from seedstep.llm.endpoints import OPENAI_URL, Endpoint, Opening, Provider, known_server, open_server
+from seedstep.llm.models import PROVIDERS, add_provider
 from seedstep.runs.database import Database
 from seedstep.runs.ledger import RequestLedger
 from support.scripted_server import (
@@ -159,3 +163,32 @@ def test_a_server_that_has_no_such_model_is_named() -> None:
         embed(server.url, ["a"])
     with pytest.raises(UnreachableError, match="no server answers"):
         embed("http://127.0.0.1:9/v1", ["a"])
+
+
+@patch.dict(PROVIDERS)
+def test_what_is_kept_is_found_without_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    @asynccontextmanager
+    async def opens(name: str, opening: Opening) -> AsyncIterator[Endpoint]:
+        opened.append(name)
+        async with open_server(name, opening) as endpoint:
+            yield endpoint
+
+    more = {"encodes": "server", "opens": opens, "known": known_server}
+    add_provider(Provider(prefix="vec", argument="NAME", meaning="", **more))
+    ledger = MemoryLedger()
+
+    async def work(url: str) -> None:
+        async with open_encoder("vec:e", url, ledger, 1, identity_url=OPENAI_URL) as encoder:
+            await encoder.embed(["a"], alone=True)
+
+    with ScriptedServer() as server:
+        asyncio.run(work(server.url))
+    assert opened == ["e"]
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)  # which only asking takes
+    for name in ("vec:e", "openai:e"):
+        found = asyncio.run(kept_embeddings(name, ["a", "b"], ledger, OPENAI_URL))
+        assert list(found) == ["a"]
+        assert np.array_equal(found["a"], np.array(made_up_embedding("a"), np.float32))  # type: ignore[arg-type]
+    assert opened == ["e"]

@@ -108,9 +108,13 @@ def test_the_readme_tells_every_provider(provider: Provider) -> None:
     assert f"| {forms} | {provider.meaning} |" in readme
 
 
+def known_echo(name: str, opening: Opening) -> Endpoint:
+    return Endpoint(f"echo:{opening.identity_url}", name, opening.url or "")
+
+
 @asynccontextmanager
 async def open_echo(name: str, opening: Opening) -> AsyncIterator[Endpoint]:
-    yield Endpoint(f"echo:{opening.identity_url}", name, opening.url or "")
+    yield known_echo(name, opening)
 
 
 def last_word(task: Task, instance: Instance, seed: int | None) -> str | None:
@@ -158,9 +162,8 @@ def test_a_prefix_without_a_colon_is_wanted() -> None:
 
 @patch.dict(PROVIDERS)
 def test_an_encoder_from_outside_is_named() -> None:
-    add_provider(
-        Provider(prefix="vec", argument="NAME", meaning="", opens=open_echo, encodes="server")
-    )
+    known = {"opens": open_echo, "known": known_echo}
+    add_provider(Provider(prefix="vec", argument="NAME", meaning="", encodes="server", **known))
     require_encoder("vec:small", "--semantic")
     assert is_served_encoder("vec:small")
     assert encoders().endswith("hf:PATH_OR_ID, openai:NAME or vec:NAME")
@@ -170,6 +173,12 @@ def test_an_encoder_from_outside_is_named() -> None:
         NoveltyFilter().changed({"semantic_base_url": "http://127.0.0.1:9/v1"})
     with pytest.raises(InputError, match="use --semantic openai:NAME or vec:NAME"):
         Semantic("hf:base", base_url="http://127.0.0.1:9/v1").check()
+    how = NoveltyFilter(semantic=Semantic("vec:small", 0.6, "http://vec.test"))
+    assert how.changed({"semantic": "vec:large"}).semantic == Semantic(
+        "vec:large", 0.6, "http://vec.test"
+    )
+    other = how.changed({"semantic": "openai:e"}).semantic
+    assert other == Semantic("openai:e", 0.6), "no server of another provider gets the key"
     asked = {"model": "openai:m", "semantic_base_url": "http://127.0.0.1:9/v1"}
     with pytest.raises(InputError, match="give semantic: openai:NAME or vec:NAME"):
         make_settings(BootstrapSettings, asked, "settings").check("settings")
@@ -179,6 +188,7 @@ def test_an_encoder_from_outside_is_named() -> None:
     ("said", "needed"),
     [
         ({"encodes": "server"}, "opens"),
+        ({"encodes": "server", "opens": open_echo}, "known"),
         ({"encodes": "here"}, "checkpoint"),
         ({"tuning": "here"}, "checkpoint"),
         ({"is_gguf": True}, "path"),

@@ -34,7 +34,7 @@ from seedstep.llm.engine import Engine
 from seedstep.llm.exchange import open_session
 from seedstep.llm.faults import Retryable, ServerError
 from seedstep.llm.ledgers import Ledger
-from seedstep.llm.models import ModelRef
+from seedstep.llm.models import ModelRef, known_model
 from seedstep.llm.pacing import Priority
 from seedstep.llm.records import Failure, Message, Reply, Request, Sampling, estimated_tokens
 from seedstep.llm.replies import MOST_TOKENS
@@ -114,22 +114,24 @@ async def open_encoder(
 async def kept_embeddings(
     name: str, texts: Sequence[str], ledger: Ledger, identity_url: str | None
 ) -> dict[str, Embedding]:
-    """Return the embeddings of texts, each embedded alone, that a ledger has. Nothing is asked.
+    """Return the embeddings of texts, each embedded alone, that a ledger has.
 
-    `identity_url` is the address under which they are stored.
+    Nothing is asked, nor is a server started or looked for. `identity_url` is the address under
+    which they are stored.
 
     Raises:
-        InputError: the key in OPENAI_API_KEY can't be used.
+        InputError: the address can't be used.
         MissingExtraError: the package of `minilm` is not installed.
     """
+    if is_served_encoder(name):
+        endpoint = await asyncio.to_thread(known_model, name, identity_url, identity_url)
+    else:
+        endpoint = await _loaded_endpoint(name, _Width(name))
+    engine = Engine(endpoint, ledger, 1)  # which is not opened, so it can't send
     found: dict[str, Embedding] = {}
-    async with (
-        _endpoint(name, identity_url, 1, identity_url, _Width(name)) as endpoint,
-        Engine(endpoint, ledger, 1) as engine,
-    ):
-        for text in texts:
-            if isinstance(answer := engine.kept(_request([text])), Reply):
-                (found[text],) = _unpacked(answer.text, 1)
+    for text in texts:
+        if isinstance(answer := engine.kept(_request([text])), Reply):
+            (found[text],) = _unpacked(answer.text, 1)
     return found
 
 
@@ -138,11 +140,7 @@ async def _endpoint(
     name: str, base_url: str | None, in_flight: int, identity_url: str | None, width: _Width
 ) -> AsyncIterator[Endpoint]:
     if not is_served_encoder(name):
-        ref = encoder_checkpoint(name)
-        print_of = await asyncio.to_thread(fingerprint_of, ref)
-        sender = _LoadedEncoder(ref, width)
-        identity = f"encoder:{print_of or ref}"
-        yield Endpoint(identity, "", name, sender=sender, gives_texts=False)
+        yield await _loaded_endpoint(name, width)
         return
     opening = Opening(base_url, identity_url or base_url, in_flight)
     ref = ModelRef.parse(name)
@@ -150,6 +148,14 @@ async def _endpoint(
     async with ref.provider.opens(ref.name, opening) as endpoint:
         wire = _EmbeddingWire(open_session(endpoint), endpoint, width=width)
         yield replace(endpoint, sender=wire, gives_texts=False)
+
+
+async def _loaded_endpoint(name: str, width: _Width) -> Endpoint:
+    """Return the endpoint of an encoder in this process, which is loaded when it is first asked."""
+    ref = encoder_checkpoint(name)
+    print_of = await asyncio.to_thread(fingerprint_of, ref)
+    sender = _LoadedEncoder(ref, width)
+    return Endpoint(f"encoder:{print_of or ref}", "", name, sender=sender, gives_texts=False)
 
 
 @dataclass(slots=True)

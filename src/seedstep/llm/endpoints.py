@@ -125,7 +125,8 @@ class Provider:
     """Opens the endpoint at which the request engine asks a model."""
 
     known: Callable[[str, Opening], Endpoint] | None = None
-    """Returns what keys of requests know of the endpoint, without opening it."""
+    """Returns what keys of requests know of the endpoint, without opening it: so what is stored is
+    found again where nothing is asked."""
 
     address: Callable[[str | None], str] | None = None
     """Returns the address of the server, from the user's if given; None if there is none."""
@@ -206,6 +207,7 @@ class Provider:
 
 _NEEDED = (
     ("encodes", "server", "opens"),
+    ("encodes", "server", "known"),
     ("encodes", "here", "checkpoint"),
     ("tuning", "here", "checkpoint"),
     ("is_gguf", True, "path"),

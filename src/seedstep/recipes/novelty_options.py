@@ -14,7 +14,7 @@ from typing import Any, Literal, TypedDict
 
 from seedstep.data import PathOrTasks, sources_of
 from seedstep.errors import InputError, unknown_name
-from seedstep.llm.checkpoints import MINILM, encoders, is_served_encoder
+from seedstep.llm.checkpoints import MINILM, encoders
 from seedstep.recipes.meaning import Semantic
 
 __all__ = ["NoveltyFilter", "NoveltyKeywords"]
@@ -99,7 +99,8 @@ def _compared(
 ) -> Semantic | None:
     """Return how texts are compared by meaning, with the parts that are given beside it.
 
-    Another encoder is used as the one before, but has no address if no server has it.
+    Another encoder is used as the one before, but has its address only if it is of the same
+    provider: a server of another one gets neither texts nor a key.
     """
     if given is None:
         for name, value in parts.items():
@@ -109,6 +110,7 @@ def _compared(
                 raise InputError(what, f"add --semantic {encoder}")
         return None
     if isinstance(given, str):
-        address = before.base_url if before and is_served_encoder(given) else None
-        given = replace(before or Semantic(given), encoder=given, base_url=address)
+        before = before or Semantic(given)
+        is_same = given.partition(":")[0] == before.encoder.partition(":")[0]
+        given = replace(before, encoder=given, base_url=before.base_url if is_same else None)
     return replace(given, **{PARTS[name]: value for name, value in parts.items()})
