@@ -267,6 +267,12 @@ def test_a_stage_without_work_is_not_foreseen(made: Path) -> None:
         foresee_work(replace(ANSWER, work=None), made, {})
 
 
+def test_a_stage_without_work_makes_no_run(made: Path) -> None:
+    with pytest.raises(InputError, match="`seedstep answer` does not work on tasks"):
+        finish(work_on(replace(ANSWER, work=None), Path("other"), ASKED))
+    assert not Path("other").exists()
+
+
 def test_a_tuning_on_it_counts_what_it_cost(made: Path) -> None:
     with Run.start(TUNE, Path("tuned"), {"data": [str(made)], "model": "hf:base"}) as run:
         (cost,) = cost_of(run).data
