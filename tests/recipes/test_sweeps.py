@@ -232,6 +232,25 @@ def test_the_shipped_experiments_are_listed() -> None:
     assert "no experiment" in seedstep("run").error
 
 
+def test_only_what_neutral_text_stands_in_needs_it() -> None:
+    """So directories from before there was neutral text go on with what they have."""
+    stages = by_name(read_experiment(shipped_experiments()["do-steps-help"]))
+    written = {f"write neutral text {split}" for split in ("train", "test")}
+    needs: dict[str, set[str]] = {}
+    for name, stage in stages.items():
+        needs[name] = {*stage.after}.union(*(needs[other] for other in stage.after))
+        for split in ("train", "test"):
+            if f"neutral-{split}.jsonl" in stage.command and name not in written:
+                assert f"write neutral text {split}" in needs[name]
+    assert {name for name in stages if needs[name] & written} == {
+        "tune on tuned-neutral",
+        "predict asked-neutral",
+        "predict tuned-neutral",
+        "report on do-steps-help",
+    }
+    assert stages["tune on longer"].after == ("tune on examples", "exchange train", "exchange test")
+
+
 def test_the_papers_size_has_the_settings_of_the_presets() -> None:
     stages = by_name(read_experiment(shipped_experiments()["ss-table-2"], size="paper"))
     for name, preset in (
