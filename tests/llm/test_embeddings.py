@@ -14,7 +14,14 @@ import pytest
 from seedstep.errors import ModelError, UnreachableError
 from seedstep.llm import Failure, MemoryLedger, Spent
 from seedstep.llm.embeddings import Embedding, kept_embeddings, open_encoder
-from seedstep.llm.endpoints import OPENAI_URL, Endpoint, Opening, Provider, known_server, open_server
+from seedstep.llm.endpoints import (
+    OPENAI_URL,
+    Endpoint,
+    Opening,
+    Provider,
+    known_server,
+    open_server,
+)
 from seedstep.llm.models import PROVIDERS, add_provider
 from seedstep.runs.database import Database
 from seedstep.runs.ledger import RequestLedger
