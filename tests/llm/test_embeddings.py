@@ -182,8 +182,16 @@ def test_what_is_kept_is_found_without_a_server(monkeypatch: pytest.MonkeyPatch)
         async with open_server(name, opening) as endpoint:
             yield endpoint
 
-    more = {"encodes": "server", "opens": opens, "known": known_server}
-    add_provider(Provider(prefix="vec", argument="NAME", meaning="", **more))
+    add_provider(
+        Provider(
+            prefix="vec",
+            argument="NAME",
+            meaning="",
+            opens=opens,
+            known=known_server,
+            encodes="server",
+        )
+    )
     ledger = MemoryLedger()
 
     async def work(url: str) -> None:

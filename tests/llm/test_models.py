@@ -162,8 +162,16 @@ def test_a_prefix_without_a_colon_is_wanted() -> None:
 
 @patch.dict(PROVIDERS)
 def test_an_encoder_from_outside_is_named() -> None:
-    known = {"opens": open_echo, "known": known_echo}
-    add_provider(Provider(prefix="vec", argument="NAME", meaning="", encodes="server", **known))
+    add_provider(
+        Provider(
+            prefix="vec",
+            argument="NAME",
+            meaning="",
+            opens=open_echo,
+            known=known_echo,
+            encodes="server",
+        )
+    )
     require_encoder("vec:small", "--semantic")
     assert is_served_encoder("vec:small")
     assert encoders().endswith("hf:PATH_OR_ID, openai:NAME or vec:NAME")
