@@ -34,7 +34,7 @@ from seedstep.encode import (
     encode_task,
     make_encoding,
 )
-from seedstep.errors import InputError, RunMismatchError
+from seedstep.errors import InputError, RunMismatchError, StoreError
 from seedstep.evaluate import METRICS, Metric, Prediction, Reference, ScoredPair, score
 from seedstep.evaluate.compare import compare_with_first, evaluated
 from seedstep.evaluate.systems import comparison_table, group_table, overall_table
@@ -52,10 +52,11 @@ from seedstep.report import (
 )
 from seedstep.runs import Run
 from seedstep.settings import make_settings
-from seedstep.stages import BOOTSTRAP
+from seedstep.stages import BOOTSTRAP, STAGES
 from seedstep.steps import CHECKS, Check, ParsedSteps, TaskText
 from support.command_line import seedstep
 from support.growing import asked_of
+from support.pages import ROOT, blocks_of
 from support.predicting import asked_of as predict_asked_of
 from support.predicting import word_model, write_word_tasks
 from support.scripted_server import ScriptedServer
@@ -336,3 +337,44 @@ def test_a_command(grown: Path) -> None:
     with open_run(grown, BOOTSTRAP) as run:
         assert done.out.strip() in {task.definition for task in run.tasks()}
     assert "Print the longest instruction." in helped
+
+
+@pytest.fixture
+def stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table of stages for one test."""
+    monkeypatch.setattr(STAGES, "entries", dict(STAGES.entries))
+
+
+@pytest.fixture
+def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty directory, as the current one."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("stages")
+class TestTheStageOfThePage:
+    """The stage in docs/extending.md, as somebody who copies it has it."""
+
+    @pytest.fixture
+    def program(self) -> str:
+        blocks = blocks_of(ROOT / "docs" / "extending.md")
+        (text,) = (block.text for block in blocks if "add_stage(" in block.text)
+        return text
+
+    @pytest.mark.usefixtures("in_a_folder")
+    def test_it_runs_twice(self, program: str) -> None:
+        for _ in range(2):
+            exec(program, {"__name__": "__main__"})  # noqa: S102 - our own page
+        with open_run("runs/count") as run:
+            assert [entry.task for entry in run.entries()] == ["sort", "name"]
+            assert run.records.left() == []
+
+    @pytest.mark.usefixtures("in_a_folder")
+    def test_a_record_that_is_there_is_told(self, program: str) -> None:
+        names: dict[str, Any] = {"__name__": "__main__"}
+        exec(program, names)  # noqa: S102 - our own page
+        with Run.start(STAGES["count"], Path("runs/count"), {}) as run:
+            (task, _) = run.inputs().tasks
+            with pytest.raises(StoreError, match="written already.*left") as told:
+                run.records.write_now([(0, task, names["CountedWords"](2))])
+        assert "disk" not in str(told.value)

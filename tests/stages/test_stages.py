@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -331,9 +331,15 @@ def counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class TestAStageFromOutside:
-    def test_its_name_is_taken_once(self, counted: Path) -> None:
-        with pytest.raises(InputError, match="there is a stage 'count' already"):
-            add_stage(COUNT)
+    def test_added_again_it_replaces_the_earlier(self, counted: Path) -> None:
+        again = replace(COUNT, noun="text")
+        add_stage(again)
+        with open_run(counted) as run:
+            assert run.stage is again
+
+    def test_a_name_of_seedstep_s_own_is_taken(self, counted: Path) -> None:
+        with pytest.raises(InputError, match="seedstep has a stage 'steps' already"):
+            add_stage(replace(COUNT, name="steps"))
 
     def test_status(self, counted: Path) -> None:
         lines = seedstep("status", counted).lines

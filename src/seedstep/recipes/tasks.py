@@ -193,7 +193,7 @@ async def work_on_tasks(
     done = {entry.task: entry.result for entry in run.entries()}
     progress = TaskProgress(run.settings, len(found.tasks), problems=found.problems)
     progress.notes += [*run.changes.told, *work.notes]
-    left = [(place, task) for place, task in enumerate(found.tasks) if task.id not in done]
+    left = run.records.left()
     unsure = [
         (place, task) for place, task in enumerate(found.tasks) if task.id in run.changes.unsure
     ]

@@ -362,12 +362,22 @@ def _explained(path: Path) -> Iterator[None]:
     except UnicodeDecodeError:  # in what SQLite says of a damaged schema
         raise StoreError(f"{path} is damaged: its tables have no names", RECOVER) from None
     except sqlite3.DatabaseError as error:
+        if columns := str(error).partition(_NOT_UNIQUE)[2]:
+            what = f"{path}: a record was written already ({columns} stands for one only)"
+            raise StoreError(what, _WRITE_ONCE) from None
         remedy = next(
             (remedy for sign, remedy in _REMEDIES if sign in str(error)),
             "check the disk, which may be full; what was committed is still in the database",
         )
         raise StoreError(f"{path}: {error}", remedy) from None
 
+
+_NOT_UNIQUE = "UNIQUE constraint failed: "
+"""What SQLite says before the columns of which a row has the values already."""
+
+_WRITE_ONCE = (
+    "write each record once: `run.records.left()` has the tasks without one, with their places"
+)
 
 _REMEDIES = (
     ("decode to UTF-8", RECOVER),

@@ -309,13 +309,14 @@ STAGES = StageTable(
 
 
 def add_stage(stage: Stage[Any, Any, Any]) -> None:
-    """Add a stage of your own to the table.
+    """Add a stage of your own to the table. One of that name that was added before is replaced.
 
     Raises:
-        InputError: there is a stage of that name, or it has a list that can't be shown.
+        InputError: seedstep has a stage of that name, or it has a list that can't be shown.
     """
-    if stage.name in STAGES:
-        raise InputError(f"there is a stage '{stage.name}' already", "give yours another name")
+    if stage.name in STAGES and isinstance(STAGES.entries[stage.name].home, str):
+        what = f"seedstep has a stage '{stage.name}' already"
+        raise InputError(what, "give yours another name")
     for name, _ in stage.lists:
         if name not in LISTS:
             raise unknown_name("list", name, LISTS, f"`lists` of the stage '{stage.name}'")

@@ -131,6 +131,16 @@ class TaskRecords(Generic[R]):
         found: TaskFiles = self._run.inputs()
         return replace(found, tasks=found.tasks[: getattr(self._run.settings, "limit", None)])
 
+    def left(self) -> list[tuple[int, Task]]:
+        """Return the tasks to work on that have no record yet, each with its place in the list.
+
+        Raises:
+            InputError: they can't be read any more.
+        """
+        done = self.done()
+        listed = enumerate(self.listed().tasks)
+        return [(place, task) for place, task in listed if task.id not in done]
+
     def entries(self) -> Iterator[Entry[R]]:
         """Yield the tasks that have a record, in their order."""
         return read_entries(self._database, self._type)
@@ -181,7 +191,12 @@ class TaskRecords(Generic[R]):
         await self._database.write([self._statement(position, task, result)])
 
     def write_now(self, results: Sequence[tuple[int, Task, R]]) -> None:
-        """Store together records that were not made by this run's stage, such as imported ones."""
+        """Store together records that no model made, such as imported or counted ones.
+
+        Raises:
+            StoreError: a task has one already (`left` has those that have none), or they can't be
+                written.
+        """
         self._database.write_together([self._statement(*result, asked=False) for result in results])
 
     async def affirm(self, tasks: Iterable[str]) -> None:
