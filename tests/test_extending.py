@@ -364,7 +364,7 @@ class TestTheStageOfThePage:
     @pytest.mark.usefixtures("in_a_folder")
     def test_it_runs_twice(self, program: str) -> None:
         for _ in range(2):
-            exec(program, {"__name__": "__main__"})  # noqa: S102 - our own page
+            exec(program, {"__name__": "__main__"})
         with open_run("runs/count") as run:
             assert [entry.task for entry in run.entries()] == ["sort", "name"]
             assert run.records.left() == []
@@ -372,9 +372,9 @@ class TestTheStageOfThePage:
     @pytest.mark.usefixtures("in_a_folder")
     def test_a_record_that_is_there_is_told(self, program: str) -> None:
         names: dict[str, Any] = {"__name__": "__main__"}
-        exec(program, names)  # noqa: S102 - our own page
+        exec(program, names)
         with Run.start(STAGES["count"], Path("runs/count"), {}) as run:
             (task, _) = run.inputs().tasks
-            with pytest.raises(StoreError, match="written already.*left") as told:
+            with pytest.raises(StoreError, match=r"written already.*left") as told:
                 run.records.write_now([(0, task, names["CountedWords"](2))])
         assert "disk" not in str(told.value)
