@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import seedstep
-from seedstep import InputError, Instance, Task, TaskChoice, TaskFiles
+from seedstep import BudgetReached, InputError, Instance, Task, TaskChoice, TaskFiles
 from seedstep.data import evaluation_items
 from support.growing import SIGNS, text_of
 from support.predicting import answered
@@ -144,3 +144,41 @@ class TestRunsAsTasks:
         grown = runs["bootstrap"]
         texts = [text for _, text in evaluation_items(grown, inputs=False)]
         assert texts == [task.definition for task in grown.tasks()]
+
+
+class TestHowTheWorkEnded:
+    @pytest.mark.parametrize("stage", ["bootstrap", "steps", "distill", "predict", "judge"])
+    def test_a_budget_that_is_spent_is_told_with_the_notes(
+        self, stage: str, runs: dict[str, Any], tmp_path: Path
+    ) -> None:
+        work: dict[str, Any] = {
+            "bootstrap": (seedstep.self_instruct, {"tasks": 2}),
+            "steps": (seedstep.write_instructions, {"tasks": TASKS}),
+            "distill": (seedstep.distill, {"source": TASKS}),
+            "predict": (seedstep.predict, {"tasks": TASKS}),
+            "judge": (seedstep.judge, {"sources": [runs["predict"]]}),
+        }
+        call, settings = work[stage]
+        with ScriptedServer(reply) as server:
+            asked = {"model": "openai:scripted", "base_url": server.url, "in_flight": 1}
+            with call(tmp_path, **settings, **asked, max_requests=1) as run:
+                assert isinstance(run.stopped, BudgetReached)
+                assert run.stopped.setting == "max_requests"
+            with call(tmp_path, **settings, **asked, max_requests=1000) as run:
+                assert run.stopped is None
+            with seedstep.open_run(tmp_path) as run:
+                assert run.stopped is None
+                assert run.notes == ()
+
+    def test_notes_name_keywords(self, tmp_path: Path) -> None:
+        asked: dict[str, Any] = {"model": COPY, "tasks": TASKS}
+        with seedstep.predict(tmp_path / "run", **asked) as run:
+            assert run.notes == ()
+        task = {"Definition": ["Sing."], "Instances": [{"id": "a", "input": "", "output": ["la"]}]}
+        (tmp_path / "set" / "tasks").mkdir(parents=True)
+        (tmp_path / "set" / "tasks" / "task1_sing.json").write_text(json.dumps(task))
+        (tmp_path / "set" / "splits" / "default").mkdir(parents=True)
+        (tmp_path / "set" / "splits" / "default" / "test_tasks.txt").write_text("task1_sing\n")
+        asked["tasks"] = tmp_path / "set"
+        with seedstep.predict(tmp_path / "official", split="test", **asked) as run:
+            assert any("limit_instances=N takes another number" in note for note in run.notes)

@@ -127,15 +127,16 @@ def _self_instruct(
 
     `settings` are those of `seedstep.BootstrapSettings`. To continue a run that was killed, make
     the same call again; no reply is requested twice. The run may end with fewer tasks than
-    requested: when a budget is spent, or when too few instructions are accepted. `status()` has the
-    counts. `same_model` says that another `base_url` than before serves the same model. `filters`
+    requested: when a budget is spent, which the run's `stopped` then says, or when too few
+    instructions are accepted. `status()` has the counts. `same_model` says that another `base_url` than before serves the same model. `filters`
     are applied in their order, and then gates: those of the settings, and `own_gates`. A run can
     only be continued with the filters and gates that it began with.
 
     Raises:
         InputError: a setting is not known or does not fit, or what it names can't be read.
         MissingExtraError: the model needs a package that is not installed.
-        ModelError: the model can't be asked: it can't be reached, or it denies the key.
+        ModelError: the model can't be asked: it can't be reached (`UnreachableError`), it denies
+            the key (`DeniedError`), or a recording lacks a reply (`NotRecordedError`).
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """
@@ -341,11 +342,14 @@ def _distill(
     `seedstep.infer.distill.DistillSettings`. To continue a run that was killed, make the same call
     again; no reply is requested twice.
 
+    Where a budget is spent, the work ends without an error, and `stopped` of the run says so.
+
     Raises:
         InputError: a setting is not known or does not fit, what it names can't be read, or there
             are no instances.
         MissingExtraError: the model needs a package that is not installed.
-        ModelError: the model can't be asked: it can't be reached, or it denies the key.
+        ModelError: the model can't be asked: it can't be reached (`UnreachableError`), it denies
+            the key (`DeniedError`), or a recording lacks a reply (`NotRecordedError`).
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """

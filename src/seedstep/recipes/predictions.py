@@ -115,10 +115,13 @@ def _predict(
     `encoding` may also be a name. The system is called `name`, by default after its model. To
     continue a run that was killed, make the same call again; no reply is requested twice.
 
+    Where a budget is spent, the work ends without an error, and `stopped` of the run says so.
+
     Raises:
         InputError: a setting is not known or does not fit, or what it names can't be read.
         MissingExtraError: the model needs a package that is not installed.
-        ModelError: the model can't be asked: it can't be reached, or it denies the key.
+        ModelError: the model can't be asked: it can't be reached (`UnreachableError`), it denies
+            the key (`DeniedError`), or a recording lacks a reply (`NotRecordedError`).
         RunError: another process works on the run (`RunBusyError`), it was begun with other
             settings (`RunMismatchError`), or it can't be read or written (`StoreError`).
     """

@@ -36,7 +36,7 @@ import msgspec
 from seedstep.data import StrPath, Task, load_tasks, sources_of, task_record
 from seedstep.data.records import as_html, html_table
 from seedstep.errors import InputError
-from seedstep.recipes.tasks import TaskProgress, TaskWatch, finish, work_on_tasks
+from seedstep.recipes.tasks import StageProgress, TaskProgress, TaskWatch, finish, work_on_tasks
 from seedstep.runs import TUNE_CONFIG, Failed, Removed, Run, Stage, StageWork
 from seedstep.runs.blocks import duration
 from seedstep.runs.places import CONFIG, GIVEN, keep_given
@@ -81,7 +81,7 @@ def plain_and_async(
 ) -> tuple[Callable[P, T], Callable[P, Coroutine[Any, Any, T]]]:
     """Return a plain and an asynchronous function that do what a function asks for.
 
-    Both return the run, opened for reading. The plain one has the name of `function` without its
+    Both return the run, opened for reading, with `stopped` and `notes`. The plain one has the name of `function` without its
     underscore, and its docstring; the other has `_async` behind it. What was given in memory is
     read in the thread of the caller, by both, before anything else is done. Where an event loop
     runs already, as in a notebook, the plain one works in another thread.
@@ -94,16 +94,16 @@ def plain_and_async(
         call = function(*args, **settings)
         path = Path(call.out)
         with kept_inputs(path, call.settings) as asked:
-            finish(_watched(call.work, path, asked))
-        return cast("T", Run.read(call.stage, path))
+            done = finish(_watched(call.work, path, asked))
+        return cast("T", _opened(call.stage, path, done))
 
     @wraps(function)
     async def awaited(*args: P.args, **settings: P.kwargs) -> T:
         call = function(*args, **settings)
         path = Path(call.out)
         with kept_inputs(path, call.settings) as asked:
-            await _watched(call.work, path, asked)
-        return cast("T", Run.read(call.stage, path))
+            done = await _watched(call.work, path, asked)
+        return cast("T", _opened(call.stage, path, done))
 
     (kind_of_run,) = get_args(function.__annotations__["return"])
     signature = inspect.signature(function).replace(return_annotation=kind_of_run)
@@ -113,6 +113,14 @@ def plain_and_async(
         vars(made)["__signature__"] = signature
     awaited.__doc__ = f"As `{name}`, awaited in a running event loop.\n\n    Raises:{raises}"
     return plain, awaited
+
+
+def _opened(stage: Stage[Any, Any, Any], path: Path, done: object) -> Run[Any, Any, Any]:
+    """Open a run for reading, with why its work stopped and the notes of its progress, `done`."""
+    run = Run.read(stage, path)
+    if isinstance(done, StageProgress):
+        run.stopped, run.notes = done.stopped, tuple(map(as_keywords, done.notes))
+    return run
 
 
 async def work_on(
@@ -150,14 +158,14 @@ def work_of(stage: Stage[Any, Any, Any]) -> Callable[[Any], StageWork]:
     return stage.work
 
 
-async def _watched(work: Work, path: Path, asked: Mapping[str, Any]) -> None:
-    """Do the work, with a watcher that shows progress if this is a notebook and it has none."""
+async def _watched(work: Work, path: Path, asked: Mapping[str, Any]) -> object:
+    """Do the work and return what it returns, with a watcher that shows progress if this is a notebook and it has none."""
     watch = None
     if isinstance(work, partial) and work.keywords.get("watch", ()) is None:
         watch = notebook_watch()
         work = partial(work, watch=watch)
     try:
-        await work(path, asked)
+        return await work(path, asked)
     finally:
         if watch:
             watch.ended()

@@ -23,7 +23,7 @@ import filelock
 import msgspec
 
 from seedstep.data.records import Tabulated, as_html
-from seedstep.errors import RunBusyError, RunError, SeedstepError
+from seedstep.errors import BudgetReached, RunBusyError, RunError, SeedstepError
 from seedstep.llm import Spent
 from seedstep.runs.batches import RunLedger, batch_notes
 from seedstep.runs.blocks import blocks_html
@@ -91,6 +91,10 @@ class Run(OpenDirectory, Tabulated, Generic[S, Inputs, R_co]):
 
     `stage` is its stage, `settings` are its settings, and `records` gives access to its records:
     `seedstep.runs.GrownTasks`, `TaskRecords`, `PredictionRecords` or `TuningFiles`.
+
+    Of a run that a stage's function returned, `stopped` is the budget that ended the work before
+    all was done, or None, and `notes` are what the command would have told. Both are empty where a
+    run was opened.
     """
 
     def __init__(
@@ -110,6 +114,8 @@ class Run(OpenDirectory, Tabulated, Generic[S, Inputs, R_co]):
         self.config = config
         self._inputs = inputs
         self.changes: ListChanges = NO_CHANGES
+        self.stopped: BudgetReached | None = None
+        self.notes: tuple[str, ...] = ()
         self.records = stage.records(self)
 
     @classmethod
