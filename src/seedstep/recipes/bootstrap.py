@@ -128,9 +128,10 @@ def _self_instruct(
     `settings` are those of `seedstep.BootstrapSettings`. To continue a run that was killed, make
     the same call again; no reply is requested twice. The run may end with fewer tasks than
     requested: when a budget is spent, which the run's `stopped` then says, or when too few
-    instructions are accepted. `status()` has the counts. `same_model` says that another `base_url` than before serves the same model. `filters`
-    are applied in their order, and then gates: those of the settings, and `own_gates`. A run can
-    only be continued with the filters and gates that it began with.
+    instructions are accepted. `status()` has the counts. `same_model` says that another `base_url`
+    than before serves the same model. `filters` are applied in their order, and then gates: those
+    of the settings, and `own_gates`. A run can only be continued with the filters and gates that it
+    began with.
 
     Raises:
         InputError: a setting is not known or does not fit, or what it names can't be read.

@@ -81,10 +81,10 @@ def plain_and_async(
 ) -> tuple[Callable[P, T], Callable[P, Coroutine[Any, Any, T]]]:
     """Return a plain and an asynchronous function that do what a function asks for.
 
-    Both return the run, opened for reading, with `stopped` and `notes`. The plain one has the name of `function` without its
-    underscore, and its docstring; the other has `_async` behind it. What was given in memory is
-    read in the thread of the caller, by both, before anything else is done. Where an event loop
-    runs already, as in a notebook, the plain one works in another thread.
+    Both return the run, opened for reading, with `stopped` and `notes`. The plain one has the name
+    of `function` without its underscore, and its docstring; the other has `_async` behind it. What
+    was given in memory is read in the thread of the caller, by both, before anything else is done.
+    Where an event loop runs already, as in a notebook, the plain one works in another thread.
     """
     name = function.__qualname__ = function.__name__.removeprefix("_")
     *_, raises = str(function.__doc__).partition("    Raises:")
@@ -159,7 +159,10 @@ def work_of(stage: Stage[Any, Any, Any]) -> Callable[[Any], StageWork]:
 
 
 async def _watched(work: Work, path: Path, asked: Mapping[str, Any]) -> object:
-    """Do the work and return what it returns, with a watcher that shows progress if this is a notebook and it has none."""
+    """Do the work, and return what it returns.
+
+    In a notebook, work that has no watcher gets one that shows progress.
+    """
     watch = None
     if isinstance(work, partial) and work.keywords.get("watch", ()) is None:
         watch = notebook_watch()
