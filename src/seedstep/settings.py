@@ -17,17 +17,16 @@ Example:
     (3, {'seed': 42, 'requests': 3})
 """
 
-import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
-from math import isfinite
 from types import MappingProxyType
 from typing import Annotated, Any, Self, TypeVar, get_type_hints
 
 import msgspec
 
 from seedstep.errors import InputError, short_line, unknown_name
+from seedstep.values import convert_value
 
 __all__ = [
     "SEED",
@@ -36,15 +35,11 @@ __all__ = [
     "Setting",
     "SettingsRecord",
     "change_settings",
-    "convert_value",
     "flatten",
-    "is_finite",
     "make_settings",
     "part",
-    "plain_paths",
     "setting",
     "table",
-    "wrong_value",
 ]
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -299,74 +294,6 @@ def _built(kind: type[T], values: dict[str, Any]) -> T:
         if (embedded := each.metadata.get(_PART)) and each.name in values:
             values[each.name] = _built(embedded.kind, values[each.name])
     return kind(**values)
-
-
-def convert_value(value: object, kind: Any, where: str) -> Any:
-    """Convert a value to this type. `where` ends with the name of the setting in quotes.
-
-    A path, or what stands for one such as a run, becomes its text.
-
-    Raises:
-        InputError: the value does not fit.
-    """
-    value = plain_paths(value)
-    if any("\0" in text for text in _texts_in(value)):
-        raise InputError(f"{where}: has a null character", "remove it")
-    try:
-        converted = msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise wrong_value(where, error) from None
-    for place in _not_finite(value):
-        what = f"{where.removesuffix(chr(39))}{place}': is no number, or one that is too large"
-        raise InputError(what, "correct the value")
-    return converted
-
-
-def _texts_in(value: object) -> Iterator[str]:
-    """Yield a text, or those of a list, which may be paths."""
-    found = value if isinstance(value, list | tuple) else [value]
-    yield from (text for text in found if isinstance(text, str))
-
-
-def _not_finite(value: object) -> Iterator[str]:
-    """Yield the places in a value, such as `.a`, of numbers that no float can stand for."""
-    if isinstance(value, int | float) and not is_finite(value):
-        yield ""
-    elif isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield from (f".{name}{place}" for place in _not_finite(inner))
-    elif isinstance(value, list | tuple):
-        for number, inner in enumerate(value):
-            yield from (f"[{number}]{place}" for place in _not_finite(inner))
-
-
-def is_finite(number: float) -> bool:
-    """Return whether a number is one that a floating-point number can stand for."""
-    try:
-        return isfinite(number)
-    except OverflowError:  # an integer that is too large
-        return False
-
-
-def plain_paths(value: object) -> object:
-    """Return a value with texts in place of paths, also inside lists and mappings."""
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if isinstance(value, Mapping):
-        return {name: plain_paths(inner) for name, inner in value.items()}
-    if isinstance(value, tuple):
-        return tuple(map(plain_paths, value))
-    return list(map(plain_paths, value)) if isinstance(value, list) else value
-
-
-def wrong_value(where: str, error: Exception) -> InputError:
-    """Return the error for a value that does not fit.
-
-    `where` ends with the name of the setting in quotes; the place inside the value is added to it.
-    """
-    text, _, path = str(error).partition(" - at `$")
-    place = f"{where.removesuffix(chr(39))}{path.removesuffix('`')}'"
-    return InputError(f"{place}: {text[:1].lower() + text[1:]}", "correct the value")
 
 
 def flatten(settings: Any, *, whole: bool = False) -> dict[str, Any]:

@@ -24,8 +24,8 @@ from seedstep.data import read_yaml
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm import Failure, Reply, Request
 from seedstep.prompts import axis_wording
-from seedstep.settings import is_finite
 from seedstep.text import single_spaced
+from seedstep.values import is_finite
 
 if TYPE_CHECKING:
     from seedstep.llm import Engine

@@ -46,6 +46,7 @@ from seedstep.runs.predictions import KeptSystem, open_predictions
 from seedstep.settings import make_settings
 from seedstep.tune import CHECKPOINTS, TuneSettings, TuneSource
 from seedstep.tune.mixing import TrainingRecord, read_training_record, training_record
+from seedstep.values import texts_of
 
 __all__ = [
     "SystemPredictions",
@@ -99,7 +100,7 @@ class SystemPredictions:
 
 def read_systems(
     sources: StrPath | Iterable[StrPath],
-    names: Sequence[str] = (),
+    names: str | Iterable[str] = (),
     tasks: TaskChoice | PathOrTasks | None = None,
 ) -> tuple[SystemPredictions, ...]:
     """Return the systems in some sources, each a run's directory or a file of predictions.
@@ -115,11 +116,11 @@ def read_systems(
     """
     chosen = () if tasks is None else _all_tasks(tasks)
     given = None if tasks is None else (chosen, references_of(chosen))
-    paths = paths_of(sources)
+    paths, wanted = paths_of(sources), list[str](texts_of(names))
     systems: list[SystemPredictions] = []
     for source in paths:
         if source.is_dir():
-            systems += _of_run(source, names, given)
+            systems += _of_run(source, wanted, given)
         elif not source.exists():
             raise InputError(f"{source}: no such file or run", "check the path")
         elif given is None:
@@ -127,7 +128,7 @@ def read_systems(
             raise InputError(f"{source}: a file names no tasks", remedy)
         else:
             systems.append(_of_file(source, *given))
-    for name in names:
+    for name in wanted:
         if name not in {system.name for system in systems}:
             known = dict.fromkeys(system.name for system in read_systems(paths, (), chosen or None))
             raise unknown_name("system", name, known)

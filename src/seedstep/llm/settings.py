@@ -26,7 +26,8 @@ from seedstep.llm.endpoints import require_address
 from seedstep.llm.models import ModelRef, asked_model, either, forms_of, resolve_base_url
 from seedstep.llm.pacing import AHEAD, AHEAD_BY_BATCH
 from seedstep.llm.records import Reasoning, Sampling, Sending, SendMode
-from seedstep.settings import Count, SettingsRecord, change_settings, setting, wrong_value
+from seedstep.settings import Count, SettingsRecord, change_settings, setting
+from seedstep.values import wrong_value
 
 __all__ = [
     "AskedModel",

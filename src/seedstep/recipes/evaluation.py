@@ -55,6 +55,7 @@ from seedstep.recipes.stage_calls import StageCall, plain_and_async, work_on
 from seedstep.recipes.tasks import TaskWatch
 from seedstep.runs import Failed, JudgeRun, Removed, keep_scores
 from seedstep.stages import JUDGE, judged_inputs
+from seedstep.values import texts_of
 
 __all__ = [
     "Agreement",
@@ -98,7 +99,7 @@ class Evaluation(Tabulated):
 
 def evaluate_systems(
     sources: StrPath | Iterable[StrPath],
-    names: Sequence[str] = (),
+    names: str | Iterable[str] = (),
     tasks: TaskChoice | PathOrTasks | None = None,
     tokenizer: str = "",
     grouping: Grouping | None = None,
@@ -304,9 +305,9 @@ def _together(judged: Judged, *, pairwise: bool) -> Iterator[tuple[JudgeVerdict,
 def chosen_verdicts(
     rows: Sequence[VerdictRow],
     *,
-    systems: Iterable[str] = (),
-    labels: Iterable[str] = (),
-    categories: Iterable[str] = (),
+    systems: str | Iterable[str] = (),
+    labels: str | Iterable[str] = (),
+    categories: str | Iterable[str] = (),
 ) -> tuple[VerdictRow, ...]:
     """Return the rows with these systems, labels and categories; nothing given means all.
 
@@ -321,7 +322,8 @@ def chosen_verdicts(
         "label": [*(OUTCOMES if is_pair else LEVELS), MISSING],
         "category": list(dict.fromkeys(row.category for row in rows)),
     }
-    asked = {"system": set(systems), "label": set(labels), "category": set(categories)}
+    given = {"system": systems, "label": labels, "category": categories}
+    asked = {what: set(texts_of(names)) for what, names in given.items()}
     for what, names in asked.items():
         for name in sorted(names - set(known[what])):
             raise unknown_name(what, name, known[what])

@@ -5,7 +5,7 @@ types here equal theirs; `WIDER` has the types of keywords for which a function 
 than the record stores.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
 from seedstep.data import PathOrTasks, StrPath
@@ -29,7 +29,8 @@ __all__ = [
 
 Prices = Mapping[str, Price | Mapping[str, float]]
 Sources = PathOrTasks | Sequence[PathOrTasks | Mapping[str, Any] | TuneSource]
-Paths = Sequence[StrPath]
+Paths = StrPath | Iterable[StrPath]
+Texts = str | Iterable[str]
 
 WIDER: Mapping[str, Any] = {
     "prices": Prices,
@@ -44,8 +45,8 @@ WIDER: Mapping[str, Any] = {
     "rubric": StrPath | None,
     "steps": StrPath | None,
     "examples": StrPath | None,
-    "names": Sequence[str],
-    "stop": Sequence[str] | None,
+    "names": Texts,
+    "stop": Texts | None,
     "decontaminate": PathOrTasks | Sequence[PathOrTasks],
     "reasoning": Mapping[str, Any],
     "sampling": Mapping[str, Any],
@@ -174,7 +175,7 @@ class PredictKeywords(AskingKeywords, TaskKeywords, total=False):
     choose: Literal["ranked", "drawn"]
     tokenizer: str | None
     max_new_tokens: int
-    stop: Sequence[str] | None
+    stop: Texts | None
     seed: int | None
     batch: int
 
@@ -183,7 +184,7 @@ class JudgeKeywords(AskingKeywords, TaskKeywords, total=False):
     """The settings of `judge`: those of `JudgeSettings`."""
 
     sources: Paths
-    names: Sequence[str]
+    names: Texts
     limit_instances: int | None
     instances_seed: int | None
     limit: int | None

@@ -209,7 +209,7 @@ def _placed(name: str, value: Any, keep: Keep) -> Any:
     if name in ONE_SOURCE:
         return _source(name, value, keep)
     if name not in SEVERAL_SOURCES:
-        return value
+        return list(value) if isinstance(value, Iterator) else value  # which is read once only
     return [_source(name, source, keep) for source in sources_of(value)]
 
 

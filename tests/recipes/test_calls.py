@@ -1,0 +1,60 @@
+"""What is given to the functions that run stages: one thing or several, in the forms it is had in."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seedstep import InputError, evaluate_systems, judge
+from seedstep.evaluate.judge import JudgeSettings
+from seedstep.infer.settings import SystemSettings
+from seedstep.recipes.evaluation import chosen_verdicts, verdict_rows
+from support.answer_files import right, write_predictions, write_tasks
+from support.judging import by_length
+from support.scripted_server import ScriptedServer
+
+pytestmark = pytest.mark.usefixtures("empty_directory")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
+    with ScriptedServer(by_length) as started:
+        monkeypatch.setenv("OPENAI_BASE_URL", started.url)
+        yield started
+
+
+class TestSeveralTextsOrOne:
+    @pytest.mark.parametrize(
+        "given", [lambda paths: paths[0], lambda paths: str(paths[0]), iter, list, tuple]
+    )
+    def test_of_what_is_judged(self, given: Callable[..., Any], server: ScriptedServer) -> None:
+        tasks = write_tasks(Path("tasks.jsonl"), tasks=1)
+        answers = write_predictions(Path("base.jsonl"), right(1))
+        asked: dict[str, Any] = {"tasks": tasks, "model": "openai:scripted"}
+        with judge("run", sources=given([answers]), names="base", **asked) as run:
+            assert run.config["sources"] == ["base.jsonl"]
+            assert run.config["names"] == ["base"]
+            rows = verdict_rows(run)
+            assert chosen_verdicts(rows, systems="base") == rows
+            sent = server.requests
+        judge("run", sources=given([answers]), names=["base"], **asked).close()
+        assert server.requests == sent
+
+    def test_of_the_systems_that_are_scored(self) -> None:
+        tasks = write_tasks(Path("tasks.jsonl"), tasks=1)
+        answers = write_predictions(Path("base.jsonl"), right(1))
+        for names in ("base", iter(["base"])):
+            (system,) = evaluate_systems(answers, names, tasks=tasks)
+            assert system.name == "base"
+        with pytest.raises(InputError, match="no system 'bas'"):
+            evaluate_systems(answers, "bas", tasks=tasks)
+
+    def test_of_what_ends_an_answer(self) -> None:
+        assert SystemSettings.of(model="local", encoding="steps", stop="###").stop == ("###",)
+        assert SystemSettings.of(model="local", encoding="steps", stop=None).stop is None
+
+    @pytest.mark.parametrize("given", [3, {"a": "b"}, [3]])
+    def test_what_is_no_text_is_refused(self, given: Any) -> None:
+        with pytest.raises(InputError, match="setting 'names"):
+            JudgeSettings.of(names=given)
