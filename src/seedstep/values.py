@@ -3,10 +3,10 @@
 Example:
     >>> convert_value("base", tuple[str, ...], "my.yaml, setting 'names'")
     ('base',)
-    >>> convert_value("3", int, "my.yaml, setting 'seed'")
+    >>> convert_value("3", int, "my.yaml, 'seed'")
     Traceback (most recent call last):
     ...
-    seedstep.errors.InputError: my.yaml, setting 'seed': expected `int`, got `str`. Correct the value.
+    seedstep.errors.InputError: my.yaml, 'seed': expected `int`, got `str`. Correct the value.
 """
 
 import os

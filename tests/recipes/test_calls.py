@@ -1,4 +1,4 @@
-"""What is given to the functions that run stages: one thing or several, in the forms it is had in."""
+"""What functions that run stages are given: one thing or several, in the forms it is had in."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
