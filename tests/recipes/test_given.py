@@ -23,6 +23,7 @@ from seedstep.recipes import NoveltyFilter, Semantic
 from support.growing import SIGNS, text_of
 from support.predicting import answered
 from support.scripted_server import Fault, ScriptedServer
+from support.signatures import inside, parameters
 
 WHOLE = Task(
     "shout",
@@ -299,21 +300,6 @@ MANY_TASKS = {"tasks", "seeds", "data", "held_out_data", "decontaminate", "test_
 """Parameters that name tasks."""
 
 FUNCTIONS = [name for name in seedstep.__all__ if inspect.isfunction(getattr(seedstep, name, None))]
-
-
-def parameters(function: Callable[..., Any]) -> dict[str, Any]:
-    """The types of what a function takes, its settings included."""
-    hints = get_type_hints(function)
-    hints.pop("return", None)
-    settings = hints.pop("settings", None)
-    return {**hints, **(get_type_hints(typing.get_args(settings)[0]) if settings else {})}
-
-
-def inside(kind: Any) -> list[Any]:
-    """A type and all types that it is made of, those that a callable takes left out."""
-    if typing.get_origin(kind) is Callable:
-        return [kind]
-    return [kind, *(part for each in typing.get_args(kind) for part in inside(each))]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

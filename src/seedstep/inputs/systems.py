@@ -140,7 +140,7 @@ def read_systems(
 def _all_tasks(given: TaskChoice | PathOrTasks) -> tuple[Task, ...]:
     """Return all tasks; raise an error for a bad one, as scores without it would be misleading."""
     if isinstance(given, str | os.PathLike):
-        given = TaskChoice(str(given))
+        given = TaskChoice(os.fspath(given))
     if isinstance(given, TaskChoice):
         found = replace(given, skip_bad=True).load()
     else:

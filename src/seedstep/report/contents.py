@@ -10,6 +10,7 @@
     write_report([Path("runs/first")], Path("report"), sections=[*SECTIONS, mine])
 """
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -150,7 +151,7 @@ def split_against(
                 with_runs += [_with_run(name, path) for name in run.records.names()]
     systems: list[str] = []
     test_sets: list[Path] = []
-    for name in map(str, against):
+    for name in [os.fspath(given) for given in against]:
         if name in known or name in with_runs:
             systems.append(name)
         elif Path(name).exists():
