@@ -3,7 +3,12 @@
 import subprocess
 import sys
 
-from seedstep.cli import COMMANDS
+import pytest
+
+from seedstep.cli import COMMANDS, _load
+from seedstep.cli.commands import CommandEntry
+from seedstep.errors import InputError
+from seedstep.stages import STAGES
 
 MODULES = sorted({entry.module or entry.name for entry in COMMANDS})
 
@@ -28,3 +33,20 @@ def test_the_module_of_a_command_needs_no_other_to_be_imported_before() -> None:
         [sys.executable, "-c", IMPORTING, *MODULES], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr.split()) == (0, MODULES)
+
+
+@pytest.mark.parametrize(
+    ("module", "home"), [("", "count-words"), ("seed", "seed"), ("run", "run")]
+)
+def test_a_command_that_is_not_where_its_line_says_is_told(module: str, home: str) -> None:
+    entry = CommandEntry("count-words", "Grow", "Count words.", module)
+    with pytest.raises(InputError) as told:
+        _load(entry)
+    assert str(told.value) == (
+        f"the command 'count-words' is not in seedstep.cli.{home}. Call its function "
+        "`count_words_command` there."
+    )
+
+
+def test_each_stage_has_a_command() -> None:
+    assert set(STAGES) <= {entry.name for entry in COMMANDS}

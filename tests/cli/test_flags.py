@@ -9,7 +9,6 @@ import typer
 from typer.main import get_group
 from typer.testing import CliRunner
 
-from seedstep.bootstrap import BootstrapSettings
 from seedstep.cli import COMMANDS, app
 from seedstep.cli.options import COMMAND_LINE, Asked, _flags, with_settings
 from seedstep.data import TaskChoice
@@ -19,12 +18,10 @@ from seedstep.encode.settings import EncodeSettings
 from seedstep.errors import InputError
 from seedstep.evaluate.judge import JudgeSettings
 from seedstep.evaluate.scores import ScoringSettings
-from seedstep.infer.distill import DistillSettings
 from seedstep.infer.settings import SystemSettings
 from seedstep.settings import SettingsRecord, make_settings, part, setting, table
-from seedstep.stages.review import ReviewSettings
-from seedstep.steps import ExamplesSettings, ImportSettings, StepsSettings, SuperniSettings
-from seedstep.tune import TuneSettings
+from seedstep.stages import STAGES
+from seedstep.steps import ImportSettings, SuperniSettings
 from support.command_line import environment, run_process, seedstep
 
 
@@ -36,21 +33,17 @@ def flag_names(kind: type) -> dict[str, tuple[str, ...]]:
     }
 
 
-SETTINGS = {
-    "bootstrap": (BootstrapSettings,),
-    "distill": (DistillSettings,),
-    "steps": (StepsSettings,),
+SETTINGS: dict[str, tuple[type, ...]] = {
+    **{name: (STAGES[name].settings,) for name in STAGES if name not in ("predict", "review")},
+    "predict": (TaskChoice, SystemSettings),
+    "review new": (STAGES["review"].settings,),
     "steps import": (ImportSettings,),
     "steps superni": (SuperniSettings,),
-    "examples": (ExamplesSettings,),
     "encode": (EncodeSettings,),
-    "tune": (TuneSettings,),
-    "predict": (TaskChoice, SystemSettings),
     "evaluate": (ScoringSettings,),
     "compare": (ScoringSettings,),
-    "judge": (JudgeSettings,),
-    "review new": (ReviewSettings,),
 }
+"""The settings of commands: of each stage by the table, those of a system for predictions."""
 
 OF_0_1_0 = {
     "bootstrap": "--out --model --base-url --prompt-style --seeds --tasks --seed --window"

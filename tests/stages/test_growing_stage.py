@@ -199,6 +199,8 @@ def test_its_list_is_viewed(made: Path) -> None:
         page = view.get("0/results").text
         assert "Say one." in page
         assert "<h1>Answered</h1>" in page
+        assert ('<th scope="col">Answer</th>' in page, "Steps" in page) == (True, False)
+        assert '<td><span class="clip" dir="auto">Yes</span></td>' in page
         assert view.get("0/predictions").status_code == 404
 
 
@@ -207,6 +209,18 @@ def test_a_list_that_can_not_be_shown_is_refused(made: Path) -> None:
     with pytest.raises(InputError, match=r"stage 'own': .*no list 'answers'.*results, tasks"):
         add_stage(own)
     assert "own" not in STAGES
+
+
+def test_only_a_stage_that_says_how_asks_again_for_what_failed(made: Path) -> None:
+    for failed in (None, made):
+        with pytest.raises(InputError, match=r"`seedstep answer` can't ask again.* `unanswered`\."):
+            foresee_work(ANSWER, failed, ASKED, failed="again")
+    with pytest.raises(InputError, match="no `contents` and `unanswered`"):
+        Run.start(replace(ANSWER, contents=None), made, {}, failed="again")
+    again = replace(ANSWER, unanswered=lambda record: () if record.answer == "Yes" else ("key",))
+    with Run.start(again, made, {}, failed="again") as run:
+        assert run.changes.failed == ("one",)
+        assert [task.id for _, task in run.records.left()] == ["one"]
 
 
 def test_its_list_may_grow_and_be_elsewhere(made: Path) -> None:

@@ -120,10 +120,17 @@ def _without_collection() -> Iterator[None]:
 
 
 def _load(entry: CommandEntry) -> Any:
-    with _without_collection():  # what is imported stays
-        module = import_module(f"{__name__}.{entry.module or entry.name}")
-    names = (f"{entry.name}_command", "app", "command")
-    found = next(getattr(module, name) for name in names if hasattr(module, name))
+    home = f"{__name__}.{entry.module or entry.name}"
+    names = (f"{entry.name.replace('-', '_')}_command", "app", "command")
+    try:
+        with _without_collection():  # what is imported stays
+            module = import_module(home)
+        found = next(getattr(module, name) for name in names if hasattr(module, name))
+    except (ModuleNotFoundError, StopIteration) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name != home:
+            raise
+        what = f"the command '{entry.name}' is not in {home}"
+        raise InputError(what, f"call its function `{names[0]}` there") from None
     if isinstance(found, typer.Typer):
         command: Any = get_group(found)
     else:

@@ -8,23 +8,29 @@ Example::
 
 from dataclasses import dataclass
 
+from seedstep.runs.entries import (
+    EVALUATE,
+    GROW,
+    PEOPLE,
+    STAGE_ENTRIES,
+    STEPS_GROUP,
+    TUNE_GROUP,
+)
+
 __all__ = ["COMMANDS", "CommandEntry"]
 
-GROW = "Grow"
-STEPS = "Steps"
-TUNE = "Tune"
-EVALUATE = "Evaluate"
-PEOPLE = "People"
 RUNS = "Runs"
+GROUPS = (GROW, STEPS_GROUP, TUNE_GROUP, EVALUATE, PEOPLE, RUNS)
+"""The groups of commands, in the order of `seedstep --help`."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandEntry:
     """A command: its name, the group and the line in which it is listed, and its module.
 
-    The line is the first paragraph of the command's help. A module of the command's name, in
-    this package, has a function `command`, or an `app` with commands of its own. A module of
-    several commands has `NAME_command` for each.
+    Those of stages follow from `seedstep.runs.entries`. The line is the first paragraph of the
+    command's help. A module of the command's name, in this package, has a function `command`, or an
+    `app` with commands of its own. A module of several commands has `NAME_command` for each.
     """
 
     name: str
@@ -33,12 +39,7 @@ class CommandEntry:
     module: str = ""
 
 
-COMMANDS = (
-    CommandEntry(
-        "bootstrap",
-        GROW,
-        "Grow tasks from seed tasks (Self-Instruct). Run it again to go on where it stopped.",
-    ),
+_OTHERS = (
     CommandEntry(
         "merge",
         GROW,
@@ -50,12 +51,6 @@ COMMANDS = (
         GROW,
         "Grow tasks in shards and rounds, and merge them. Run it again to go on where it stopped.",
         "run",
-    ),
-    CommandEntry(
-        "distill",
-        GROW,
-        "Have another model write the outputs of instances anew. Run it again to go on.",
-        "grow",
     ),
     CommandEntry("seeds", GROW, "Seed tasks.", "grow"),
     CommandEntry(
@@ -80,28 +75,10 @@ COMMANDS = (
         "grow",
     ),
     CommandEntry(
-        "steps",
-        STEPS,
-        "Write a step-by-step instruction for each task; show, count, export, import them.",
-    ),
-    CommandEntry(
-        "examples",
-        STEPS,
-        "Generate examples from step-by-step instructions, and choose two of them.",
-        "steps",
-    ),
-    CommandEntry(
         "encode",
-        TUNE,
+        TUNE_GROUP,
         "Show what a model is given: prompt and target as text and tokens, and what did not fit.",
         "tune",
-    ),
-    CommandEntry("tune", TUNE, "Tune a model on tasks. Run it again to go on where it stopped."),
-    CommandEntry(
-        "predict",
-        EVALUATE,
-        "Predict the outputs of tasks with a model or a baseline. Run it again to go on.",
-        "evaluate",
     ),
     CommandEntry(
         "evaluate",
@@ -115,9 +92,6 @@ COMMANDS = (
         "evaluate",
     ),
     CommandEntry(
-        "judge", EVALUATE, "Have a model judge answers. Run it again to go on where it stopped."
-    ),
-    CommandEntry(
         "verdicts",
         EVALUATE,
         "List what a judge said of each answer: `seedstep verdicts RUN --label D`.",
@@ -128,11 +102,6 @@ COMMANDS = (
         EVALUATE,
         "Agreement of two raters or more on the same answers, with 95% intervals over items.",
         "judge",
-    ),
-    CommandEntry(
-        "review",
-        PEOPLE,
-        "Let people look at what a run made, and label it: make a review, serve it, export it.",
     ),
     CommandEntry(
         "view",
@@ -189,4 +158,18 @@ COMMANDS = (
         "run",
     ),
 )
-"""The commands, as `seedstep --help` lists them."""
+"""The commands that are not those of a stage."""
+
+COMMANDS = tuple(
+    sorted(
+        (
+            *(
+                CommandEntry(name, entry.group, entry.line, entry.module)
+                for name, entry in STAGE_ENTRIES.items()
+            ),
+            *_OTHERS,
+        ),
+        key=lambda entry: GROUPS.index(entry.group),
+    )
+)
+"""The commands, as `seedstep --help` lists them: in each group those of stages first."""

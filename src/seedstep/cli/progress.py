@@ -179,7 +179,8 @@ def run_tasks(
     progress = run_to_the_end(watched(), again, place)
     with stages.open_run(place, stage) as run:
         print_blocks(stages.tell_status(run))
-        lacking = sum(bool(stage.unanswered(entry.result)) for entry in run.entries())
+        again_of = stage.unanswered or (lambda record: ())
+        lacking = sum(bool(again_of(entry.result)) for entry in run.entries())
     if lacking and not progress.stopped:
         what = f"\n{counted(lacking, stage.noun)} without a whole result. Ask again:"
         console.print(plain(f"{what}\n  {again} --failed again"), soft_wrap=True)

@@ -26,7 +26,7 @@ from seedstep.llm.models import (
     open_model as open_model,
     resolve_base_url as resolve_base_url,
 )
-from seedstep.llm.pacing import EngineStats as EngineStats
+from seedstep.llm.pacing import EngineStats as EngineStats, in_order as in_order
 from seedstep.llm.records import (
     Answer as Answer,
     Failure as Failure,

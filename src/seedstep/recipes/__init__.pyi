@@ -55,6 +55,7 @@ from seedstep.recipes.predictions import (
     predict_async as predict_async,
     work_on_predictions as work_on_predictions,
 )
+from seedstep.recipes.stage_calls import work_on as work_on
 from seedstep.recipes.steps import (
     import_instructions as import_instructions,
     make_examples as make_examples,

@@ -107,6 +107,8 @@ def foresee(
         RunError: the directory is something else.
     """
     path = path or Path(FORESEEN)
+    if failed == "again":
+        stage.require_again()
     settings, inputs, config = resolve_settings(
         stage, path, asked, same_model=same_model, entries=entries
     )

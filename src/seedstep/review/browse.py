@@ -59,6 +59,9 @@ AND (?3 = '' OR substr(key, 1, length(?3)) = ?3 OR instr(lower(reply), lower(?3)
 """
 
 
+_NO_COLUMNS = ("task_id", "failure")
+"""The fields of a record that stand in the columns of all lists of results."""
+
 COUNTS = {
     "tasks": "SELECT count(*) FROM candidates WHERE reason = ''",
     "rejected": "SELECT count(*) FROM candidates WHERE reason != ''",
@@ -211,6 +214,19 @@ class BrowsedRun:
         values = (wanted.group, wanted.text, wanted.state, wanted.pattern)
         found = self._page(columns, _RESULTS, "position", values, wanted)
         return replace(found, rows=tuple(map(_with_result, found.rows)))
+
+    def columns(self, rows: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
+        """Return the fields of records of results for which there are columns, with titles."""
+        if (wanted := self._run.stage.columns) is not None:
+            return wanted
+        results = [row["result"] for row in rows]
+        names = dict.fromkeys(name for result in results for name in result)
+        return tuple(
+            (name, name.replace("_", " ").capitalize())
+            for name in names
+            if name not in _NO_COLUMNS
+            and not any(isinstance(result.get(name), list | dict) for result in results)
+        )
 
     @cached_property
     def judged(self) -> JudgedInputs:

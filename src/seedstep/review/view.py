@@ -192,6 +192,7 @@ async def _results(runs: Runs, request: Request) -> Response:
     run, wanted = _chosen(runs, request), _wanted(request)
     found = await asyncio.to_thread(run.results, wanted)
     listed = {**_listed(wanted, found), "categories": run.categories()}
+    listed["columns"] = run.columns(found.rows)
     title = _title(run, "results")
     return _page(runs, request, "view_results.html", "results", title, **listed)
 

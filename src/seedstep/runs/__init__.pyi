@@ -12,6 +12,7 @@ from seedstep.runs.directory import (
     open_database as open_database,
     stage_of as stage_of,
 )
+from seedstep.runs.entries import StageEntry as StageEntry
 from seedstep.runs.grown import (
     FILTERS_ENTRY as FILTERS_ENTRY,
     GATES_ENTRY as GATES_ENTRY,
@@ -40,7 +41,6 @@ from seedstep.runs.run import Run as Run
 from seedstep.runs.stage import (
     STAGES as STAGES,
     Stage as Stage,
-    StageEntry as StageEntry,
     StageTable as StageTable,
     add_stage as add_stage,
     has_rows as has_rows,

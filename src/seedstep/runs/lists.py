@@ -328,14 +328,14 @@ def ask_again(
     `changes` are those of the list, which is returned with what is asked again. Without `write`,
     return only what would be done.
     """
-    contents = run.stage.contents
-    if contents is None or not run.database.has_rows("results"):
+    contents, unanswered = run.stage.contents, run.stage.unanswered
+    if contents is None or unanswered is None or not run.database.has_rows("results"):
         return changes
     here = contents(run.inputs()).keys() - {*changes.changed, *changes.touched, *changes.unsure}
     missing: dict[str, tuple[str, ...]] = {
         entry.task: keys
         for entry in run.entries()
-        if entry.task in here and (keys := run.stage.unanswered(entry.result))
+        if entry.task in here and (keys := unanswered(entry.result))
     }
     passed = frozenset(key for found in missing.values() for key in found)
     if write and missing:

@@ -21,6 +21,7 @@ from typing import Any
 from seedstep.data import make_folder, read_yaml, write_atomically, write_yaml
 from seedstep.data.run_tasks import RUN_CONFIG
 from seedstep.llm.models import PROVIDERS
+from seedstep.runs.entries import TUNE_CONFIG
 
 __all__ = [
     "CONFIG",
@@ -36,8 +37,6 @@ __all__ = [
 ]
 
 CONFIG = RUN_CONFIG
-TUNE_CONFIG = "tune.yaml"
-"""The name of the configuration of a tuning, which stands beside what tuning makes."""
 GIVEN = "given"
 """The directory of tasks that were given in memory, so that the run goes on without them."""
 

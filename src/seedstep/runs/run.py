@@ -144,9 +144,11 @@ class Run(OpenDirectory, Tabulated, Generic[S, Inputs, R_co]):
         Raises:
             RunBusyError: another process works on the run.
             RunMismatchError: the run was started with other settings.
-            InputError: an input file or a setting can't be used.
+            InputError: an input file or a setting can't be used, or the stage can't ask again.
             RunError: the directory is something else or can't be written.
         """
+        if failed == "again":
+            stage.require_again()
         resolve = partial(
             resolve_settings, stage, path, asked, same_model=same_model, entries=entries
         )

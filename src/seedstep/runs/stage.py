@@ -22,8 +22,9 @@ from seedstep.llm import Header, first_address
 from seedstep.runs.blocks import Blocks, line
 from seedstep.runs.database import Database
 from seedstep.runs.directory import DATABASE
+from seedstep.runs.entries import STAGE_ENTRIES, StageEntry
 from seedstep.runs.lists import ListChanges, Removed, reconcile
-from seedstep.runs.places import CONFIG, TUNE_CONFIG
+from seedstep.runs.places import CONFIG
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -35,7 +36,6 @@ __all__ = [
     "LISTS",
     "STAGES",
     "Stage",
-    "StageEntry",
     "StageTable",
     "add_stage",
     "has_rows",
@@ -77,10 +77,6 @@ def _no_stamps(settings: Any, inputs: Any) -> dict[str, str]:
 
 def _no_asking(settings: Any, config: Mapping[str, Any]) -> str:
     return "-"
-
-
-def _answered(record: Any) -> tuple[str, ...]:
-    return ()
 
 
 def _no_rows(run: Any) -> tuple[dict[str, Any], ...]:
@@ -183,8 +179,9 @@ class Stage(Generic[S, Inputs, R]):
     Settings and stamps that it contains may be `changeable`: tasks are done anew if it changes.
     """
 
-    unanswered: Callable[[Any], tuple[str, ...]] = _answered
-    """Returns the keys of the requests that are asked again where a record lacks a result."""
+    unanswered: Callable[[Any], tuple[str, ...]] | None = None
+    """Returns the keys of the requests that are asked again where a record lacks a result. Without
+    it, or without `contents`, nothing can be asked again."""
 
     reconcile: "Callable[[Run[S, Inputs, R], Mapping[str, Any], Removed], ListChanges]" = reconcile
     """Lets the records follow the list and the settings, given the configuration of before."""
@@ -229,6 +226,10 @@ class Stage(Generic[S, Inputs, R]):
     """The lists that `seedstep view` shows of its runs beside that of requests: names of `LISTS`,
     with titles."""
 
+    columns: tuple[tuple[str, str], ...] | None = None
+    """The columns of the list `results`: fields of its records, with titles. Of a list its length
+    is shown. None: all fields that are texts or numbers."""
+
     sections: tuple[str, ...] = ()
     """Names of sections in `seedstep.report.SECTIONS`; without any, the report has the status."""
 
@@ -246,17 +247,16 @@ class Stage(Generic[S, Inputs, R]):
         """The settings that may change when a run goes on, those of `places` if tasks are known."""
         return (*self.changeable, *(self.places if self.contents else ()))
 
+    def require_again(self) -> None:
+        """Check that what failed can be asked again.
 
-@dataclass(frozen=True, slots=True)
-class StageEntry:
-    """A stage in the table: its module in `seedstep.stages`, or the stage itself if it was added.
-
-    In the module, the name of the stage in capitals is the stage. `config` is the name of the file
-    with the configuration of its runs.
-    """
-
-    home: str | Stage[Any, Any, Any]
-    config: str = CONFIG
+        Raises:
+            InputError: the stage does not say which requests that takes.
+        """
+        wanted = {"contents": self.contents, "unanswered": self.unanswered}
+        if missing := " and ".join(f"`{name}`" for name, given in wanted.items() if given is None):
+            what = f"`seedstep {self.name}` can't ask again for what failed: it has no {missing}"
+            raise InputError(what, "leave --failed again out, or give its `Stage` what it lacks")
 
 
 class StageTable(Mapping[str, Stage[Any, Any, Any]]):
@@ -270,9 +270,11 @@ class StageTable(Mapping[str, Stage[Any, Any, Any]]):
         home = self.entries[name].home
         if isinstance(home, Stage):
             return home
-        found: Stage[Any, Any, Any] = getattr(
-            import_module(f"seedstep.stages.{home}"), name.upper()
-        )
+        module = import_module(f"seedstep.stages.{home}")
+        found = getattr(module, name.upper(), None)
+        if not isinstance(found, Stage):
+            what = f"the stage '{name}' is not in {module.__name__}"
+            raise InputError(what, f"call it {name.upper()} there")
         return found
 
     def __contains__(self, name: object) -> bool:
@@ -290,22 +292,11 @@ class StageTable(Mapping[str, Stage[Any, Any, Any]]):
     @property
     def configs(self) -> dict[str, str]:
         """The names of the files with the configurations of runs, by the stage."""
-        return {name: entry.config for name, entry in self.entries.items()}
+        return {name: entry.config or CONFIG for name, entry in self.entries.items()}
 
 
-STAGES = StageTable(
-    {
-        "bootstrap": StageEntry("bootstrap"),
-        "distill": StageEntry("distill"),
-        "steps": StageEntry("steps"),
-        "examples": StageEntry("examples"),
-        "predict": StageEntry("predict"),
-        "judge": StageEntry("judge"),
-        "review": StageEntry("review"),
-        "tune": StageEntry("tune", TUNE_CONFIG),
-    }
-)
-"""All stages. One of seedstep's own has a line here, beside its module in `seedstep.stages`."""
+STAGES = StageTable(STAGE_ENTRIES)
+"""All stages: those of `STAGE_ENTRIES`, and those that were added."""
 
 
 def add_stage(stage: Stage[Any, Any, Any]) -> None:
@@ -320,4 +311,4 @@ def add_stage(stage: Stage[Any, Any, Any]) -> None:
     for name, _ in stage.lists:
         if name not in LISTS:
             raise unknown_name("list", name, LISTS, f"`lists` of the stage '{stage.name}'")
-    STAGES.entries[stage.name] = StageEntry(stage, stage.config)
+    STAGES.entries[stage.name] = StageEntry(stage, config=stage.config)

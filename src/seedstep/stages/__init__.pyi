@@ -1,7 +1,6 @@
 from seedstep.stages.bootstrap import BOOTSTRAP as BOOTSTRAP
 from seedstep.stages.directories import (
     STAGES as STAGES,
-    StageEntry as StageEntry,
     StageTable as StageTable,
     add_stage as add_stage,
     open_run as open_run,

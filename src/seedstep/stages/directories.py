@@ -35,7 +35,7 @@ from seedstep.runs import Run, Stage, stage_of
 from seedstep.runs.blocks import Block, Rows, line
 from seedstep.runs.lists import aside_notes
 from seedstep.runs.places import CONFIG
-from seedstep.runs.stage import STAGES, StageEntry, StageTable, add_stage
+from seedstep.runs.stage import STAGES, StageTable, add_stage
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -44,7 +44,6 @@ __all__ = [
     "STAGES",
     "KeptExperiment",
     "PlannedStage",
-    "StageEntry",
     "StageTable",
     "TableRequest",
     "add_stage",

@@ -197,6 +197,7 @@ DISTILL: Stage[DistillSettings, TaskFiles, TaskRecords[DistilledTask]] = Stage(
     listed=_listed,
     rejected=_rejected,
     shown=_shown,
+    columns=(("instances", "Instances"),),
     sections=("distilled", "asking"),
 )
 """The entry of the stage in which a model writes outputs anew."""

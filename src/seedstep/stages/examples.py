@@ -181,6 +181,7 @@ EXAMPLES: Stage[ExamplesSettings, ExamplesInputs, TaskRecords[ExampleSet]] = Sta
     listed=lister(_listed_entry),
     rejected=lister(_listed_entry, failed=True),
     shown=_shown,
+    columns=(("candidates", "Examples"),),
     sections=("examples", "spending"),
 )
 """The entry of the stage that generates and ranks examples for each task."""

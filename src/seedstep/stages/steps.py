@@ -305,6 +305,7 @@ STEPS: Stage[StepsSettings, TaskFiles, TaskRecords[WrittenSteps]] = Stage(
     listed=lister(_listed_entry),
     rejected=lister(_listed_entry, failed=True),
     shown=_shown,
+    columns=(("steps", "Steps"),),
     sections=("steps", "spending"),
 )
 """The entry of the stage that writes a step-by-step instruction for each task."""
