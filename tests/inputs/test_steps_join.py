@@ -55,6 +55,18 @@ def test_instructions_for_tasks_in_memory_are_imported(tmp_path: Path, folder: P
     assert not (tmp_path / "no").exists()
 
 
+def test_an_export_that_is_imported_has_both_versions(tmp_path: Path, folder: Path) -> None:
+    both = {"steps": "1. Read.\n2. Say it.", "unrefined": ["Read.", "Say."]}
+    theirs = lines(tmp_path / "theirs.jsonl", [{"task": "task1_a", **both}])
+    import_instructions(theirs, tmp_path / "first", tasks=str(folder))
+    with stages.open_run(tmp_path / "first", stages.STEPS) as first:
+        export_lines(first, tmp_path / "export.jsonl")
+    import_instructions(tmp_path / "export.jsonl", tmp_path / "second", tasks=str(folder))
+    (joined, other) = with_steps(load_tasks(folder).tasks, tmp_path / "second")
+    assert (joined.steps, joined.unrefined_steps) == (("Read.", "Say it."), ("Read.", "Say."))
+    assert not other.unrefined_steps
+
+
 @given(st.lists(st.text()))
 def test_a_rendered_instruction_is_read_as_its_steps(steps: list[str]) -> None:
     assert steps_of(render(steps)) == canonical(steps)

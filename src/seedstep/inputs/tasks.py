@@ -10,7 +10,7 @@ Example::
     tasks = with_examples(tasks, Path("runs/examples"), "ranked")
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -54,6 +54,7 @@ from seedstep.tune import Mixture, SourcePart, TuneSettings, TuneSource, mix, us
 
 __all__ = [
     "Choose",
+    "StepsLine",
     "TuningInputs",
     "about_examples",
     "candidates_of",
@@ -62,6 +63,7 @@ __all__ = [
     "gather",
     "judgements_of",
     "load_source",
+    "read_steps",
     "with_examples",
     "with_generated",
     "with_steps",
@@ -117,7 +119,7 @@ Both = tuple[tuple[str, ...], tuple[str, ...]]
 """The steps of a task, and its steps before they were refined."""
 
 
-class _Line(msgspec.Struct, frozen=True):
+class StepsLine(msgspec.Struct, frozen=True):
     """A line of an export of instructions, or a line with `text` in place of `steps`."""
 
     task: str
@@ -139,7 +141,7 @@ def with_steps(tasks: Iterable[Task], path: Path) -> tuple[Task, ...]:
     if str(path) == SUPERNI and not path.exists():
         lines = _both(superni_instructions().items())
     else:
-        lines = _both(_written(path)) if path.is_dir() else _of_file(path)
+        lines = _both(_written(path)) if path.is_dir() else _both_of_file(path)
     found = {task: both for task, both in lines if any(both)}
     tasks = tuple(tasks)
     if not any(task.id in found for task in tasks):
@@ -198,19 +200,31 @@ def judgements_of(path: Path) -> dict[str, Judgement]:
     return found
 
 
-def _of_file(path: Path) -> Iterator[tuple[str, Both]]:
-    seen: dict[str, int] = {}
-    problems: list[Problem] = []
-    for number, line in read_jsonl(path, _Line, LONGEST_LINE):
-        if isinstance(line, BadLine):
-            problems += placed(path, number, [line])
-        elif (first := seen.setdefault(line.task, number)) != number:
-            problems.append(
-                Problem(path, number, "task", f"the same as in line {first}", "remove one")
-            )
-        else:
+def _both_of_file(path: Path) -> Iterator[tuple[str, Both]]:
+    found = list(read_steps(path))
+    raise_first([line for line in found if isinstance(line, Problem)])
+    for line in found:
+        if isinstance(line, StepsLine):
             yield line.task, (steps_of(line.steps or line.text), steps_of(line.unrefined))
-    raise_first(problems)
+
+
+def read_steps(path: Path, tasks: Collection[str] | None = None) -> Iterator[StepsLine | Problem]:
+    """Yield the lines of a file of instructions, and a problem in place of each that is wrong.
+
+    With `tasks`, a line has to be of one of them, and have an instruction.
+    """
+    seen: dict[str, int] = {}
+    for number, line in read_jsonl(path, StepsLine, LONGEST_LINE):
+        if isinstance(line, BadLine):
+            yield from placed(path, number, [line])
+        elif tasks is not None and line.task not in tasks:
+            yield Problem(path, number, "task", f"there is no task '{line.task}'", "correct it")
+        elif tasks is not None and not steps_of(line.text or line.steps):
+            yield Problem(path, number, "text", "empty", "write `text` or `steps`")
+        elif (first := seen.setdefault(line.task, number)) != number:
+            yield Problem(path, number, "task", f"the same as in line {first}", "remove one")
+        else:
+            yield line
 
 
 BUDGETS = ("max_source", "max_target")

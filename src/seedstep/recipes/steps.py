@@ -10,16 +10,18 @@ Example::
             print(entry.task, entry.result.steps)
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Unpack
 
-from seedstep.data import BadLine, Problem, StrPath, Task, read_jsonl
-from seedstep.data.records import placed, raise_first
+from seedstep.data import Problem, StrPath, Task
+from seedstep.data.records import raise_first
+from seedstep.data.seeds import steps_of
 from seedstep.errors import InputError
+from seedstep.inputs.tasks import StepsLine, read_steps
 from seedstep.recipes.keywords import (
     ExamplesKeywords,
     ImportKeywords,
@@ -144,13 +146,6 @@ IMPORTED = "imported"
 """The name of the turn whose reply is the text of an imported instruction."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    task: str
-    text: str = ""
-    steps: tuple[str, ...] = ()
-
-
 def import_instructions(
     path: StrPath,
     out: StrPath,
@@ -173,12 +168,13 @@ def import_instructions(
     with kept_inputs(out, {**asked, **settings}) as chosen:
         made = make_settings(StepsSettings, chosen, "settings")
         tasks = load_steps_tasks(made).tasks
-        for item in _read(path, {task.id: place for place, task in enumerate(tasks)}):
-            if isinstance(item, Problem):
-                problems.append(item)
+        places = {task.id: place for place, task in enumerate(tasks)}
+        for line in read_steps(path, places):
+            if isinstance(line, Problem):
+                problems.append(line)
             else:
-                place, text = item
-                found.append((place, tasks[place], _examined(tasks[place], text)))
+                task = tasks[places[line.task]]
+                found.append((places[line.task], task, _examined(task, line)))
         if not made.chosen.skip_bad:
             raise_first(problems, "or add --skip-bad to go on without them")
         _write_new(out, chosen, found)
@@ -241,26 +237,14 @@ def _taken(task: Task, written: SuperniInstruction) -> WrittenSteps:
     )
 
 
-def _read(path: Path, places: Mapping[str, int]) -> Iterator[tuple[int, str] | Problem]:
-    seen: dict[str, int] = {}
-    for number, line in read_jsonl(path, _Line):
-        if isinstance(line, BadLine):
-            yield from placed(path, number, [line])
-        elif line.task not in places:
-            yield Problem(path, number, "task", f"there is no task '{line.task}'", "correct it")
-        elif not line.text.strip() and not line.steps:
-            yield Problem(path, number, "text", "empty", "write `text` or `steps`")
-        elif (first := seen.setdefault(line.task, number)) != number:
-            yield Problem(path, number, "task", f"the same as in line {first}", "remove one")
-        else:
-            yield places[line.task], line.text or render(line.steps)
-
-
-def _examined(task: Task, text: str) -> WrittenSteps:
-    turns = (Turn(IMPORTED, "", "", text),)
+def _examined(task: Task, line: StepsLine) -> WrittenSteps:
+    written = line.text or line.steps
+    text = written if isinstance(written, str) else render(written)
+    imported = WrittenSteps(
+        task.id, (Turn(IMPORTED, "", "", text),), unrefined=steps_of(line.unrefined)
+    )
     parsed = parse(text)
     if parsed.reason:
-        detail = FAILURES[parsed.reason]
-        return WrittenSteps(task.id, turns, failure=parsed.reason, detail=detail)
+        return replace(imported, failure=parsed.reason, detail=FAILURES[parsed.reason])
     findings = tuple(check(parsed, TaskText.of(task)))
-    return WrittenSteps(task.id, turns, steps=parsed.steps, findings=findings, chosen=0)
+    return replace(imported, steps=parsed.steps, findings=findings, chosen=0)
