@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from seedstep.data import load_tasks, read_task
+from seedstep.data import load_tasks
 from support.answer_files import right, write_lines, write_predictions, write_tasks
 from support.command_line import chat_reply, error_reply, seedstep
 from support.scripted_server import ScriptedServer
 from support.step_server import REFUSAL, STEPS, chat, numbered
+from support.task_files import read_task
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
 

@@ -6,9 +6,18 @@ from typing import Any
 
 import pytest
 
-from seedstep.data import Example, Instance, Problem, Task, load_tasks, read_task, scan_tasks
+from seedstep.data import Example, Instance, Problem, Task, load_tasks, scan_tasks
 from seedstep.errors import InputError
-from support.task_files import A_LIST, NO_JSON, TASK, changed, shortened, with_instances, write_task
+from support.task_files import (
+    A_LIST,
+    NO_JSON,
+    TASK,
+    changed,
+    read_task,
+    shortened,
+    with_instances,
+    write_task,
+)
 
 IN_THE_FILE = "write one JSON object in the file"
 WRONG_TYPE = "correct the field's type"

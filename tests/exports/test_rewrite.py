@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedstep.data import Example, Instance, Task, load_tasks, read_task, task_file
+from seedstep.data import Example, Instance, Task, load_tasks, task_file
 from seedstep.errors import InputError, RunError
 from seedstep.exports.steps import write_task_with
-from support.task_files import TASK, changed, write_task
+from support.task_files import TASK, changed, read_task, write_task
 
 STEPS = "Step-by-Step Instruction"
 

@@ -6,7 +6,7 @@ import signal
 import threading
 import tomllib
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -15,7 +15,8 @@ import pytest
 import seedstep
 from seedstep import errors, recipes
 from seedstep.bootstrap import BootstrapSettings
-from seedstep.data import PathOrTasks, TaskChoice
+from seedstep.data import PathOrTasks, StrPath, TaskChoice
+from seedstep.encode import Encoding
 from seedstep.evaluate.judge import JudgeSettings
 from seedstep.infer.distill import DistillSettings
 from seedstep.infer.settings import SystemSettings
@@ -40,14 +41,39 @@ KEYWORDS = [
     (keywords.TuneKeywords, [TuneSettings], "tune_model"),
 ]
 
+WIDER: Mapping[str, Any] = {
+    "prices": keywords.Prices,
+    "data": keywords.Sources,
+    "held_out_data": keywords.Sources,
+    "sources": keywords.Paths,
+    "source": PathOrTasks | None,
+    "seeds": PathOrTasks | None,
+    "tasks": PathOrTasks | None,
+    "reviewed": StrPath | None,
+    "pool": StrPath | None,
+    "rubric": StrPath | None,
+    "steps": StrPath | None,
+    "examples": StrPath | None,
+    "names": keywords.Texts,
+    "stop": keywords.Texts | None,
+    "decontaminate": PathOrTasks | Sequence[PathOrTasks],
+    "reasoning": Mapping[str, Any],
+    "sampling": Mapping[str, Any],
+    "gates": Mapping[str, Any],
+    "gate_base_urls": Mapping[str, str | Sequence[str]],
+    "axes": StrPath | Mapping[str, Any],
+    "encoding_options": Mapping[str, Any],
+    "encoding": Encoding | Mapping[str, Any] | str,
+}
+"""The types of keywords for which a function accepts more types than the record stores."""
+
 
 def _kinds(record: type) -> dict[str, Any]:
     """The types of a record's settings, without their bounds, or those that may be given."""
     kinds = {name: found.kind for name, found in table(record).items()}
     bare = get_type_hints(type("Bare", (), {"__annotations__": kinds}))
     return {
-        name: kind if kind in (str, int) else keywords.WIDER.get(name, kind)
-        for name, kind in bare.items()
+        name: kind if kind in (str, int) else WIDER.get(name, kind) for name, kind in bare.items()
     }
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from seedstep import self_instruct, stages, write_instructions
-from seedstep.data import read_task
 from seedstep.errors import RunError, RunMismatchError
 from seedstep.exports import export_lines
 from seedstep.runs import Run
@@ -20,6 +19,7 @@ from support.forking import ended_by, forked
 from support.growing import grow, text_of, times_asked
 from support.scripted_server import ScriptedServer
 from support.step_server import LOOP, STEPS, boat_task, chat, manner_of, slowly, strong_model
+from support.task_files import read_task
 
 TASKS = 12
 """As many as there are manners of the scripted model."""

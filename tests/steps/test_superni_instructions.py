@@ -2,8 +2,11 @@
 
 import json
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+import msgspec
 import pytest
 
 from seedstep.data import load_tasks
@@ -11,9 +14,10 @@ from seedstep.errors import InputError
 from seedstep.inputs import with_steps
 from seedstep.recipes import take_superni
 from seedstep.stages import STEPS, open_run
-from seedstep.steps import canonical, parse, render, superni_instructions, superni_readings
+from seedstep.steps import canonical, parse, render, superni_instructions
 from support.command_line import seedstep
 
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 KNOWN = (
     "task1344_glue_entailment_classification",
     "task035_winogrande_question_modification_person",
@@ -59,8 +63,25 @@ def test_they_are_those_of_the_tasks_of_the_real_splits(shared_data: Path) -> No
     assert set(superni_instructions()) == names
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A reader's judgement of an instruction before the faults that were found were corrected.
+
+    `refined` and `unrefined` are the versions as first written, `mended` the refined one after the
+    faults of the first readings were corrected, `mended_twice` the one after those of the second.
+    """
+
+    task: str
+    version: Literal["refined", "unrefined", "mended", "mended_twice"]
+    reader: str
+    correct: bool
+    complete: bool
+    note: str
+
+
 def test_each_was_read_and_faults_have_a_note() -> None:
-    readings = superni_readings()
+    lines = (FIXTURES / "superni_readings.jsonl").read_bytes().splitlines()
+    readings = [msgspec.json.decode(line, type=Reading) for line in lines]
     assert {reading.task for reading in readings} == set(superni_instructions())
     assert all(reading.note for reading in readings if not (reading.correct and reading.complete))
     shared = [reading for reading in readings if reading.version == "unrefined"]

@@ -28,7 +28,6 @@ from seedstep.data import (
     read_marker,
     read_predictions,
     read_seeds,
-    read_task,
     read_yaml,
 )
 from seedstep.data.files import EXPORT_MARKER
@@ -50,6 +49,7 @@ from seedstep.stages.review import labels_of_review
 from support.made_gguf import gguf
 from support.reviewing import an_item, label_all, make, sent
 from support.seed_files import line, other_line
+from support.task_files import read_task
 
 __all__ = ["FILES", "ReadFile", "damaged", "outcome_of"]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from seedstep.data import Problem, Task
+from seedstep.data import Problem, Task, load_tasks
 
 A_LIST = "write one object, a task; or a list of objects, in a file that is named by itself"
 NO_JSON = "not valid JSON"
@@ -42,6 +42,12 @@ def changed(**changes: Any) -> dict[str, Any]:
 def with_instances(*instances: Any) -> dict[str, Any]:
     """`TASK` with these instances."""
     return changed(Instances=list(instances))
+
+
+def read_task(path: Path, limit: int | None = None) -> Task:
+    """The task of a file, with its first `limit` instances."""
+    (task,) = load_tasks(path, limit=limit).tasks
+    return task
 
 
 def write_task(path: Path, record: Any = None) -> Path:

@@ -47,7 +47,6 @@ from seedstep.data.sources import (
 )
 from seedstep.data.superni import (
     STEPS_FIELD as STEPS_FIELD,
-    read_task as read_task,
     task_file as task_file,
 )
 from seedstep.data.tables import (

@@ -41,7 +41,6 @@ __all__ = [
     "STEPS_FIELD",
     "collect",
     "load_file",
-    "read_task",
     "scan_task_files",
     "task_file",
     "task_paths",
@@ -68,18 +67,6 @@ class _TaskFile(WrittenTask, frozen=True, kw_only=True):
 
 class _AnySteps(_TaskFile, frozen=True, kw_only=True):
     steps: Any = msgspec.field(name=STEPS_FIELD, default=())
-
-
-def read_task(path: Path, *, limit: int | None = None) -> Task:
-    """Return the task of a file, with its first `limit` instances. Its id is the file's name.
-
-    With `limit=0` the file need not have instances.
-
-    Raises:
-        InputError: the first problem, and how many more there are.
-    """
-    (task,) = collect(_task_or_problems(path, limit), skip_bad=False).tasks
-    return task
 
 
 def scan_task_files(

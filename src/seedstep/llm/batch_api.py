@@ -79,7 +79,6 @@ class ServerBatch:
 
     id: str
     status: str | None = None
-    input_file_id: Any = None
     output_file_id: Any = None
     error_file_id: Any = None
     metadata: Any = None

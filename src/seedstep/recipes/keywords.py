@@ -1,8 +1,7 @@
 """Typed keywords for the functions that run a stage: a `TypedDict` for each settings record.
 
 The settings records have the meaning and the default of each setting. A test checks that names and
-types here equal theirs; `WIDER` has the types of keywords for which a function accepts more types
-than the record stores.
+types here equal theirs, but for the keywords for which a function accepts more types.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +14,6 @@ from seedstep.llm.records import SendMode
 from seedstep.tune import TuneSource
 
 __all__ = [
-    "WIDER",
     "BootstrapKeywords",
     "DistillKeywords",
     "ExamplesKeywords",
@@ -31,32 +29,6 @@ Prices = Mapping[str, Price | Mapping[str, float]]
 Sources = PathOrTasks | Sequence[PathOrTasks | Mapping[str, Any] | TuneSource]
 Paths = StrPath | Iterable[StrPath]
 Texts = str | Iterable[str]
-
-WIDER: Mapping[str, Any] = {
-    "prices": Prices,
-    "data": Sources,
-    "held_out_data": Sources,
-    "sources": Paths,
-    "source": PathOrTasks | None,
-    "seeds": PathOrTasks | None,
-    "tasks": PathOrTasks | None,
-    "reviewed": StrPath | None,
-    "pool": StrPath | None,
-    "rubric": StrPath | None,
-    "steps": StrPath | None,
-    "examples": StrPath | None,
-    "names": Texts,
-    "stop": Texts | None,
-    "decontaminate": PathOrTasks | Sequence[PathOrTasks],
-    "reasoning": Mapping[str, Any],
-    "sampling": Mapping[str, Any],
-    "gates": Mapping[str, Any],
-    "gate_base_urls": Mapping[str, str | Sequence[str]],
-    "axes": StrPath | Mapping[str, Any],
-    "encoding_options": Mapping[str, Any],
-    "encoding": Encoding | Mapping[str, Any] | str,
-}
-"""The types of keywords for which a function accepts more types than the record stores."""
 
 
 class AskingKeywords(TypedDict, total=False):

@@ -44,7 +44,6 @@ from seedstep.steps.records import (
     shuffled as shuffled,
     statistics as statistics,
     superni_instructions as superni_instructions,
-    superni_readings as superni_readings,
 )
 from seedstep.steps.settings import (
     ExamplesSettings as ExamplesSettings,

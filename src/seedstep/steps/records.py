@@ -16,7 +16,7 @@ from functools import cache
 from importlib import resources
 from statistics import fmean
 from types import MappingProxyType
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -37,7 +37,6 @@ __all__ = [
     "Judgement",
     "StepsStatistics",
     "SuperniInstruction",
-    "SuperniReading",
     "Turn",
     "WrittenSteps",
     "examples_statistics",
@@ -45,7 +44,6 @@ __all__ = [
     "shuffled",
     "statistics",
     "superni_instructions",
-    "superni_readings",
 ]
 
 FAILURES = MappingProxyType(
@@ -292,32 +290,11 @@ class SuperniInstruction:
     steps: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SuperniReading:
-    """A reader's judgement of an instruction before the faults that were found were corrected.
-
-    `refined` and `unrefined` are the versions as first written, `mended` the refined one after the
-    faults of the first readings were corrected, `mended_twice` the one after those of the second.
-    """
-
-    task: str
-    version: Literal["refined", "unrefined", "mended", "mended_twice"]
-    reader: str
-    correct: bool
-    complete: bool
-    note: str
-
-
 @cache
 def superni_instructions() -> Mapping[str, SuperniInstruction]:
     """Return the instructions by the ids of their tasks."""
     lines = read_packaged("superni.jsonl", SuperniInstruction)
     return MappingProxyType({line.task: line for line in lines})
-
-
-def superni_readings() -> tuple[SuperniReading, ...]:
-    """Return the readers' judgements; each instruction was read by four readers or more."""
-    return tuple(read_packaged("superni_readings.jsonl", SuperniReading))
 
 
 def read_packaged(name: str, line: type[T]) -> Iterator[T]:
