@@ -42,6 +42,7 @@ from seedstep.novelty import (
     Neighbor,
     NoveltyIndex,
     Vector,
+    tell_nearness,
     unit_rows,
 )
 from seedstep.text import TOKENIZERS, count_words
@@ -149,7 +150,7 @@ class Pool:
             return ("contaminated", overlap.detail), None
         neighbor = self._index.nearest(instruction)
         if neighbor and not is_novel(neighbor, settings.novelty_threshold, settings.fidelity):
-            return ("not_novel", f"ROUGE-L {neighbor.score:.2f} with {neighbor.id}"), neighbor
+            return ("not_novel", tell_nearness(neighbor.id, neighbor.score)), neighbor
         same = None if neighbor else self._same_wording(instruction)
         if same:  # it has no tokens that could be compared
             return ("not_novel", f"the wording of {same}"), None
@@ -302,7 +303,8 @@ class Meanings:
         if fault:
             return fault, neighbor
         if neighbor and neighbor.score >= self._threshold:
-            return ("same_meaning", f"cosine {neighbor.score:.2f} with {neighbor.id}"), neighbor
+            detail = tell_nearness(neighbor.id, neighbor.score, "cosine")
+            return ("same_meaning", detail), neighbor
         return None, neighbor
 
     def add(self, candidate_id: str, vector: Vector | Failure) -> None:

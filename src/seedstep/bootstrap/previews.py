@@ -30,7 +30,7 @@ from seedstep.bootstrap.settings import PAPER_THRESHOLD, BootstrapSettings
 from seedstep.bootstrap.steering import Steering
 from seedstep.data import Problem, SeedFile, Task, read_seeds
 from seedstep.llm import Preview, Tokens, tokens_of
-from seedstep.novelty import NoveltyIndex
+from seedstep.novelty import NoveltyIndex, tell_nearness
 from seedstep.text import TOKENIZERS, Script, script_of
 
 __all__ = [
@@ -91,7 +91,7 @@ def _filter_problems(
             yield Problem(seeds.path, line, "instruction", message, remedy)
         neighbor = index.nearest(task.definition)
         if neighbor and not is_novel(neighbor, PAPER_THRESHOLD, "paper"):
-            message = f"not_novel (ROUGE-L {neighbor.score:.2f} with {neighbor.id})"
+            message = f"not_novel ({tell_nearness(neighbor.id, neighbor.score)})"
             yield Problem(seeds.path, line, "instruction", message, "reword or remove one")
         index.add(task.id, task.definition)
         found = tuple(RawInstance(given.input, given.output) for given in task.instances)

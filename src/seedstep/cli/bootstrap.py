@@ -21,6 +21,7 @@ from seedstep.cli.progress import (
     being_written,
     print_estimate,
     print_requests,
+    print_stopped,
     servers_used,
 )
 from seedstep.cli.terminal import QUIET_SECONDS, console, duration, plain, print_blocks
@@ -246,14 +247,8 @@ def _print_summary(run: "BootstrapRun", progress: "BootstrapProgress") -> None:
         print_blocks(task_blocks(task))
     console.print()
     if progress.stopped:
-        flag = "--" + progress.stopped.setting.replace("_", "-")
-        console.print(
-            f"Stopped: {progress.stopped.what}. All replies are kept. Go on with a larger "
-            f"budget: seedstep bootstrap --out {run.path} {flag} ...",
-            style="yellow",
-            markup=False,
-            soft_wrap=True,
-        )
+        how = "All replies are kept. Go on with a larger budget:"
+        print_stopped(progress.stopped, f"seedstep bootstrap --out {run.path}", how)
         if status.written and not status.finished:
             line = f"No task is finished yet: the table above says why. {advice(run)}"
             console.print(plain(line, style="yellow"), soft_wrap=True)

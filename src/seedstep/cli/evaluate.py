@@ -19,7 +19,15 @@ from seedstep.cli.options import (
     required,
     with_settings,
 )
-from seedstep.cli.progress import DryRun, LiveBar, live_bar, print_foreseen, servers_used
+from seedstep.cli.progress import (
+    DryRun,
+    LiveBar,
+    live_bar,
+    print_foreseen,
+    print_skipped,
+    print_stopped,
+    servers_used,
+)
 from seedstep.cli.terminal import console, duration, plain, print_blocks, print_rows
 from seedstep.data import TaskChoice
 from seedstep.evaluate import METRICS
@@ -89,12 +97,9 @@ def _activity(progress: "PredictProgress") -> str:
 
 def print_predictions_end(out: Path, again: str, progress: "PredictProgress") -> None:
     """Print the result, and the commands to run next."""
-    for problem in progress.problems:
-        console.print(plain(f"skipped: {problem.what}", style="yellow"), soft_wrap=True)
+    print_skipped(progress.problems)
     if progress.stopped:
-        flag = "--" + progress.stopped.setting.replace("_", "-")
-        line = f"Stopped: {progress.stopped.what}. Go on: {again} {flag} ..."
-        console.print(line, style="yellow", markup=False, soft_wrap=True)
+        print_stopped(progress.stopped, again)
         return
     if progress.failed and progress.failed == progress.done:
         line = f"Nothing came of it: {progress.failed:,} of {progress.done:,} failed. See why:"

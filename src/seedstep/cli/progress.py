@@ -30,7 +30,8 @@ from seedstep.cli.terminal import QUIET_SECONDS, console, duration, plain, print
 from seedstep.text import counted, single_spaced
 
 if TYPE_CHECKING:
-    from seedstep.data import Task
+    from seedstep.data import Problem, Task
+    from seedstep.errors import BudgetReached
     from seedstep.llm import EngineStats, Preview, Request
     from seedstep.llm.settings import AskingSettings
     from seedstep.recipes import TaskProgress, TaskWatch
@@ -45,6 +46,8 @@ __all__ = [
     "print_estimate",
     "print_foreseen",
     "print_requests",
+    "print_skipped",
+    "print_stopped",
     "run_tasks",
     "servers_used",
 ]
@@ -258,14 +261,24 @@ def _activity(progress: "TaskProgress") -> str:
     return " · ".join(parts)
 
 
+def print_skipped(problems: "Sequence[Problem]") -> None:
+    """Print what was left out."""
+    for problem in problems:
+        console.print(plain(f"skipped: {problem.what}", style="yellow"), soft_wrap=True)
+
+
+def print_stopped(reached: "BudgetReached", again: str, how: str = "Go on:") -> None:
+    """Print that a budget is spent, and the command that goes on with a larger one."""
+    flag = "--" + reached.setting.replace("_", "-")
+    line = f"Stopped: {reached.what}. {how} {again} {flag} ..."
+    console.print(line, style="yellow", markup=False, soft_wrap=True)
+
+
 def _end(out: Path, again: str, look: str, progress: "TaskProgress", see: str) -> None:
     """Print how a run ended; exit with 1 if tasks are left, or if all of them failed."""
-    for problem in progress.problems:
-        console.print(plain(f"skipped: {problem.what}", style="yellow"), soft_wrap=True)
+    print_skipped(progress.problems)
     if progress.stopped:
-        flag = "--" + progress.stopped.setting.replace("_", "-")
-        line = f"Stopped: {progress.stopped.what}. Go on: {again} {flag} ..."
-        console.print(line, style="yellow", markup=False, soft_wrap=True)
+        print_stopped(progress.stopped, again)
     else:
         failed = progress.failed.total()
         nothing = failed > 0 and failed == progress.done

@@ -16,7 +16,7 @@ from seedstep.cli.options import (
     option_of,
     with_settings,
 )
-from seedstep.cli.progress import DryRun, print_foreseen, run_tasks
+from seedstep.cli.progress import DryRun, print_foreseen, print_skipped, run_tasks
 from seedstep.cli.terminal import console, plain, print_accuracies, print_blocks
 from seedstep.cli.versions import measure_versions, select_versions
 from seedstep.exports import (
@@ -152,8 +152,7 @@ def take_over(
     problems = recipes.import_instructions(path, out, **asked)
     with stages.open_run(out, stages.STEPS) as run:
         print_blocks(stages.tell_status(run))
-    for problem in problems:
-        console.print(plain(f"skipped: {problem.what}", style="yellow"), soft_wrap=True)
+    print_skipped(problems)
 
 
 @app.command("superni")

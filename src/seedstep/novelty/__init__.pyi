@@ -13,6 +13,7 @@ from seedstep.novelty.index import (
     Neighbor as Neighbor,
     NoveltyIndex as NoveltyIndex,
     Overlap as Overlap,
+    tell_nearness as tell_nearness,
 )
 from seedstep.novelty.meaning import (
     MeaningContamination as MeaningContamination,

@@ -49,7 +49,15 @@ from seedstep.novelty.join import f1_scores
 from seedstep.novelty.texts import GRAM, Grams, Sequenced, TokenNumbers, encode, ranks, sequence
 from seedstep.text import Tokenizer
 
-__all__ = ["Contamination", "Neighbor", "NoveltyIndex", "Overlap", "Postings", "elements"]
+__all__ = [
+    "Contamination",
+    "Neighbor",
+    "NoveltyIndex",
+    "Overlap",
+    "Postings",
+    "elements",
+    "tell_nearness",
+]
 
 _OCCURRENCE = 1 << 32
 """The difference between elements that are occurrences of one token."""
@@ -314,10 +322,13 @@ class Overlap:
     @property
     def detail(self) -> str:
         """A text for people: the score, and the name of the item."""
-        how = (
-            f"{GRAM} tokens in a row" if self.score is None else f"{self.measure} {self.score:.2f}"
-        )
-        return f"{how} with {self.item}"
+        return tell_nearness(self.item, self.score, self.measure)
+
+
+def tell_nearness(item: str, score: float | None, measure: str = "ROUGE-L") -> str:
+    """Return for people how near a text is to an item. Without a score, 13 tokens are equal."""
+    how = f"{GRAM} tokens in a row" if score is None else f"{measure} {score:.2f}"
+    return f"{how} with {item}"
 
 
 class Contamination:

@@ -37,6 +37,7 @@ from seedstep.novelty import (
     nearest_known,
     ranks,
     ray_cluster,
+    tell_nearness,
 )
 from seedstep.recipes.meaning import Semantic, decide_texts, stored_vectors
 from seedstep.recipes.merge_sources import MergeSource, MergeSources, merge_sources
@@ -332,11 +333,12 @@ def _placed(merge: Merge) -> Merge:
 
 
 def _not_novel(neighbor: str, score: float) -> RejectedInMerge:
-    return RejectedInMerge("not_novel", f"ROUGE-L {score:.2f} with {neighbor}", neighbor, score)
+    return RejectedInMerge("not_novel", tell_nearness(neighbor, score), neighbor, score)
 
 
 def _same_meaning(neighbor: str, score: float) -> RejectedInMerge:
-    return RejectedInMerge("same_meaning", f"cosine {score:.2f} with {neighbor}", neighbor, score)
+    detail = tell_nearness(neighbor, score, "cosine")
+    return RejectedInMerge("same_meaning", detail, neighbor, score)
 
 
 def _shard_of(task: FinishedText) -> str:

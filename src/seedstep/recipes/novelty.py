@@ -37,6 +37,7 @@ from seedstep.novelty import (
     encode,
     ranks,
     ray_cluster,
+    tell_nearness,
 )
 from seedstep.recipes.meaning import MeaningDecisions, Semantic, decide_texts
 from seedstep.recipes.novelty_options import NoveltyFilter, NoveltyKeywords
@@ -106,8 +107,7 @@ class NoveltyDecision:
         """The score and the name of the text that decided, for people, and the text itself."""
         if near := self.meaning:
             return near.detail, near.text
-        how = "13 tokens in a row" if self.score is None else f"ROUGE-L {self.score:.2f}"
-        return f"{how} with {self.nearest}", self.nearest_text
+        return tell_nearness(self.nearest, self.score), self.nearest_text
 
     def columns(self, *, semantic: bool) -> dict[str, Any]:
         """Return the values that are added to a row; with `semantic` those of that, too."""
