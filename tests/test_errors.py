@@ -81,7 +81,7 @@ def test_the_first_line_of_an_error(error: Exception, line: str) -> None:
     "error",
     [
         InputError("seeds.jsonl, line 3: no text", "write one"),
-        MissingExtraError("LoRA", "pip install 'seedstep[tune]'"),
+        MissingExtraError("LoRA", extra="tune"),
         BudgetReached("max_requests", "30 requests"),
         RunMismatchError("runs/first", [("seed", 1, 2)]),
     ],

@@ -97,9 +97,14 @@ class InputError(SeedstepError):
 class MissingExtraError(SeedstepError):
     """An optional dependency is not installed."""
 
-    def __init__(self, feature: str, install: str) -> None:
-        """Say that `feature` needs a package, which the command `install` installs."""
-        super().__init__(f"{feature} needs a package that is not installed", f"run: {install}")
+    def __init__(self, feature: str, install: str = "", *, extra: str = "") -> None:
+        """Say that `feature` needs an `extra` of seedstep, or what the command `install` installs.
+
+        With both, it needs both.
+        """
+        commands = [f"pip install 'seedstep[{extra}]'"] if extra else []
+        run = " && ".join([*commands, install] if install else commands)
+        super().__init__(f"{feature} needs a package that is not installed", f"run: {run}")
 
 
 class ModelError(SeedstepError):

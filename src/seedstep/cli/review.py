@@ -49,7 +49,7 @@ NEEDED = ("jinja2", "starlette", "uvicorn")
 def _require_extra() -> None:
     """Raise MissingExtraError if a package that pages need is not installed."""
     if not all(map(find_spec, NEEDED)):
-        raise MissingExtraError("the review app", "pip install 'seedstep[review]'")
+        raise MissingExtraError("the review app", extra="review")
 
 
 @app.command("new")

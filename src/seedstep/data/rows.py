@@ -99,7 +99,7 @@ class Parquet(RowFile):
             import pyarrow as pa
             from pyarrow import parquet
         except ImportError:
-            raise MissingExtraError("Parquet", "pip install 'seedstep[parquet]'") from None
+            raise MissingExtraError("Parquet", extra="parquet") from None
         try:
             return parquet.ParquetFile(self.path)
         except FileNotFoundError:

@@ -66,7 +66,7 @@ def schema_check(schema: dict[str, Any], where: str) -> Callable[[Any], str]:
         from referencing.exceptions import Unresolvable
         from referencing.jsonschema import specification_with
     except ImportError:
-        raise MissingExtraError("a JSON schema", "pip install 'seedstep[schema]'") from None
+        raise MissingExtraError("a JSON schema", extra="schema") from None
     kind = validator_for(schema, default=Draft202012Validator)
     try:
         with warnings.catch_warnings(action="ignore"):  # of patterns that `re` may read otherwise

@@ -47,7 +47,7 @@ class PackedGroup:
     @property
     def tokens(self) -> int:
         """The number of tokens that the group takes in a row."""
-        return self.prefix + sum(_length(pair) - self.prefix for pair in self.pairs)
+        return self.prefix + sum(pair.read_tokens - self.prefix for pair in self.pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +137,6 @@ def visible(row: PackedRow) -> NDArray[np.bool_]:
     seen = row.segment[None, :]
     known: NDArray[np.bool_] = (seen == row.segment[:, None]) | (seen == row.parent[:, None])
     return known & np.tri(len(row), dtype=np.bool_)
-
-
-def _length(pair: TokenPair) -> int:
-    return len(pair.prompt) + len(pair.target) - 1
 
 
 def _divided(pairs: Sequence[TokenPair], share: int, row_tokens: int) -> list[PackedGroup]:

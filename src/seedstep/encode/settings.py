@@ -133,6 +133,11 @@ class TokenPair:
     prompt: tuple[int, ...]
     target: tuple[int, ...]
 
+    @property
+    def read_tokens(self) -> int:
+        """The number of tokens that are read: all but the last, from which nothing follows."""
+        return len(self.prompt) + len(self.target) - 1
+
 
 @dataclass(frozen=True, slots=True)
 class ChatFrame:

@@ -269,7 +269,7 @@ def load_tokenizer(name: str) -> Tokenizer:
     try:
         import tokenizers
     except ImportError:
-        raise MissingExtraError("--tokenizer", "pip install 'seedstep[evaluate]'") from None
+        raise MissingExtraError("--tokenizer", extra="evaluate") from None
     try:
         loaded = _load(tokenizers.Tokenizer, Path(name))
     except Exception as error:  # tokenizers raises nothing more special

@@ -241,7 +241,7 @@ def _write_parquet(rows: Sequence[ExportRow], path: Path) -> int:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        raise MissingExtraError("Parquet", "pip install 'seedstep[parquet]'") from None
+        raise MissingExtraError("Parquet", extra="parquet") from None
     records = [msgspec.to_builtins(row) for row in rows]
     if not any(row.cell for row in rows):
         for record in records:

@@ -123,7 +123,7 @@ def push(folder: Path, repository: str, files: Sequence[str], *, private: bool) 
         from huggingface_hub import CommitOperationAdd, HfApi
         from huggingface_hub.errors import HFValidationError
     except ImportError:
-        raise MissingExtraError("pushing", "pip install 'seedstep[hub]'") from None
+        raise MissingExtraError("pushing", extra="hub") from None
     api = HfApi()
     try:
         api.create_repo(repository, repo_type="dataset", private=private, exist_ok=True)

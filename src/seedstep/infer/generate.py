@@ -24,6 +24,7 @@ from seedstep.infer.prefix import KeysAndValues, PrefixBatch, prefix_layers
 from seedstep.infer.trials import takes_padding, why_not_shared
 from seedstep.llm.checkpoints import on_device
 from seedstep.llm.parameters import before_stop
+from seedstep.llm.records import THINKING_ROOM
 from seedstep.text.thoughts import is_thought_mark, split_thoughts
 
 __all__ = ["Checkpoint", "Draw", "GeneratedText", "common_length"]
@@ -60,10 +61,6 @@ class Draw:
     seed: int
     temperature: float = 1.0
     top_p: float = 1.0
-
-
-THINKING_ROOM = 4096
-"""The tokens added to the limit of an answer that begins with thoughts, as for served models."""
 
 
 class Checkpoint:

@@ -224,7 +224,8 @@ class ScoringModel:
             groups = group_pairs(pairs, share=len(pairs), row_tokens=ROW_TOKENS)
             return self._packed(pack(groups, row_tokens=ROW_TOKENS), how)
         found: dict[int, float] = {}
-        for group in group_pairs(pairs, share=len(pairs), row_tokens=sum(map(_length, pairs))):
+        row_tokens = sum(pair.read_tokens for pair in pairs)
+        for group in group_pairs(pairs, share=len(pairs), row_tokens=row_tokens):
             if group.prefix and len(group.pairs) > 1:
                 found |= self._behind(group)
             else:
@@ -298,10 +299,10 @@ def _batches(group: PackedGroup, copied: int, cached: int) -> Iterator[list[Toke
     Each row has `copied` tokens of the prefix, and its own; `cached` is the most tokens whose keys
     and values are in memory at a time.
     """
-    pairs = sorted(group.pairs, key=_length)
+    pairs = sorted(group.pairs, key=lambda pair: pair.read_tokens)
     least: list[tuple[int, list[list[TokenPair]]]] = [(0, [])]  # by the number of pairs divided
     for end in range(1, len(pairs) + 1):
-        longest = _length(pairs[end - 1]) - group.prefix
+        longest = pairs[end - 1].read_tokens - group.prefix
         target, found = 0, []
         for start in reversed(range(end)):
             rows, target = end - start, max(target, len(pairs[start].target))
@@ -315,11 +316,6 @@ def _batches(group: PackedGroup, copied: int, cached: int) -> Iterator[list[Toke
         cost, start = min(found)
         least.append((cost, [*least[start][1], pairs[start:end]]))
     yield from least[-1][1]
-
-
-def _length(pair: TokenPair) -> int:
-    """Return the number of tokens that are read: all but the last, from which nothing follows."""
-    return len(pair.prompt) + len(pair.target) - 1
 
 
 def _without_gradient(function: Any, *arguments: Any, **named: Any) -> list[float]:

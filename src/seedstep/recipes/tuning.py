@@ -389,7 +389,7 @@ def _about_base(files: TuningFiles, work: _Work) -> Iterator[str]:
 
 def _require_device(device: str) -> None:
     if find_spec("torch") is None:
-        raise MissingExtraError("tuning", "pip install 'seedstep[tune]'")
+        raise MissingExtraError("tuning", extra="tune")
     if device == "cuda":
         import torch  # here, as loading it takes long, and the data may be wrong
 

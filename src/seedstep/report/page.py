@@ -245,7 +245,7 @@ def _named_sets(
 def _require_installed() -> None:
     """Raise MissingExtraError if a package that a report needs is not installed."""
     if not all(map(find_spec, ("jinja2", "matplotlib"))):
-        raise MissingExtraError("a report", "pip install 'seedstep[report]'")
+        raise MissingExtraError("a report", extra="report")
 
 
 def _drawn(parts: Sequence[ReportPart]) -> dict[str, DrawnChart]:

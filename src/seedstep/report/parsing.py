@@ -53,7 +53,7 @@ MANY = 5_000
 MOST_PROCESSES = 4
 """How many processes parse, at the most."""
 
-INSTALL = "pip install 'seedstep[report]' && python -m spacy download en_core_web_sm"
+INSTALL = "python -m spacy download en_core_web_sm"
 
 UNUSED = ("ner", "entity_linker", "textcat", "textcat_multilabel")
 """Components of spaCy's pipeline that are not needed for parsing and lemmas."""
@@ -131,10 +131,10 @@ def _model() -> str:
     try:
         import spacy
     except ImportError:
-        raise MissingExtraError("the structure of instructions", INSTALL) from None
+        raise MissingExtraError("the structure of instructions", INSTALL, extra="report") from None
     names = sorted(name for name in spacy.util.get_installed_models() if name.startswith("en_"))
     if not names:
-        raise MissingExtraError("the structure of instructions", INSTALL)
+        raise MissingExtraError("the structure of instructions", INSTALL, extra="report")
     return names[0]
 
 

@@ -182,7 +182,7 @@ def drawing(salt: str) -> Iterator[None]:
     try:
         import matplotlib as mpl
     except ImportError:
-        raise MissingExtraError("a figure", "pip install 'seedstep[report]'") from None
+        raise MissingExtraError("a figure", extra="report") from None
     style: Any = {**_RC, "svg.hashsalt": salt}
     with mpl.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")

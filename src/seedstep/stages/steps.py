@@ -50,6 +50,7 @@ from seedstep.steps import (
     render,
     statistics,
 )
+from seedstep.steps.records import QUESTIONS
 from seedstep.text import language_of_texts, script_of
 
 if TYPE_CHECKING:
@@ -267,10 +268,6 @@ async def _judge(run: StepsRun, engine: "Engine", spent: "Spent") -> AsyncIterat
 
 def _findings(written: WrittenSteps) -> str:
     return ", ".join(finding.name for finding in written.findings)
-
-
-QUESTIONS = ("correct", "complete")
-"""The questions to the judge (Step-by-Step Instruction Tuning, section 3.3)."""
 
 
 def _labels(database: Database, question: str) -> Mapping[tuple[str, str], str]:

@@ -48,7 +48,14 @@ from seedstep.steps.conversation import (
 from seedstep.steps.examples import generate_prompt, rank_prompt
 from seedstep.steps.parsing import ParsedSteps
 from seedstep.steps.parsing import render as render_steps
-from seedstep.steps.records import FAILURES, CandidateSteps, Judgement, Turn, WrittenSteps
+from seedstep.steps.records import (
+    FAILURES,
+    QUESTIONS,
+    CandidateSteps,
+    Judgement,
+    Turn,
+    WrittenSteps,
+)
 from seedstep.steps.settings import ExamplesSettings, StepsSettings
 from seedstep.text import answer, json_object
 
@@ -64,8 +71,6 @@ __all__ = [
     "write_steps",
 ]
 
-
-QUESTIONS = ("correct", "complete")
 
 SCHEMA = Schema(
     "judgement",

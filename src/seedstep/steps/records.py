@@ -28,6 +28,7 @@ from seedstep.text import count_words
 
 __all__ = [
     "FAILURES",
+    "QUESTIONS",
     "RANKING_FAILURES",
     "SUPERNI",
     "CandidateSteps",
@@ -79,6 +80,10 @@ class Turn:
     reply: str = ""
     cut: bool = False
     failure: str = ""
+
+
+QUESTIONS = ("correct", "complete")
+"""The questions to the judge (Step-by-Step Instruction Tuning, section 3.3)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,6 @@ from seedstep.encode import HfTokenizer
 from seedstep.errors import InputError, MissingExtraError, ModelError, first_line
 from seedstep.llm.checkpoints import load_tokenizer
 from seedstep.llm.gguf import (
-    INSTALL,
     PRE_TOKENIZERS,
     from_checkpoint,
     pre_tokenizer_name,
@@ -385,5 +384,5 @@ def _gguf() -> Any:
         import gguf
         import transformers  # noqa: F401
     except ImportError:
-        raise MissingExtraError("writing a GGUF file", INSTALL) from None
+        raise MissingExtraError("writing a GGUF file", extra="tune") from None
     return gguf

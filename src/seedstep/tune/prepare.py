@@ -179,7 +179,7 @@ def _with_lora(model: Any, training: Training) -> Any:
     try:
         import peft
     except ImportError:
-        raise MissingExtraError("LoRA", "pip install 'seedstep[tune]'") from None
+        raise MissingExtraError("LoRA", extra="tune") from None
     config = peft.LoraConfig(
         r=training.lora,
         lora_alpha=LORA_SCALE * training.lora,

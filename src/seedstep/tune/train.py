@@ -40,7 +40,7 @@ try:
         TrainerCallback,
     )
 except ImportError:
-    raise MissingExtraError("tuning", "pip install 'seedstep[tune]'") from None
+    raise MissingExtraError("tuning", extra="tune") from None
 
 from seedstep.encode import ModelSizes
 from seedstep.encode.losses import pair_losses, require_sharing, token_losses
