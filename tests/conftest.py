@@ -31,6 +31,9 @@ MEMORY_BYTES = 4 << 30
 MANY_MODULES = 200
 """So many newly loaded modules are left out of what the garbage collector looks at."""
 
+OBJECTS = 20_000
+"""How many new objects there are before the garbage collector looks at them: 700 by default."""
+
 QUICK_EXAMPLES = 20
 """With `--quick`, the most examples that hypothesis draws for a test; `make test` draws all."""
 
@@ -54,6 +57,7 @@ def pytest_configure() -> None:
     """
     hypothesis.settings.register_profile("seedstep", deadline=None)
     hypothesis.settings.load_profile("seedstep")
+    gc.set_threshold(OBJECTS, 20, 20)
     for library in ("OMP", "MKL", "RAYON"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     if _has_room(MEMORY):

@@ -24,6 +24,7 @@ Example::
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
@@ -177,6 +178,8 @@ def _resampled(
     counts: "NDArray[np.int64]", statistic: Statistic, seed: int
 ) -> "NDArray[np.float64]":
     """Return the statistic of each sample. How many are drawn at a time does not change them."""
+    if RESAMPLES * len(counts) <= CELLS:
+        return statistic(_samples(tuple(counts.tolist()), seed))
     generator = np.random.default_rng(seed)
     units = int(counts.sum())
     at_a_time = max(1, CELLS // len(counts))
@@ -184,6 +187,15 @@ def _resampled(
     return np.concatenate(
         [statistic(generator.multinomial(units, counts / units, size)) for size in sizes]
     )
+
+
+@lru_cache(maxsize=2)  # the metrics and pairs of a comparison have the same tasks
+def _samples(counts: tuple[int, ...], seed: int) -> "NDArray[np.int64]":
+    """Return all samples, which can't be written to."""
+    units = sum(counts)
+    drawn = np.random.default_rng(seed).multinomial(units, np.array(counts) / units, RESAMPLES)
+    drawn.setflags(write=False)
+    return drawn
 
 
 def _tail(units: int) -> float:
