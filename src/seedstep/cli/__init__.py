@@ -169,25 +169,34 @@ def _adapt(command: Any) -> None:
 
 
 def _adapt_help(command: Any) -> None:
-    parameters_of, help_of = command.get_params, command.format_help
+    parameters_of, help_of, text = command.get_params, command.format_help, command.help
 
     def format_help(context: Any, formatter: Any) -> None:
         command.get_params = lambda of: [_for_help(each, of) for each in parameters_of(of)]
+        command.help = _without_markup(text)
         try:
             help_of(context, formatter)
         finally:
-            command.get_params = parameters_of
+            command.get_params, command.help = parameters_of, text
 
     command.format_help = format_help
 
 
+def _without_markup(text: str | None) -> str | None:
+    """Return a help text in which brackets are no markup: `[semantic]` would be left out."""
+    from rich.markup import escape
+
+    return escape(text) if text else text
+
+
 def _for_help(parameter: Any, context: Any) -> Any:
-    """Return a parameter that leaves room for texts in the help.
+    """Return a parameter that leaves room for texts in the help, and whose brackets are kept.
 
     Names, second names of flags, and types have a column each, as wide as their longest line: so
     both names of a flag are written as one, choices below each other, and no type of flags.
     """
     shown = copy(parameter)
+    shown.help = _without_markup(getattr(parameter, "help", None))
     if getattr(parameter, "is_flag", False) and parameter.metavar is None:
         shown.metavar = ""
     if getattr(parameter, "secondary_opts", None):
