@@ -57,12 +57,14 @@ T = TypeVar("T")
 class Place:
     """Changes of a field in a part of a settings record; None leaves it unchanged.
 
-    `name` is its name in files, keywords and flags.
+    `name` is its name in files, keywords and flags. Of a list that is `single`, the record's check
+    refuses several values, and the help of its flag does not offer them.
     """
 
     help: str | None = None
     name: str | None = None
     flags: tuple[str, ...] | None = None
+    single: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ class Setting:
     attributes that lead to the value. A setting that is `later` was added after version 0.1.0;
     while it has its default it is not written, so that files of earlier runs do not change. The
     flag of one that is `separated` has all values of a list, with commas between them. `each` is
-    called with each text of the value, and raises InputError for one that can't be used.
+    called with each text of the value, and raises InputError for one that can't be used. A list
+    that is `single` may have one value only.
     """
 
     name: str
@@ -110,6 +113,7 @@ class Setting:
     later: bool = False
     separated: bool = False
     each: Callable[[str], object] | None = None
+    single: bool = False
 
 
 class SettingsRecord:
@@ -228,6 +232,7 @@ def _setting_of(each: Any, kind: Any, about: _About, place: Place | None) -> Set
         about.later,
         about.separated,
         about.each,
+        place.single,
     )
 
 

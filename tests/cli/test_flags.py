@@ -364,3 +364,9 @@ def test_evaluation_sets_are_named_alike(command: str, flag: str) -> None:
     """Any of them is read by the same function."""
     (help_text,) = (each.help for each in command_of(command).params if flag in each.opts)
     assert EVALUATION_SETS in help_text
+
+
+def test_a_setting_that_takes_one_value_of_a_list_does_not_offer_several() -> None:
+    (text,) = (each.help for each in command_of("tune").params if "--base-url" in each.opts)
+    assert text == "Address of the fine-tuning server for openai:NAME."
+    assert "--reasoning" not in flags_of(command_of("tune"))

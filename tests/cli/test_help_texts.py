@@ -32,7 +32,9 @@ def test_the_help_is_printed_whole(name: str, monkeypatch: pytest.MonkeyPatch) -
     assert done.code == 0
     texts = [each.help for each in command.params if getattr(each, "help", None)]
     texts += (command.help or "").split("\n\n")
-    texts += [below.help.partition("\n\n")[0] for below in getattr(command, "commands", {}).values()]
+    texts += [
+        below.help.partition("\n\n")[0] for below in getattr(command, "commands", {}).values()
+    ]
     assert texts
     assert [text for text in texts if on_a_line(text) not in on_a_line(done.out)] == []
 

@@ -84,11 +84,11 @@ class BootstrapSettings(AskingSettings):
         8,
         "Generation requests worked on ahead. Request i is built from the tasks finished up to "
         "request i - window, so the data depends on it, and not on how many are in flight. "
-        f"Default by batch: {WINDOW_BY_BATCH:,}.",
+        f"Default: 8; by batch, {WINDOW_BY_BATCH:,}.",
     )
     novelty_threshold: Threshold = setting(
         PAPER_THRESHOLD,
-        "ROUGE-L F1 with a known instruction from which a new one is rejected.",
+        "Reject an instruction whose ROUGE-L F1 with a known one is this or more.",
     )
     decontaminate: list[str] = setting(
         list,
@@ -97,7 +97,9 @@ class BootstrapSettings(AskingSettings):
         metavar="PATH",
     )
     decontamination_threshold: Threshold = setting(
-        PAPER_THRESHOLD, "ROUGE-L F1 with an item of an evaluation set that is too close."
+        PAPER_THRESHOLD,
+        "Reject an instruction or input whose ROUGE-L F1 with an item of an evaluation set is this "
+        "or more.",
     )
     semantic: str | None = setting(
         None,
@@ -108,8 +110,8 @@ class BootstrapSettings(AskingSettings):
     )
     semantic_threshold: Threshold = setting(
         MEANING_THRESHOLD,
-        "Cosine with a known instruction, or an item of an evaluation set, from which an "
-        "instruction is rejected; `seedstep calibrate` tells what an encoder finds.",
+        "Reject an instruction whose cosine with a known one, or with an item of an evaluation "
+        "set, is this or more; `seedstep calibrate` measures what an encoder finds.",
         later=True,
     )
     semantic_base_url: str | None = setting(
@@ -140,10 +142,9 @@ class BootstrapSettings(AskingSettings):
     )
     extra_filters: bool = setting(
         True,
-        "Reject, beyond the paper, statements and refusals in place of tasks, instructions and "
-        "instances copied from the demonstrations, outputs without the input that the "
-        "instruction points at, outputs that are refusals or repeat themselves, talk behind an "
-        "instance, and in the style dialogue what very small models get wrong.",
+        "Apply the filters that are not from the paper, against statements and refusals in place "
+        "of tasks, copied demonstrations, missing inputs, repetitions and talk "
+        "(docs/self-instruct.md marks them * and †).",
     )
     gates: dict[str, Any] = setting(
         dict,
@@ -175,9 +176,9 @@ class BootstrapSettings(AskingSettings):
     )
     language: str | None = setting(
         None,
-        "The language in which all texts are written, such as German. Only chat prompts have a "
-        f"place for it; others go by the seeds. In {', '.join(CHAT_LANGUAGES)} they are in that "
-        "language themselves, for others in English.",
+        "Language of all generated texts, such as German; only chat prompts name it, the other "
+        f"styles follow the seeds. The prompts are in it too for {', '.join(CHAT_LANGUAGES)}, "
+        "else in English.",
         later=True,
     )
     patience: Count = setting(
@@ -195,8 +196,8 @@ class BootstrapSettings(AskingSettings):
     )
     pool: str | None = setting(
         None,
-        "A run whose finished tasks are shown and known, too, beside the seeds: the merged shards "
-        "of the round before.",
+        "A run whose finished tasks are used beside the seeds, shown in prompts and compared for "
+        "novelty: the merged shards of the round before.",
         metavar="RUN",
         later=True,
     )

@@ -139,7 +139,7 @@ _OTHERS = (
     CommandEntry(
         "push",
         RUNS,
-        "Publish a data set on the Hugging Face hub. Shows first what, and asks.",
+        "Publish a data set on the Hugging Face hub. Lists the files first, and asks.",
         "publish",
     ),
     CommandEntry(
@@ -154,7 +154,7 @@ _OTHERS = (
     CommandEntry(
         "demo",
         RUNS,
-        "A small model teaches itself, is tuned, measured and reported on. Nothing is asked.",
+        "Run the whole loop with a small model: grow, write steps, tune, evaluate and report.",
         "run",
     ),
 )

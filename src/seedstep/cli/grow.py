@@ -84,8 +84,8 @@ def check(
     tokens: Annotated[
         Literal["auto", "latin", "unicode"],
         typer.Option(
-            help="As of a bootstrap: latin (English), unicode (other languages), or auto: by the "
-            "script of the seeds."
+            help="Tokens, as in a bootstrap: latin (English), unicode (other languages), or auto: "
+            "by the script of the seeds."
         ),
     ] = "auto",
 ) -> None:
@@ -158,7 +158,10 @@ def novelty_command(
     ],
     field: Annotated[str, typer.Option(help="The field or column with the text.")] = "instruction",
     threshold: Annotated[
-        float, typer.Option(help="ROUGE-L F1 with a text kept before from which one is rejected.")
+        float,
+        typer.Option(
+            help="Reject a text whose ROUGE-L F1 with a text kept before is this or more."
+        ),
     ] = 0.7,
     tokens: Annotated[
         Literal["latin", "unicode", "auto"],
@@ -166,7 +169,10 @@ def novelty_command(
     ] = "latin",
     against: Against = None,
     against_threshold: Annotated[
-        float, typer.Option(help="ROUGE-L F1 with an item of --against from which one is rejected.")
+        float,
+        typer.Option(
+            help="Reject a text whose ROUGE-L F1 with an item of --against is this or more."
+        ),
     ] = 0.7,
     annotate: Annotated[
         bool,
@@ -189,7 +195,11 @@ def novelty_command(
         ),
     ] = None,
     semantic_threshold: Annotated[
-        float, typer.Option(help="Cosine with a text or an item from which one is rejected.")
+        float,
+        typer.Option(
+            help="Reject a text whose cosine with a text kept before, or an item of --against, is "
+            "this or more."
+        ),
     ] = MEANING_THRESHOLD,
     semantic_base_url: SemanticAddress = None,
 ) -> None:
@@ -233,7 +243,11 @@ def calibrate_command(
         ),
     ] = None,
     threshold: Annotated[
-        float, typer.Option(help="ROUGE-L F1 from which a pair is rejected before.")
+        float,
+        typer.Option(
+            help="Pairs with this ROUGE-L F1 or more are rejected before they are compared by "
+            "meaning."
+        ),
     ] = 0.7,
 ) -> None:
     """Precision and recall of an encoder by threshold, on labelled pairs of instructions."""

@@ -65,7 +65,9 @@ def verdicts_command(
     run: Annotated[Path, typer.Argument(help="The run of `seedstep judge`.")],
     system: Annotated[
         list[str] | None,
-        typer.Option(help="Only those on this system. May be given several times. Default: all."),
+        typer.Option(
+            help="Only verdicts on this system. May be given several times. Default: all."
+        ),
     ] = None,
     label: Annotated[
         list[str] | None,
@@ -78,7 +80,7 @@ def verdicts_command(
         list[str] | None,
         typer.Option(help="Only tasks of this category. May be given several times. Default: all."),
     ] = None,
-    limit: Annotated[int, typer.Option(help="List so many at the most in a table.", min=1)] = 50,
+    limit: Annotated[int, typer.Option(help="The most verdicts that a table lists.", min=1)] = 50,
     form: Annotated[
         Literal["table", "jsonl", "csv"],
         typer.Option(

@@ -59,8 +59,8 @@ RemovedTasks = Annotated[
     Removed,
     typer.Option(
         "--removed",
-        help="Results of tasks that are no longer in the list: keep them, or drop them, which sets "
-        "them aside until their task is back.",
+        help="Results of tasks that left the list. keep: keep them. drop: set them aside until "
+        "their task is back.",
     ),
 ]
 
@@ -68,7 +68,8 @@ FailedTasks = Annotated[
     Failed,
     typer.Option(
         "--failed",
-        help="Where there is no result: keep it so, or ask again, each request with another draw.",
+        help="keep: leave what failed as it is. again: send its requests once more, each with a "
+        "new draw.",
     ),
 ]
 
@@ -163,7 +164,7 @@ def _flag(found: Setting, shown: Setting, *, key: str = "") -> _Flag:
     if not names[0].startswith("--"):
         info: Any = typer.Argument(help=help_text, metavar=names[0], show_default=False)
         return _Flag(found, shown.name, names, Annotated[kind | None, info])
-    if get_origin(kind) is list:
+    if get_origin(kind) is list and not shown.single:
         help_text += " May be given several times."
     written = (
         [f"{name}/--no-{name.removeprefix('--')}" for name in names] if kind is bool else names

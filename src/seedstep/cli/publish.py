@@ -56,14 +56,16 @@ def export_command(
 def push_command(
     folder: Annotated[Path, typer.Argument(help="What `export --format hub` wrote.")],
     repository: Annotated[str, typer.Argument(help="Where to, as USER/NAME.")],
-    public: Annotated[bool, typer.Option("--public", help="Everybody may see it.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before.")] = False,
+    public: Annotated[
+        bool, typer.Option("--public", help="Let everybody see it. Default: private.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Publish without asking.")] = False,
     reviewed: Annotated[
         Path | None,
         typer.Option(help="A review of the tasks: leave out what people rejected there."),
     ] = None,
 ) -> None:
-    """Publish a data set on the Hugging Face hub. Shows first what, and asks."""
+    """Publish a data set on the Hugging Face hub. Lists the files first, and asks."""
     files = list(exports.exported_files(folder))
     sight = "for everybody" if public else "private"
     with exports.accepted_part(folder, files, reviewed) as (part, left_out):

@@ -40,10 +40,16 @@ def table_command(
         ),
     ],
     size: Annotated[
-        str, typer.Option(help="The size in which it ran, if not in --out.", metavar="SIZE")
+        str,
+        typer.Option(
+            help="The size of the experiment, if --in does not name its directory.", metavar="SIZE"
+        ),
     ] = "",
     in_: Annotated[
-        Path | None, typer.Option("--in", help="Where it ran, if not in runs/.", metavar="DIR")
+        Path | None,
+        typer.Option(
+            "--in", help="The directory in which it ran. Default: in runs/.", metavar="DIR"
+        ),
     ] = None,
     form: Annotated[
         Literal["table", "json", "markdown"], typer.Option("--format", help="How to show it.")
@@ -155,7 +161,9 @@ def run_command(
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Another value, as NAME=VALUE. May be given several times."),
+        typer.Option(
+            "--set", help="Another value of a variable, as NAME=VALUE. May be given several times."
+        ),
     ] = None,
     list_: Annotated[
         bool,
@@ -356,7 +364,7 @@ def demo_command(
         Path | None, typer.Option(help="Where it runs. Default: runs/demo, or runs/demo-SIZE.")
     ] = None,
 ) -> None:
-    """A small model teaches itself, is tuned, measured and reported on. Nothing is asked."""
+    """Run the whole loop with a small model: grow, write steps, tune, evaluate and report."""
     if not all(map(find_spec, NEEDED)):
         from seedstep.llm.llama_cpp import INSTALL_EMBEDDED
 

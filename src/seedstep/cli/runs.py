@@ -82,7 +82,7 @@ def requests_command(
         str, typer.Option(help="Only those for this, such as generation or instances.")
     ] = "",
     failed: Annotated[bool, typer.Option("--failed", help="Only those without a reply.")] = False,
-    limit: Annotated[int, typer.Option(help="List so many at the most.", min=1)] = 50,
+    limit: Annotated[int, typer.Option(help="The most requests that are listed.", min=1)] = 50,
     export: Annotated[
         Path | None,
         typer.Option(help="Write all to FILE, which the model replay:FILE serves.", metavar="FILE"),

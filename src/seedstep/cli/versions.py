@@ -46,7 +46,8 @@ def measure_versions(
     against: Annotated[
         Path | None,
         typer.Option(
-            help="Such a file of another model, as before tuning: say how the differences changed.",
+            help="A file that this command wrote for another model, such as the one before tuning: "
+            "also print how the differences changed.",
             metavar="FILE",
         ),
     ] = None,

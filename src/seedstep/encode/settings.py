@@ -73,7 +73,10 @@ class Encoding:
     negative: Number = setting(0, "Negative examples in a prompt.")
     explanations: bool = setting(False, "Explanations in the examples.")
     steps: StepsKind = setting(
-        "none", "The step-by-step instruction in a prompt, or none.", flags=("--encode-steps",)
+        "none",
+        "The step-by-step instruction in a prompt: none, refined, unrefined (its first version), "
+        "or shuffled (the refined steps in random order).",
+        flags=("--encode-steps",),
     )
     position: Literal["prepend", "append"] = setting(
         "prepend", "Steps before the definition, or after it."
@@ -325,6 +328,8 @@ class EncodeSettings(SettingsRecord):
     generated: ExamplesChoice = part(ExamplesChoice)
     encoding: EncodingChoice = part(EncodingChoice)
     tokenizer: str | None = setting(
-        None, "Fit and count with a model's: local, gguf:PATH or hf:PATH_OR_ID."
+        None,
+        "The model whose tokenizer counts tokens and fits prompts: local, gguf:PATH or "
+        "hf:PATH_OR_ID.",
     )
     seed: int = setting(42, SEED)

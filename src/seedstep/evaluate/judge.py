@@ -81,8 +81,8 @@ class JudgeSettings(AskingSettings):
     )
     against: str | None = setting(
         None,
-        "A system with which each other one is compared in pairs, as in `compare`: what is won is "
-        "won against it. Default: the first leads, against each of the others.",
+        "Compare each other system with this one in pairs; wins count for the other system. "
+        "Default: compare the first system with each of the others.",
         metavar="NAME",
         later=True,
     )

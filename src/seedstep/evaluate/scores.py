@@ -69,7 +69,7 @@ class SystemChoice:
         path=Place(help="The tasks that were predicted. Needed for files; runs have their own."),
         split=Place(help="Split of a directory, such as test. Default: all."),
         limit_tasks=None,
-        limit_instances=Place(help="Use the first so many instances of each task. Default: all."),
+        limit_instances=Place(help="Instances of each task, the first ones. Default: all."),
         skip_bad=None,
     )
 

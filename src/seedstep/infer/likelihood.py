@@ -87,7 +87,7 @@ class MeasureSettings(SettingsRecord):
     skip: Annotated[int, Meta(ge=0)] = setting(
         0,
         "Leave out the first N instances of each task, which an evaluation uses. `steps select` "
-        "wants that.",
+        "requires it.",
         metavar="N",
     )
     encoding: str = setting(
@@ -96,7 +96,8 @@ class MeasureSettings(SettingsRecord):
     workers: Count = setting(
         1,
         "Processes that measure, each with a copy of the model: one a GPU, or a share of the "
-        "cores. The file is that of one process but for the rounding of other numbers of threads.",
+        "cores. The file equals that of one process, except for rounding, which depends on the "
+        "number of threads.",
     )
     bf16: bool = setting(False, "Load the model with weights of 16 bits, not 32.")
     seed: int = setting(42, SEED)

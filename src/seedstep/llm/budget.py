@@ -302,12 +302,13 @@ class Budget:
     )
     max_tokens: AtLeastOne | None = setting(
         None,
-        "Tokens of prompts and replies the run may use in all, as the server counts them; what is "
-        "in flight then comes on top. Default: no limit.",
+        "Tokens of prompts and replies the run may use in all, as the server counts them. "
+        "Requests in flight may exceed it. Default: no limit.",
     )
     max_usd: Annotated[float, msgspec.Meta(gt=0)] | None = setting(
         None,
-        "US dollars the run may spend in all, by `prices`, as with max_tokens. Default: no limit.",
+        "US dollars the run may spend in all, by `prices`. Requests in flight may exceed it. "
+        "Default: no limit.",
     )
     prices: dict[str, Price] = setting(
         dict,

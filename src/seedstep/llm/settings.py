@@ -67,14 +67,16 @@ class AskedModel:
         later=True,
     )
     finish_live: bool = setting(
-        False, "Ask live what a batch ended without, at the full price.", later=True
+        False,
+        "Send the requests that a batch left unanswered live, at the full price.",
+        later=True,
     )
 
     workers: Count = setting(
         1,
         "Processes that answer with a checkpoint, each with a copy of it: one a GPU, or a share of "
-        "the cores. The answers are those of one process but for the rounding of other numbers of "
-        "threads.",
+        "the cores. The answers equal those of one process, except for rounding, which depends on "
+        "the number of threads.",
         later=True,
     )
     bf16: bool = setting(False, "Load a checkpoint with weights of 16 bits, not 32.", later=True)

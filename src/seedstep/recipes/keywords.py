@@ -172,7 +172,6 @@ class TuneKeywords(TypedDict, total=False):
     preset: str | None
     model: str
     base_url: str | list[str] | None
-    reasoning: Mapping[str, Any]
     data: Sources
     steps: StrPath | None
     examples: StrPath | None

@@ -81,7 +81,8 @@ class StepsSettings(AskingSettings):
     repairs: Annotated[int, msgspec.Meta(ge=0)] = setting(
         2,
         "Further turns, at the most, that ask to correct what the checks found; in completion "
-        "style new draws. The version with the fewest faults is kept. Default with refine none: 0.",
+        "style new draws. The version with the fewest faults is kept. "
+        "Default: 2; with refine none, 0.",
     )
     candidates: Annotated[int, msgspec.Meta(ge=1, le=50)] = setting(
         1,
@@ -91,8 +92,9 @@ class StepsSettings(AskingSettings):
     )
     language: str | None = setting(
         None,
-        "The language in which instructions are asked for, such as German. Default: that of a "
-        "task's script, as Japanese; for tasks in Latin letters the paper's prompts as they are.",
+        "The language in which instructions are asked for, such as German. Default: the language "
+        "that each task's script tells, such as Japanese; for Latin letters, the paper's prompts, "
+        "which name none.",
         later=True,
     )
     judge: str | None = setting(

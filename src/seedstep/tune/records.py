@@ -54,22 +54,28 @@ class Training:
         5e-5, "Learning rate of AdamW.", flags=("--lr", "--learning-rate")
     )
     batch: Count = setting(16, "Examples an optimiser step sees, over all processes.")
-    accumulate: Count = setting(1, "Passes in which each process takes its part of a step.")
+    accumulate: Count = setting(
+        1, "Gradient accumulation: passes of each process for one optimiser step."
+    )
     share: Count = setting(
-        8, "Instances of a task behind one copy of their common prefix; 1: none (decoder-only)."
+        8,
+        "Instances of a task that share one copy of their common prefix in a row; 1: no sharing "
+        "(decoder-only).",
     )
     row_tokens: Count = setting(4096, "Tokens of a packed row, at the most (decoder-only).")
     lora: NotNegative = setting(0, "Rank of LoRA's matrices; 0 trains all weights.")
     bf16: bool = setting(False, "Compute in bfloat16.")
     gradient_checkpointing: bool = setting(False, "Less memory, more computation.")
     weight_decay: Share = setting(0.0, "Weight decay of AdamW.")
-    warmup_steps: NotNegative = setting(0, "Steps in which the learning rate rises.")
+    warmup_steps: NotNegative = setting(0, "Optimiser steps of linear warm-up.")
     schedule: Literal["constant", "linear", "cosine"] = setting(
-        "constant", "Course of the learning rate after that."
+        "constant", "Schedule of the learning rate after the warm-up."
     )
     max_steps: Count | None = setting(None, "Optimiser steps at the most. Default: no limit.")
-    save_every: Count = setting(200, "Steps between two checkpoints.")
-    evaluate_every: Count = setting(100, "Steps between two measures of the held-out loss.")
+    save_every: Count = setting(200, "Optimiser steps between two checkpoints.")
+    evaluate_every: Count = setting(
+        100, "Optimiser steps between two measurements of the held-out loss."
+    )
     seed: int = setting(42, SEED)
     device: Literal["auto", "cpu", "cuda"] = setting(
         "auto", "Where to train: auto takes a GPU if there is one."
@@ -79,8 +85,8 @@ class Training:
     )
     report_to: Literal["none", "tensorboard", "wandb", "mlflow"] = setting(
         "none",
-        "Where the trainer reports losses besides: tensorboard writes to `tensorboard` in the "
-        "tuning's directory, wandb and mlflow send to where their own variables say.",
+        "Where else the losses are reported: tensorboard writes files to `tensorboard` in the "
+        "tuning's directory; wandb and mlflow read environment variables of their own.",
         later=True,
     )
 

@@ -184,7 +184,9 @@ class TuneSettings(SettingsRecord):
         name=Place(
             help="The model: local, gguf:PATH, hf:PATH_OR_ID, or openai:NAME for a fine-tuning job."
         ),
+        base_url=Place(help="Address of the fine-tuning server for openai:NAME.", single=True),
         in_flight=None,
+        reasoning=None,
         send=None,
         finish_live=None,
         workers=None,
@@ -193,9 +195,10 @@ class TuneSettings(SettingsRecord):
     data: list[TuneSource] = setting(
         list,
         "A source of examples: a bootstrap's run, `distill`'s, an export, a directory of task "
-        "files (then :SPLIT), `seeds`, a file of JSON lines or Parquet, or hub:OWNER/NAME. Of both "
-        "columns may be named: [INSTRUCTION,INPUT,OUTPUT] or [PROMPT,OUTPUT]. Then @ENCODING for "
-        "another one than the tuning's, and =COUNT or =xWEIGHT for another part of it than all.",
+        "files (then :SPLIT), `seeds`, a file of JSON lines or Parquet, or hub:OWNER/NAME. After "
+        "the last two, [INSTRUCTION,INPUT,OUTPUT] or [PROMPT,OUTPUT] names the columns. Then "
+        "@ENCODING uses another encoding for this source than the tuning's; =COUNT uses so many "
+        "examples of it; =xWEIGHT uses a part of it (=x0.5) or repeats it (=x2).",
         metavar="SOURCE",
     )
     steps: str | None = steps_setting()
@@ -221,6 +224,9 @@ class TuneSettings(SettingsRecord):
         track=None,
         limit_tasks=Place(help="Tasks used of each source, drawn by the seed. Default: all."),
         limit_instances=Place(help="Instances used of each task, the first ones. Default: all."),
+        instances_seed=Place(
+            help="Draw the instances of each task by this seed, in place of the first ones."
+        ),
         skip_bad=Place(help="Go on without tasks and instances that can't be used, naming them."),
     )
     held_out: NotNegative = setting(
@@ -235,8 +241,8 @@ class TuneSettings(SettingsRecord):
     training: Training = part(Training)
     prompt_loss_weight: Share | None = setting(
         None,
-        "Of a fine-tuning job: how much prompts count, at servers that have it. OpenAI's learns "
-        "targets only, which is 0.",
+        "Weight of the prompts' tokens in the loss of a fine-tuning job, if the server has such a "
+        "setting. OpenAI's has none: its jobs learn targets only, which is 0.",
     )
     gguf: bool = setting(False, "Write the tuned model as a GGUF file, too.")
     device_price: Annotated[float, msgspec.Meta(ge=0)] | None = setting(
