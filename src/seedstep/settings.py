@@ -57,8 +57,7 @@ T = TypeVar("T")
 class Place:
     """Changes of a field in a part of a settings record; None leaves it unchanged.
 
-    `name` is its name in files, keywords and flags. Of a list that is `single`, the record's check
-    refuses several values, and the help of its flag does not offer them.
+    `name` is its name in files, keywords and flags. A list that is `single` takes one value.
     """
 
     help: str | None = None
@@ -98,7 +97,7 @@ class Setting:
     while it has its default it is not written, so that files of earlier runs do not change. The
     flag of one that is `separated` has all values of a list, with commas between them. `each` is
     called with each text of the value, and raises InputError for one that can't be used. A list
-    that is `single` may have one value only.
+    that is `single` takes one value: the record's check refuses several.
     """
 
     name: str
@@ -198,8 +197,7 @@ def table(kind: type) -> Mapping[str, Setting]:
     return _TABLES[kind]
 
 
-_TABLES: dict[type, Mapping[str, Setting]] = {}
-"""The cache of `table`."""
+_TABLES: dict[type, Mapping[str, Setting]] = {}  # the cache of `table`
 
 
 def _settings(kind: type, places: Mapping[str, Place | None]) -> list[Setting]:
@@ -218,13 +216,12 @@ def _settings(kind: type, places: Mapping[str, Place | None]) -> list[Setting]:
 def _setting_of(each: Any, kind: Any, about: _About, place: Place | None) -> Setting:
     place = place or Place()
     default = each.default if each.default is not MISSING else each.default_factory()
-    flags = about.flags if place.flags is None else place.flags
     return Setting(
         place.name or about.name or each.name,
         place.help or about.help,
         kind,
         default,
-        flags or (),
+        (about.flags if place.flags is None else place.flags) or (),
         about.metavar,
         about.keys,
         about.combine,

@@ -192,7 +192,7 @@ def _answer(pairing: Pairing, systems: Sequence[SystemPredictions]) -> Headline:
     if overall.difference.low is None:
         found += f" There is no interval ({overall.difference.reason or 'too few tasks'})."
     elif certainty == "unsure":
-        found += f" The interval over {overall.tasks:,} tasks holds zero."
+        found += f" The interval over {overall.tasks:,} tasks includes zero."
     remarks = "".join(f" Note: {remark}." for remark in pairing.remarks)
     asked = f"Does {pairing.first} do better than {pairing.second}?"
     compares = frozenset((system.source.resolve(), system.name) for system in systems)
