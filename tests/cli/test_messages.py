@@ -151,7 +151,7 @@ class TestWhenNothingComesOfIt:
         flags = ("steps", "--tasks", "tasks.jsonl", *MODEL, "--out", "run")
         for done in (seedstep(*flags), seedstep("steps", "--out", "run")):
             assert done.code == 1
-            assert "Nothing came of it: 2 of 2 failed (refusal 2)." in done.words
+            assert "2 of 2 failed (refusal 2)." in done.words
             assert "Done" not in done.out
         error = seedstep("steps", "export", "run", "--format", "superni", "--out", "with").error
         assert "run has no instruction to export. `seedstep show run --rejected` says why" in error
@@ -171,7 +171,7 @@ class TestWhenNothingComesOfIt:
         write_lines(Path("tasks.jsonl"), TASKS)
         done = seedstep("steps", "--tasks", "tasks.jsonl", *MODEL, "--out", "run")
         assert done.code == 0
-        assert "Not all came to something: 1 of 2 failed (refusal 1). Done in" in done.words
+        assert "1 of 2 failed (refusal 1). Done in" in done.words
 
     def test_of_all_verdicts(self, server: ScriptedServer) -> None:
         server.script = lambda number, body: chat_reply("No idea.")
@@ -180,14 +180,14 @@ class TestWhenNothingComesOfIt:
         flags = ("judge", answers, "--tasks", tasks, *MODEL, "--out", "run")
         done = seedstep(*flags)
         assert done.code == 1
-        assert "Nothing came of it: 2 of 2 failed" in done.words
+        assert "2 of 2 failed" in done.words
 
     def test_of_all_predictions(self, server: ScriptedServer) -> None:
         server.script = lambda number, body: error_reply(400, "no")
         write_tasks(Path("tasks.jsonl"), tasks=1)
         done = seedstep("predict", "--tasks", "tasks.jsonl", *MODEL, "--out", "run")
         assert done.code == 1
-        assert "Nothing came of it: 2 of 2 failed" in done.words
+        assert "2 of 2 predictions failed" in done.words
 
 
 class TestTaskFilesWithInstructions:

@@ -126,7 +126,7 @@ def test_a_choice_among_no_examples_is_refused(
     out = () if command[0] == "encode" else ("--out", tmp_path / "out")
     refused = seedstep(*command, folder, *out, "--choose", "drawn")
     assert refused.code == 1
-    assert "choose: there are no examples of which to show those drawn" in refused.error
+    assert "`choose` is drawn, but no run of examples is named" in refused.error
     assert "Name a run of `seedstep examples` as `examples`, or leave it out" in refused.error
 
 

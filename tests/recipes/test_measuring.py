@@ -365,7 +365,7 @@ class TestMeasure:
         (line,) = [line for line in done.lines if line.startswith("refined  ")][:1]
         assert f"{refined.nats:.4f}" in line
         assert f"{refined.gain.value:+.4f}" in line
-        assert "refined: likelier with it than with another task's on" in done.words
+        assert "likelier than with another task's steps" in done.words
         start = done.words.index("refined, likelier by better on tasks against")
         for row in version_differences(tasks, seed=1):
             cells = f"{row.other} {row.difference.value:+.4f} {row.likelier} {row.tasks}"

@@ -356,12 +356,12 @@ class TestHeadlines:
         assert headline.asked == "Does bad do better than good?"
         assert headline.certainty == "worse"
 
-    def test_an_interval_that_holds_zero_is_not_sure(self) -> None:
+    def test_an_interval_that_includes_zero_is_not_sure(self) -> None:
         first, second = _system("first", [1.0, 0.0] * 4), _system("second", [0.0, 1.0] * 4)
         (headline,) = self.headlines(first, second)
         assert headline.certainty == "unsure"
         assert "Not sure" in headline.found
-        assert "The interval over 8 tasks holds zero." in headline.found
+        assert "The interval over 8 tasks includes zero." in headline.found
 
     def test_too_few_tasks_for_an_interval_are_not_sure(self) -> None:
         (headline,) = self.headlines(_system("a", [1.0, 1.0]), _system("b", [0.0, 0.0]))

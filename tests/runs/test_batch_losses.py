@@ -46,7 +46,7 @@ async def test_what_one_file_of_results_has_is_kept_when_the_other_is_lost(
     run.server.lost = {lost}
     async with run.engine(sending=FINISH_LIVE) as engine:
         found = await answers(engine, *FIVE)
-    assert "the server has another file of its results no longer" in str(found[1])
+    assert "the server no longer has one of its files of results" in str(found[1])
     assert [batch.status for batch in read_batches(run.database)] == [None]
     again = asking()
     async with again.engine(sending=FINISH_LIVE) as engine:

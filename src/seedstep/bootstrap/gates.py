@@ -184,8 +184,8 @@ class Proposal:
         """Return how unlikely the model finds an output after the task: nats a token.
 
         Raises:
-            UndecidedError: it does not say so.
-            InputError: it can't say so of any text.
+            UndecidedError: the reply has no likelihood.
+            InputError: the model returns no likelihoods of given texts.
         """
         given = self.input if with_input else ""
         fields = (f"Task: {self.instruction}", f"Input: {given}" if given else "", "Output:")

@@ -269,7 +269,7 @@ class Meanings:
         """Embed the instructions (id, text) in a pool, and the `items` of evaluation sets.
 
         Raises:
-            ModelError: one of them can't be embedded, or the encoder can't be asked.
+            ModelError: a text can't be embedded, or the encoder can't be asked.
             BudgetReached: the budget is spent.
         """
         made = cls(encoder, threshold)
@@ -316,7 +316,7 @@ class Meanings:
         """Add instructions with their ids, in their order, that were accepted before.
 
         Raises:
-            ModelError: one of them can't be embedded, or the encoder can't be asked, or is another
+            ModelError: an instruction can't be embedded, the encoder can't be asked, or is another
                 one than before.
             BudgetReached: the budget is spent.
         """

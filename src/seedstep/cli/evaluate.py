@@ -102,7 +102,7 @@ def print_predictions_end(out: Path, again: str, progress: "PredictProgress") ->
         print_stopped(progress.stopped, again)
         return
     if progress.failed and progress.failed == progress.done:
-        line = f"Nothing came of it: {progress.failed:,} of {progress.done:,} failed. See why:"
+        line = f"{progress.failed:,} of {progress.done:,} predictions failed. See why:"
         console.print(f"\n{line}", style="red")
         console.print(f"  seedstep show {out} --rejected", markup=False, soft_wrap=True)
         _print_again(again)

@@ -284,8 +284,7 @@ def _end(out: Path, again: str, look: str, progress: "TaskProgress", see: str) -
         nothing = failed > 0 and failed == progress.done
         if failed:
             reasons = ", ".join(f"{name} {many:,}" for name, many in progress.failed.most_common())
-            what = "Nothing came of it" if nothing else "Not all came to something"
-            line = f"{what}: {failed:,} of {progress.done:,} failed ({reasons})."
+            line = f"{failed:,} of {progress.done:,} failed ({reasons})."
             console.print(plain(f"\n{line}", style="red" if nothing else "yellow"), soft_wrap=True)
             if progress.failed["request_failed"]:
                 console.print("What the server said:")

@@ -226,7 +226,7 @@ def _require_commands(experiment: "Experiment", root: Any) -> None:
     """Check that the commands of all stages exist, and take the flags and models they are given.
 
     Raises:
-        InputError: one does not.
+        InputError: a command does not exist, or does not take its flags or models.
     """
     for stage in experiment.stages:
         words = list(stage.command)

@@ -107,8 +107,8 @@ def _print_gains(tasks: "Sequence[MeasuredTask]", by: "Grouping", seed: int) -> 
         found = finds_right(tasks, version, seed=seed)
         if found.value is not None:
             share = shown(_percent(found), 0)
-            line = f"{version}: likelier with it than with another task's on {share}% of the tasks"
-            console.print(plain(line), soft_wrap=True)
+            than = "the references are likelier than with another task's steps"
+            console.print(plain(f"{version}: on {share}% of the tasks {than}"), soft_wrap=True)
 
 
 def _percent(share: "Value") -> "Value":

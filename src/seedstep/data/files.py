@@ -215,7 +215,8 @@ def require_ours(out: Path, marker: str, form: str = "") -> None:
     If `form` is given and the marker names a format, they have to be the same.
 
     Raises:
-        RunError: it has other files, an export in another format, or is the working directory.
+        RunError: the directory has other files or an export in another format, or is the working
+            directory.
     """
     if not out.exists():
         return

@@ -145,7 +145,7 @@ class _Bounded:
         """Return the seconds that are left.
 
         Raises:
-            TimeoutError: there are none.
+            TimeoutError: no time is left.
         """
         left = self._end - time.process_time()
         if left <= 0:

@@ -93,7 +93,7 @@ class RowFile(ABC):
         """Yield the rows of a second reading, each with what was decided about it.
 
         Raises:
-            InputError: there are more rows than decisions, or fewer.
+            InputError: the numbers of rows and decisions differ.
         """
         try:
             yield from zip(rows, with_each, strict=True)

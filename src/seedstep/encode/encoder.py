@@ -54,7 +54,7 @@ def encode_task(
     """Encode one instance of a task. For several instances, use one `TaskEncoder`.
 
     Raises:
-        InputError: as `TaskEncoder` and its `encode`.
+        InputError: raised by `TaskEncoder` or its `encode`.
     """
     return TaskEncoder(task, encoding, tokenizer).encode(instance, seed=seed, epoch=epoch)
 
@@ -250,7 +250,7 @@ def measure(
     """Encode all instances of tasks, and return the counts.
 
     Raises:
-        InputError: as `TaskEncoder.encode` and `tokenize`.
+        InputError: raised by `TaskEncoder.encode` or `tokenize`.
     """
     totals = Totals()
     for task in tasks:

@@ -171,7 +171,7 @@ def add_layout(layout: Layout) -> None:
     """Add a layout of your own to the table.
 
     Raises:
-        InputError: there is one of that name, it shows no input, or it has the fit "fidelity".
+        InputError: a layout has that name, or the new one shows no input or has the fit "fidelity".
     """
     if layout.name in LAYOUTS:
         raise InputError(f"there is a layout '{layout.name}' already", "give yours another name")
@@ -187,7 +187,7 @@ def named_layout(name: str) -> Layout:
     """Return the layout of this name.
 
     Raises:
-        InputError: there is none.
+        InputError: no layout has this name.
     """
     if name not in LAYOUTS:
         raise unknown_name("layout", name, LAYOUTS)

@@ -152,7 +152,7 @@ def require_sharing(model: Any, longest: int) -> None:
     """Check that the model's configuration allows packed rows.
 
     Raises:
-        InputError: it does not, with the reason.
+        InputError: it does not allow them; the message has the reason.
     """
     if reason := sharing_obstacle(model, longest):
         raise _refusal(model, reason)

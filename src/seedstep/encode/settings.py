@@ -245,7 +245,7 @@ def check_encoding(encoding: Encoding) -> None:
     """Check that the options of an encoding go together.
 
     Raises:
-        InputError: they don't, or there is no such layout.
+        InputError: the options do not go together, or there is no such layout.
     """
     layout = named_layout(encoding.layout)
     if encoding.fit not in layout.fits:

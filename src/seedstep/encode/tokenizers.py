@@ -118,7 +118,7 @@ class HfTokenizer:
         """The same, where a template is needed.
 
         Raises:
-            InputError: there is none, or it can't be used.
+            InputError: there is no chat template, or it can't be used.
         """
         if self.chat is None:
             what = f"the tokenizer of {self._outer.name_or_path} has no chat template"

@@ -99,7 +99,7 @@ EXACT_MATCH = "exact_match"
 def _with_share(
     value: Value, metric: str, results: Iterable[InstanceResult], *, of_tokens: bool
 ) -> Value:
-    """Return a value that says of how many references the metric says nothing."""
+    """Return the value with a note on how many references the metric can't score."""
     share = ""
     if of_tokens:
         share = tokenless_share(results)
@@ -144,7 +144,7 @@ def compare(
     were scored, by default those of the first.
 
     Raises:
-        InputError: they have no instance in common, or are not scored.
+        InputError: the systems have no instance in common, or are not scored.
     """
     first, known = _results(first)
     second, _ = _results(second)

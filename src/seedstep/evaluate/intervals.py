@@ -107,7 +107,7 @@ def about_intervals(values: Iterable[Value]) -> str:
 
 
 def said_of_intervals(there: bool) -> str:
-    """Return what is said of values with intervals, or of values without."""
+    """Return "with 95% intervals over tasks", or why there are none."""
     if there:
         return "with 95% intervals over tasks"
     return f"without intervals, which need {MIN_UNITS} tasks at least"

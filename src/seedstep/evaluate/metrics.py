@@ -156,7 +156,7 @@ def check_metrics(metrics: Sequence[Metric]) -> None:
     """Check that there is a metric, and that no two have the same name.
 
     Raises:
-        InputError: there is none, or two have the same name.
+        InputError: there is no metric, or two have the same name.
     """
     names = [metric.name for metric in metrics]
     if not names:

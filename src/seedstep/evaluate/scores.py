@@ -101,12 +101,12 @@ class ScoringSettings(SettingsRecord):
         tasks = self.systems.tasks
         chosen = (tasks.split, tasks.limit_instances, tasks.instances_seed)
         if tasks.path is None and any(value is not None for value in chosen):
-            raise InputError("no tasks to take a split or instances of", "add --tasks PATH")
+            raise InputError("a split or a number of instances needs tasks", "add --tasks PATH")
 
 
 NO_TOKENS = "have no tokens, or hardly any"
 ALONE = "are ASCII punctuation alone"
-"""What is said of references of which metrics of tokens say nothing, or exact match."""
+"""How remarks describe references that metrics of tokens, or exact match, can't score."""
 
 PredictionStatus = Literal["predicted", "missing", "failed"]
 
@@ -301,7 +301,7 @@ def references_of(tasks: Iterable[Task]) -> dict[str, Reference]:
     """Return the references of all instances, in their order.
 
     Raises:
-        InputError: as `instances_of`, or there are no instances.
+        InputError: raised by `instances_of`, or there are no instances.
     """
     references = {
         name: Reference(task.id, task.category, instance.outputs)
@@ -361,14 +361,13 @@ def remarks(
     of_tokens = (metric for metric in metrics if metric.of_tokens)
     named = dict.fromkeys("ROUGE" if each in METRICS else each.title for each in of_tokens)
     if named and (share := tokenless_share(results)):
-        say = f"{' and '.join(named)} {'says' if len(named) == 1 else 'say'}"
         more = ", and exact match needs no tokens" if has_exact else ""
         way_out = f"`--tokenizer unicode` knows the letters of all scripts{more}"
-        found.append(f"{share}, so that {say} little or nothing of them: {way_out}")
+        found.append(f"{share}, so that {' and '.join(named)} can't score them: {way_out}")
     if has_exact and (share := blank_share(results)):
         found.append(
-            f"{share}, which exact match leaves out: all other such answers, and empty ones, "
-            "match them, too"
+            f"{share}, which exact match leaves out: any such answer, even an empty one, matches "
+            "them"
         )
     if flaws := list(_flaws(results)):
         found.append(f"of {len(results):,} answers {' and '.join(flaws)}")

@@ -58,7 +58,7 @@ def kept_table(rows: Iterable[Mapping[str, Any]]) -> CellTable:
 
 
 def kept_remarks(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Say of which systems' kept scores a metric says nothing of how many references."""
+    """Return remarks on stored scores whose metric can't score some references."""
     found = [
         f"{row['name']} ({row['tokens'] or 'words of rouge-score'}): {row['reason']}"
         for row in rows

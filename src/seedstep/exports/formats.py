@@ -316,7 +316,8 @@ EXPORT_FORMATS = _by_name(
     ),
     ExportFormat(
         "prompt-completion",
-        "a pair in one of the released code's 13 templates, drawn at random, the same at each export",
+        "a pair in one of the released code's 13 templates, drawn at random, the same at each "
+        "export",
         _prompt_completion,
     ),
     ExportFormat(

@@ -295,7 +295,9 @@ class ScoringModel:
 
 
 def _batches(group: PackedGroup, copied: int, cached: int) -> Iterator[list[TokenPair]]:
-    """Divide the pairs of a group into batches of limited size, with as little padding as it pays.
+    """Divide the pairs of a group into batches of limited size, with little padding.
+
+    Padding costs less than one more batch would.
 
     Each row has `copied` tokens of the prefix, and its own; `cached` is the most tokens whose keys
     and values are in memory at a time.

@@ -137,7 +137,7 @@ def read_labels(path: Path, question: str = "") -> RaterLabels:
     """Return the labels in a file, or in a run that a model judged, as one of `judge`.
 
     Raises:
-        InputError: there are none, they are of several scales, or the file can't be read.
+        InputError: there are no labels, they are of several scales, or the file can't be read.
         RunError: the directory is a run that has no labels.
     """
     found = _of_run(path, question) if path.is_dir() else _of_file(path)

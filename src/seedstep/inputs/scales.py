@@ -1,4 +1,4 @@
-"""The scales of labels, which say what labels of several raters can be compared as.
+"""The scales of labels, and whether the labels of several raters can be compared.
 
 Example::
 
@@ -68,7 +68,7 @@ def scale_in_file(path: Path, labels: Iterable[str]) -> LabelScale:
     """Return the scale of all labels of a file.
 
     Raises:
-        InputError: they are of several scales.
+        InputError: the labels are of several scales.
     """
     given = set(labels)
     fitting = [scale for scale in SCALES if given & set(scale.labels)]
@@ -98,7 +98,7 @@ def common_scale(scales: Iterable[LabelScale], given: Iterable[tuple[str, str]])
     has to have all labels; if not, the first has to, unless it only says that labels differ.
 
     Raises:
-        InputError: there is none, or a rater gave labels that are not on it.
+        InputError: there is no such scale, or a rater gave labels that are not on it.
     """
     pairs = list(given)
     labels = {label for _, label in pairs}

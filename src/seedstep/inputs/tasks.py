@@ -347,13 +347,13 @@ def with_generated(tasks: Iterable[Task], generated: ExamplesChoice) -> tuple[Ta
     """Return the tasks with the generated examples that settings name, or as they are without any.
 
     Raises:
-        InputError: the settings choose among examples and name none, or as of `with_examples`.
-        RunError: as of `with_examples`.
+        InputError: the settings choose among examples and name none; or raised by `with_examples`.
+        RunError: raised by `with_examples`.
     """
     if generated.run is not None:
         return with_examples(tasks, Path(generated.run), generated.choose)
     if generated.choose != ExamplesChoice().choose:
-        what = f"choose: there are no examples of which to show those {generated.choose}"
+        what = f"`choose` is {generated.choose}, but no run of examples is named"
         raise InputError(what, "name a run of `seedstep examples` as `examples`, or leave it out")
     return tuple(tasks)
 

@@ -216,7 +216,7 @@ class BatchApi(JobApi):
             what = f"the batch {batch.id} has {results:,} lines of results"
             counted = f"and the server counts {batch.counted:,} requests that have ended in it"
             if is_lost:
-                counted = "and the server has another file of its results no longer"
+                counted = "and the server no longer has one of its files of results"
             remedy = "wait, and run the same command again, which takes the results that are there"
             raise ModelError(f"{what}, {counted}", remedy)
         await asyncio.to_thread(seen.unlink, missing_ok=True)
@@ -236,7 +236,7 @@ async def _found_late(ask: Callable[[], Awaitable[T]]) -> T:
     """Return what the server has, also if it does not find it at once after its creation.
 
     Raises:
-        ApiError: it does not find it at last.
+        ApiError: the server does not find it in the last attempt.
     """
     for _ in range(LATE_LOOKS - 1):
         try:

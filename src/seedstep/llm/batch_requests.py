@@ -85,7 +85,7 @@ class Reserve:
             self._account.spent.when_released.remove(self._wake)
 
     def abandon(self) -> None:
-        """Tell whoever waits for what batches cost that stay open that it stays set aside."""
+        """Release all that waits for money: the cost of batches that stay open remains reserved."""
         for key in [name for name in self._reserved if isinstance(name, str)]:
             self.release(key)
         if self._reserved:
@@ -111,7 +111,7 @@ class Reserve:
         return lines
 
     def take_back(self, group: Iterable[Asked]) -> None:
-        """Set aside no longer what requests may cost that are in no batch."""
+        """Release the reserved cost of requests that no batch contains."""
         for asked in group:
             most = Tokens.by_batch(*_most(asked.request, asked.manner))
             self._account.spent.release({asked.request.purpose: most})

@@ -111,7 +111,7 @@ class BatchWork:
         """Return how a batch ended: it is given up if its results are of no request in it.
 
         Raises:
-            ModelError: they are, and their requests are not to be asked live.
+            ModelError: no result is of its requests, and these are not to be asked live.
         """
         if found.known or not (found.strangers or (batch.to_file and ended.paths)):
             return ended

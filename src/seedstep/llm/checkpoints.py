@@ -242,7 +242,7 @@ def require_encoder(name: str, where: str) -> None:
     """Check that a name is that of an encoder.
 
     Raises:
-        InputError: it is not; the message begins with `where`.
+        InputError: no encoder has this name; the message begins with `where`.
     """
     if _how(name) is None:
         raise InputError(f"{where}: '{name}' is no encoder of sentences", f"use {encoders()}")

@@ -64,7 +64,7 @@ class _Width:
         """Return the rows, if they have the width.
 
         Raises:
-            ModelError: they have another one, or numbers that are not finite.
+            ModelError: a row has another width, or numbers that are not finite.
         """
         if not np.isfinite(rows).all():
             what = f"{self.encoder} gives embeddings with numbers that are not finite"
@@ -279,7 +279,8 @@ def _rows(data: list[_Row], count: int) -> NDArray[np.float32]:
     """Return the embeddings in the order of the texts.
 
     Raises:
-        ValueError: there are fewer or more, or a row is empty, not finite, or of another width.
+        ValueError: the number of rows is not `count`, or a row is empty, not finite, or of another
+            width.
     """
     if [row.index for row in data] != [None] * len(data):
         data = sorted(data, key=lambda row: -1 if row.index is None else row.index)

@@ -175,7 +175,7 @@ class Provider:
         """Check that it has what its models need for what it says that they do.
 
         Raises:
-            InputError: it has not.
+            InputError: the provider lacks a function that its fields need.
         """
         for name, value, needed in _NEEDED:
             if getattr(self, name) == value and getattr(self, needed) is None:
@@ -247,7 +247,7 @@ def require_address(url: str) -> None:
     """Check that a text is the address of a server, without a password or parameters.
 
     Raises:
-        InputError: it is none; the message has nothing that may be a password.
+        InputError: the text is no such address; the message has nothing that may be a password.
     """
     if not _is_address(url):
         shown = _MAY_BE_SECRET.sub("…", url)

@@ -125,7 +125,7 @@ class Engine:
     ) -> None:
         """Stop. Replies on their way are stored, as they are paid for, if the server is there.
 
-        At a good end batches are settled, too, from which nothing is needed any more.
+        Without an error, batches that nothing waits for are ended as well.
         """
         try:
             if self._batches and kind is None:
@@ -158,7 +158,7 @@ class Engine:
         not stored raises UnreachableError.
 
         Raises:
-            UnreachableError: none does, and nothing was sent before.
+            UnreachableError: no server answers, and nothing was sent before.
         """
         if self._sending_by.mode == "file":
             return  # the requests go to another program

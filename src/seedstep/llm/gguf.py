@@ -378,7 +378,7 @@ def import_transformers() -> Any:
     """Import and return `transformers`, which needs torch to load models.
 
     Raises:
-        MissingExtraError: one of them is not installed.
+        MissingExtraError: transformers or torch is not installed.
     """
     try:
         import torch  # noqa: F401

@@ -1,4 +1,4 @@
-"""Where answers are found again: ledgers, which may store batches, too, and recordings.
+"""Ledgers and recordings: store answers by the keys of requests, and find them again.
 
 A run's database is a ledger: each answer is stored there before it is used. A recording is a file
 with the requests and answers of a run, which answers in place of a model, `replay:FILE`. It has
@@ -278,7 +278,7 @@ class Recording:
         """Return the recorded answer to a request.
 
         Raises:
-            NotRecordedError: there is none.
+            NotRecordedError: the recording has no answer to it.
         """
         answer = self.answers.get(_place(request))
         if answer is None:

@@ -279,7 +279,7 @@ class Slots:
             self._closed_until = max(self._closed_until, now + pause)
 
     def answered(self, seconds: float) -> None:
-        """Count a reply. After enough prompt ones there is another place; after late ones less."""
+        """Count a reply. Enough fast ones raise the limit; enough slow ones lower it."""
         if seconds > SLOW_SECONDS:
             self._successes = 0
             self._late += 1

@@ -151,7 +151,7 @@ class Servers:
         """Send a request once, to one of the servers.
 
         Raises:
-            Retryable: as of a `Wire`, or with the reason ELSEWHERE if another server may answer.
+            Retryable: a `Wire` raised it; with the reason ELSEWHERE if another server may answer.
             Refused: the server does not accept this request, and none denies less.
             DeniedError: all servers that can be asked deny the key or the model.
         """
@@ -176,7 +176,7 @@ class Servers:
 
         Raises:
             Retryable: no server answers.
-            Refused: those that answer send more than can be read.
+            Refused: the servers that answer send more than can be read.
         """
         checks = (server.wire.check() for server in self._servers)
         found = await asyncio.gather(*checks, return_exceptions=True)

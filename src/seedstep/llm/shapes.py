@@ -345,7 +345,7 @@ def _choices(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the choices of an event, without those that are not the first one's.
 
     Raises:
-        ValueError: they are none.
+        ValueError: `choices` is not a list of choices.
     """
     if "choices" not in event and (only := choice_in(event)):  # as Ollama's own API sends them
         return [only]

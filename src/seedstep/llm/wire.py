@@ -119,8 +119,8 @@ class Wire:
         """Read the answer to a request that was sent with this body: status, headers, and data.
 
         Raises:
-            Retryable: as `send`.
-            Refused: as `send`.
+            Retryable: for the reasons of `send`.
+            Refused: for the reasons of `send`.
         """
         status, headers, data = answer
         if status == 200:

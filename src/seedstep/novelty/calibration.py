@@ -1,4 +1,4 @@
-"""Judge from which cosine two instructions ask for the same, by pairs that people labelled.
+"""Measure at which cosine two instructions are the same task, by labelled pairs of instructions.
 
 The 300 pairs of instructions in `pairs.jsonl` were written for this project: the same task in
 slightly other words (`reworded`), or in quite other ones (`paraphrase`); another task by a single

@@ -172,7 +172,7 @@ def find_experiment(name: str) -> Path:
     """Return the path of an experiment: a file's, or that of one that comes with seedstep.
 
     Raises:
-        InputError: there is neither.
+        InputError: there is no such file, and no experiment of this name.
     """
     shipped = shipped_experiments()
     if Path(name).exists() or name not in shipped:

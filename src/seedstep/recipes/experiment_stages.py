@@ -221,7 +221,7 @@ def require_no_password(where: str, text: str) -> None:
     """Check that a text has no address with a password, which would be printed and stored.
 
     Raises:
-        InputError: it has one.
+        InputError: an address in the text has a password.
     """
     if _PASSWORD.search(text):
         what = f"{where}: an address with a password"

@@ -186,7 +186,7 @@ def foresee_tasks(
     `left` counts the tasks that are to be finished.
 
     Raises:
-        SeedstepError: as of `self_instruct`.
+        SeedstepError: `self_instruct` would raise it.
     """
     entries = entries_of()
     with foresee(BOOTSTRAP, out, asked, same_model=same_model, entries=entries) as run:
@@ -223,7 +223,7 @@ def foresee_work(
     `left` counts the tasks that are to be done, or for a stage that works on instances, those.
 
     Raises:
-        SeedstepError: as the stage.
+        SeedstepError: the stage would raise it.
     """
     how: dict[str, Any] = {"removed": removed, "failed": failed, "same_model": same_model}
     with foresee(stage, out, asked, **how) as run:
@@ -252,7 +252,7 @@ def foresee_predictions(
     `left` counts the instances that are to be predicted.
 
     Raises:
-        SeedstepError: as of `predict`.
+        SeedstepError: `predict` would raise it.
     """
     chosen, other = split_settings(asked, "settings")
     chosen, notes = with_official_limit(out or Path(FORESEEN), chosen)

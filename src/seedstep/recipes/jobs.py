@@ -258,7 +258,7 @@ def require_models(command: str, given: Mapping[str, Any]) -> None:
     Models need not be there yet: an earlier stage may make them.
 
     Raises:
-        InputError: one does not.
+        InputError: a flag names a model of no known kind.
     """
     stage = STAGES.get(command)
     own = stage.model_checks if stage else {}

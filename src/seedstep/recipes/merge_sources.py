@@ -86,7 +86,7 @@ def merge_sources(
 
     Raises:
         InputError: they can't be merged: of two configurations, one number twice, one missing.
-        RunError: one is no run of a bootstrap, works still, or is damaged (`StoreError`).
+        RunError: a source is no run of a bootstrap, works still, or is damaged (`StoreError`).
     """
     with ExitStack() as stack:
         sources = [_opened(stack, run) for run in runs]
@@ -191,7 +191,9 @@ def _in_order(sources: Sequence[MergeSource]) -> list[MergeSource]:
                 what = (
                     f"{merged.run.path} has shards of round {other.place[0]}, as {other.run.path}"
                 )
-                raise InputError(what, "name the merged run with shards of later rounds, or shards")
+                raise InputError(
+                    what, "name either the merged run and later shards, or only shards"
+                )
     _require_apart(ordered)
     return _named(ordered)
 
@@ -224,7 +226,7 @@ def _require_apart(sources: Sequence[MergeSource]) -> None:
     may have moved since they were merged.
 
     Raises:
-        InputError: one is.
+        InputError: a run is part of another one.
     """
     merged_in: dict[bytes, Path] = {}
     for source in sources:

@@ -100,8 +100,8 @@ def merge_runs(
 
     Raises:
         InputError: the runs can't be merged: of two configurations, one number twice, one missing.
-        RunError: one is no run of a bootstrap, works still, or is damaged (`StoreError`); or there
-            is another run at `out`.
+        RunError: a source is no run of a bootstrap, works still, or is damaged (`StoreError`); or
+            there is another run at `out`.
     """
     paths = paths_of(runs)
     with merge_sources(paths, partial=partial, different=different) as sources:
@@ -351,4 +351,4 @@ def _require_same(out: Path, merge: Merge) -> None:
     with Run.read(BOOTSTRAP, out) as run:
         kept = merge_of(run.config)
         if kept is None or _placed(kept) != _placed(merge):
-            raise RunError(f"{out} is there, and of other shards", "name another --out")
+            raise RunError(f"{out} exists, and was merged from other runs", "name another --out")

@@ -150,7 +150,7 @@ def work_of(stage: Stage[Any, Any, Any]) -> Callable[[Any], StageWork]:
     """Return how a stage works on the tasks of a run.
 
     Raises:
-        InputError: it does not work on tasks by asking a model.
+        InputError: the stage does not work on tasks by asking a model.
     """
     if stage.work is None:
         what = f"`seedstep {stage.name}` does not work on tasks by asking a model"

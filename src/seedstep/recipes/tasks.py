@@ -40,7 +40,7 @@ __all__ = [
 
 
 def share_notes(progress: Any, stats: EngineStats) -> None:
-    """Let the notes of an engine go to those of a progress, which has its counts from now on."""
+    """Give a progress the engine's counts, and let both add to one list of notes."""
     progress.notes += stats.notes
     progress.stats, stats.notes = stats, progress.notes
 

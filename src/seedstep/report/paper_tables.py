@@ -116,7 +116,7 @@ def printed_table(name: str) -> PrintedTable:
     """Return the printed table of this name.
 
     Raises:
-        InputError: there is none.
+        InputError: no printed table has this name.
     """
     tables = printed_tables()
     if name not in tables:
@@ -127,7 +127,7 @@ def printed_table(name: str) -> PrintedTable:
 Agreement = Literal[
     "agrees", "unsure", "other unsure", "disagrees", "no difference", "not printed", "missing"
 ]
-"""How our difference goes with the printed ones. Unsure: our interval includes zero, or there is none.
+"""How our difference goes with the printed ones. Unsure: our interval includes zero or is missing.
 
 If the printed differences have several signs, ours agrees if one of them has its sign.
 """

@@ -175,7 +175,7 @@ class ComparedAnswers:
 
         Raises:
             InputError: the tasks can't be read any more.
-            RunError: they have changed.
+            RunError: the tasks have changed.
         """
         with self._reading:  # by the first page that asks; others wait
             return self._instances
@@ -199,7 +199,7 @@ class ComparedAnswers:
 
         Raises:
             InputError: the tasks can't be read any more.
-            RunError: they have changed.
+            RunError: the tasks have changed.
         """
         places: Sequence[int] = range(len(self.instances))
         left = 0

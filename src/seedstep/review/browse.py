@@ -204,7 +204,7 @@ class BrowsedRun:
         """Return the blocks that show a task or an instance, as `seedstep show` does.
 
         Raises:
-            InputError: there is none of that name.
+            InputError: no task or instance has that name.
         """
         return tell_item(self._run, name)
 
@@ -263,7 +263,7 @@ class BrowsedRun:
         """Return a request with its answer.
 
         Raises:
-            InputError: there is none with this key.
+            InputError: no request has this key.
         """
         with self._run.snapshot():
             table = whole_requests(self._run.database)

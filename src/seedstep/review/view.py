@@ -107,7 +107,7 @@ def _require_list(run: BrowsedRun, name: str) -> None:
     """Check that a run has a list, which is made of records that others lack.
 
     Raises:
-        HTTPException: it has not.
+        HTTPException: the run has no such list.
     """
     if name not in run.lists:
         raise HTTPException(404)

@@ -96,7 +96,7 @@ class Database:
 
     @property
     def version(self) -> int:
-        """A number that is another one after somebody else has written."""
+        """A number that changes when another connection writes."""
         version: int = self.rows("PRAGMA data_version")[0][0]
         return version
 
@@ -150,7 +150,7 @@ class Database:
     def require_no_damage(self, error: BaseException | None) -> None:
         """Raise StoreError if the database is damaged, and that may be why `error` was raised.
 
-        It is read through once for an error, however many contexts that passes.
+        An error that passes several contexts causes one check.
         """
         if isinstance(error, MAY_BE_DAMAGE) and error is not self._no_damage:
             self.require_whole()
@@ -283,7 +283,7 @@ def convert_value(value: Mapping[str, object], kind: type[T], where: str) -> T:
     """Return the record that the columns of a row stand for.
 
     Raises:
-        StoreError: one is damaged; `where` names the table and the row.
+        StoreError: a value is damaged; `where` names the table and the row.
     """
     try:
         return msgspec.convert(value, kind)

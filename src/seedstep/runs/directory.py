@@ -289,7 +289,7 @@ def require_free(path: Path, config: str, beside: Sequence[str]) -> None:
     The files in `beside` may be there, and those of a run that was killed at its start.
 
     Raises:
-        RunError: it has others.
+        RunError: the directory has files of another run or of something else.
     """
     names = [entry.name for entry in path.iterdir()] if path.is_dir() else []
     ours = {LOCK, GIVEN, *beside}

@@ -1,4 +1,4 @@
-"""Runs of which one is made: what a merged run keeps of each, and their rows as its own.
+"""The records of a merged run: what it keeps of each of its runs, and their rows as its own.
 
 The entry `merged` of a merged run's configuration is a `Merge`.
 

@@ -175,7 +175,7 @@ def plan_predictions(run: "Run[Any, Any, Any]", before: Mapping[str, Any]) -> Li
     """Return what `reconcile_predictions` would do.
 
     Raises:
-        RunMismatchError: as of `reconcile_predictions`.
+        RunMismatchError: `reconcile_predictions` would raise it.
     """
     now = run.config.get(STAMP)
     list_changed = before.get(STAMP) != now or places_of(run.database) not in ("", now)

@@ -125,8 +125,8 @@ class PredictionRecords:
         """Return the tasks of the run, and the problems of those left out.
 
         Raises:
-            InputError: they can't be read any more.
-            RunError: they have changed.
+            InputError: the tasks can't be read any more.
+            RunError: the tasks have changed.
         """
         return self._tasks
 

@@ -229,7 +229,7 @@ class Run(OpenDirectory, Tabulated, Generic[S, Inputs, R_co]):
         """Return the inputs of the run. Opened for reading, it reads them now.
 
         Raises:
-            InputError: they can't be read any more.
+            InputError: the tasks can't be read any more.
         """
         if self._inputs is None:
             self._inputs = self.stage.load(self.settings)

@@ -134,7 +134,7 @@ class Stage(Generic[S, Inputs, R]):
     """What its records are about, for messages."""
 
     makes: str = "other records"
-    """What its runs have, where messages say that it is no tasks with instances."""
+    """What its runs have in place of tasks with instances, for error messages."""
 
     rows: Callable[["Run[S, Inputs, R]"], Iterable[Mapping[str, Any]]] = _no_rows
     """Yields what a run has as plain rows, for `Run.to_records` and `Run.to_dataset`."""

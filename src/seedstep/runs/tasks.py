@@ -149,7 +149,7 @@ class TaskRecords(Generic[R]):
         """Return a task with its record.
 
         Raises:
-            InputError: it has none.
+            InputError: the task has no record.
         """
         rows = self._database.rows("SELECT * FROM results WHERE task = ?", (task,))
         if not rows:
@@ -186,7 +186,7 @@ class TaskRecords(Generic[R]):
         """Store the record of a task that has none.
 
         Raises:
-            StoreError: it has one, or it can't be written.
+            StoreError: the task has a record, or the new one can't be written.
         """
         await self._database.write([self._statement(position, task, result)])
 

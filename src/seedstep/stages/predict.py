@@ -134,7 +134,7 @@ def plan_begin(
     `listed` are the tasks of the run. `plan` is what becomes of the list if that is not written.
 
     Raises:
-        InputError, RunMismatchError: as there.
+        InputError, RunMismatchError: `begin_system` would raise it.
     """
     remedy = f"write 1 to {LONGEST_NAME} printable characters after --name"
     require_name("a system", name, LONGEST_NAME, remedy)
@@ -256,7 +256,10 @@ def _header(run: PredictionsRun) -> Header:
     }
     if len(models) != 1:
         what = f"{run.path} has the requests of {len(models)} models"
-        raise InputError(what, "a recording is of one: predict with one in a run of its own")
+        raise InputError(
+            what,
+            "a recording holds the replies of one model: predict with one model in its own run",
+        )
     return Header.of(*models.pop())
 
 

@@ -1,4 +1,4 @@
-"""How further languages refuse, as `seedstep.text.refusal_words` has it for the largest."""
+"""Refusals in further languages; `seedstep.text.refusal_words` has those of the largest."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""How languages refuse, the largest first, and what people say that they can't do.
+"""Refusals in many languages, the largest first, and what people say that they can't do.
 
 `seedstep.text.refusals` makes patterns of these words; `further_refusals` has further languages.
 """

@@ -324,9 +324,9 @@ def is_refusal(text: str) -> bool:
 
 
 def is_unasked_refusal(text: str, references: Iterable[str]) -> bool:
-    """Return whether a prediction is worded as a refusal, or a server's notice, and none is asked.
+    """Return whether a prediction is a refusal, or a server's notice, though no reference is.
 
-    It is scored as any other.
+    It is scored as any other prediction.
     """
     return is_refusal(text) and not any(map(is_refusal, references))
 

@@ -1,4 +1,4 @@
-"""Tell what a reply says from the thoughts that a model writes before it.
+"""Separate the answer in a reply from the thoughts that a model writes before it.
 
 The words and brackets of marks stand in `seedstep.text.thought_marks`. Marks are known in any case,
 with white space or attributes inside them, and where the closing mark is of another kind than the
@@ -160,18 +160,18 @@ _OPENED = late_pattern(
 
 
 def is_thought_mark(text: str) -> bool:
-    """Whether a text is one of the marks that tell thoughts from what is said."""
+    """Return whether a text is a mark that separates thoughts from an answer."""
     return bool(_ANY_MARK.fullmatch(text) or _CHANNEL_MARK.fullmatch(text))
 
 
 def opened_thoughts(prompt: str) -> str:
-    """The mark with which a prompt opens thoughts at its end; empty if it does not."""
+    """Return the mark with which a prompt opens thoughts at its end; empty if it does not."""
     found = _OPENED.search(prompt)
     return found[0] if found else ""
 
 
 def without_marks(text: str) -> str:
-    """A text that holds no mark of thoughts: each is replaced by a space.
+    """Return a text without marks of thoughts, each of which becomes a space.
 
     What stands around a mark may then be one itself. Where that goes on, as it does behind many
     `<`, these are left out, too: only marks with a `<` have room for spaces.
@@ -184,11 +184,11 @@ def without_marks(text: str) -> str:
 
 
 def split_thoughts(text: str) -> tuple[str, str]:
-    """What a reply says, and the thoughts before that; a text without marks is unchanged.
+    """Return the answer in a reply, and the thoughts before it; a text without marks is unchanged.
 
-    Where thoughts are opened and not closed, nothing is said. Where they are closed and not opened,
-    as by models whose prompt opens them, all before the last closing mark is thought. A preface is
-    a thought, too, if something is said after the thoughts.
+    Where thoughts are opened and not closed, the answer is empty. Where they are closed and not
+    opened, as by models whose prompt opens them, all before the last closing mark is thought. A
+    preface is a thought, too, if an answer follows the thoughts.
     """
     named = _HEADED.match(text) if _NAMES.search(text, 0, 60) else None
     if named:
@@ -212,7 +212,7 @@ def split_thoughts(text: str) -> tuple[str, str]:
 
 
 def _shown(text: str) -> tuple[list[str], int]:
-    """The thoughts that a program shows before what is said, and where they end."""
+    """Return the thoughts that a program shows before an answer, and where they end."""
     shown, place = list[str](), 0
     while found := _SHOWN.match(text, place):
         shown += filter(None, found.groups())
@@ -239,7 +239,7 @@ def _split_bare(text: str) -> tuple[str, str] | None:
 
 
 def _split_marked(text: str) -> tuple[str, str]:
-    """What is said after the thoughts between marks."""
+    """Return the answer after thoughts between marks, and the thoughts."""
     if nothing := _NOTHING.match(text):
         return text[nothing.end() :].lstrip(), ""
     preface = None if _OPENING.match(text) else _PREFACE.match(text)
@@ -265,10 +265,10 @@ def _split_marked(text: str) -> tuple[str, str]:
 
 
 def _without_later(said: str) -> tuple[str, list[str]]:
-    """What is said without the thoughts between its lines, and these.
+    """Return an answer without the thoughts between its lines, and these.
 
     A model that marked its first thoughts marks later ones, too. Marks inside a line, or in a
-    fence, are what it says of marks.
+    fence, belong to the answer.
     """
     kept: list[str] = []
     thoughts: list[str] = []
@@ -285,7 +285,7 @@ def _without_later(said: str) -> tuple[str, list[str]]:
 
 
 def _split_behind(text: str) -> tuple[str, str]:
-    """What is said before thoughts that end a text; a text without them is unchanged."""
+    """Return the answer before thoughts that end a text, and these; else the text unchanged."""
     opened = re.search(_SURE_OPENINGS, text, re.IGNORECASE)
     closed = _ANY_CLOSING.search(text, opened.end()) if opened else None
     if not opened or not closed or text[closed.end() :].strip():
@@ -295,7 +295,7 @@ def _split_behind(text: str) -> tuple[str, str]:
 
 
 def _closing(text: str, opened: re.Match[str], absent: set[int]) -> re.Match[str] | None:
-    """The mark that closes thoughts: one of their kind, else one of another kind.
+    """Return the mark that closes thoughts: one of their kind, else one of another kind.
 
     Where thoughts are opened again inside them, each needs a mark of its own, if there are as many.
     `absent` are the kinds that do not come any more.
@@ -317,7 +317,7 @@ def _closing(text: str, opened: re.Match[str], absent: set[int]) -> re.Match[str
 
 
 def _closed(text: str) -> re.Match[str] | None:
-    """The last closing mark of a kind whose opening mark does not stand before it."""
+    """Return the last closing mark of a kind whose opening mark does not stand before it."""
     if not _ANY_CLOSING.search(text):
         return None
     for number, (opening, closing) in enumerate(THOUGHT_MARKS, start=1):
@@ -331,7 +331,7 @@ def _closed(text: str) -> re.Match[str] | None:
 
 
 def _is_quoted(text: str, found: re.Match[str]) -> bool:
-    """Whether a mark stands between quotation marks, or in a fence: it is spoken of."""
+    """Return whether a mark is quoted: it stands between quotation marks, or in a fence."""
     before, after = text[found.start() - 1 : found.start()], text[found.end() : found.end() + 1]
     if before and before == after and before in "`\"'":
         return True
@@ -339,7 +339,7 @@ def _is_quoted(text: str, found: re.Match[str]) -> bool:
 
 
 def _last_final(text: str) -> tuple[str, str] | None:
-    """What stands between the last marks around what is said, and all before them."""
+    """Return what stands between the last marks around an answer, and all before them."""
     for opening, closing in FINAL_MARKS:
         if found := [*opening.finditer(text)]:
             said = closing.split(text[found[-1].end() :])[0]
@@ -348,7 +348,7 @@ def _last_final(text: str) -> tuple[str, str] | None:
 
 
 def _split_channels(text: str) -> tuple[str, str]:
-    """The last message of the channel `final`, and all before it (gpt-oss)."""
+    """Return the last message of the channel `final`, and all before it (gpt-oss)."""
     final = max(_FINAL.finditer(text), key=lambda found: found.end(), default=None)
     thought = text[: final.start()] if final else text
     said = text[final.end() :] if final else ""

@@ -173,7 +173,7 @@ def open_checkpoints(
 
     Raises:
         RunMismatchError: it is of another model, of other data or settings.
-        RunError: there is one, but `resume` is False.
+        RunError: there is a checkpoint, but `resume` is False.
     """
     pairs = data.training(0)
     stamp = make_stamp(training, model=model, data=fingerprint_data(pairs))

@@ -1,4 +1,4 @@
-"""Weights that several processes divide, each of which has a part of them (FSDP).
+"""Divide the weights of a model among processes, each of which has a part of them (FSDP).
 
 The first process reads a model, and the others get their parts from it. `write_fsdp` writes the
 configuration with which accelerate launches them on several GPUs.
@@ -110,7 +110,7 @@ def told_by_first(find: Callable[[], Said]) -> Said:
     """Return what the first process finds: if weights are divided, all get those it has read.
 
     Raises:
-        InputError: it raises that.
+        InputError: `find` raises it in the first process.
     """
     if not divides_weights():
         return find()

@@ -87,7 +87,7 @@ def usable(part: SourcePart, *, skip_bad: bool) -> tuple[SourcePart, list[str]]:
     The messages name what was removed.
 
     Raises:
-        InputError: there are some and `skip_bad` is False, or nothing is left.
+        InputError: some are unusable and `skip_bad` is False, or nothing is left.
     """
     faults = list(_faults(part))
     if faults and not skip_bad:

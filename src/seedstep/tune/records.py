@@ -1,4 +1,4 @@
-"""Records of tuning: the hyperparameters, what a watch is told, and the file of metrics.
+"""Records of tuning: the hyperparameters, the events that a watch gets, and the file of metrics.
 
 Example::
 
@@ -101,7 +101,7 @@ def require_reporter(training: Training) -> None:
     """Check that a package that reports is installed, if one is to.
 
     Raises:
-        MissingExtraError: it is not.
+        MissingExtraError: no such package is installed.
     """
     names = REPORTERS.get(training.report_to, ())
     if names and not any(map(find_spec, names)):

@@ -272,9 +272,9 @@ def _compared(pairing: Pairing, number: int) -> list[Block]:
 
 def _mcnemar(test: McNemar) -> str:
     return (
-        f"Exact matches of one only: {test.first_only:,} and {test.second_only:,}; McNemar's test "
-        f"({test.method}) gives p = {test.p_value:.2g}, which overstates where instances of a task "
-        "resemble each other."
+        f"Matched exactly by one system only: {test.first_only:,} and {test.second_only:,}. "
+        f"McNemar's test ({test.method}) gives p = {test.p_value:.2g}; it assumes independent "
+        "instances, so p is too small if instances of a task are alike."
     )
 
 
