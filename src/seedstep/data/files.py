@@ -215,8 +215,7 @@ def require_ours(out: Path, marker: str, form: str = "") -> None:
     If `form` is given and the marker names a format, they have to be the same.
 
     Raises:
-        RunError: the directory has other files or an export in another format, or is the working
-            directory.
+        RunError: the directory has other files or another export, or is the working directory.
     """
     if not out.exists():
         return
