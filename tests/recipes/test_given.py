@@ -378,7 +378,7 @@ def test_a_cancelled_tuning_ends_after_its_step(
             pass
         ended.append(path)
 
-    monkeypatch.setattr("seedstep.recipes.tuning._tuned_here", tuned)
+    monkeypatch.setattr("seedstep.recipes.tuning.tune_here", tuned)
 
     async def cell() -> None:
         work = asyncio.ensure_future(seedstep.tune_model_async(tmp_path, data=TASKS))

@@ -73,7 +73,7 @@ def _kinds(record: type) -> dict[str, Any]:
     kinds = {name: found.kind for name, found in table(record).items()}
     bare = get_type_hints(type("Bare", (), {"__annotations__": kinds}))
     return {
-        name: kind if kind in (str, int) else WIDER.get(name, kind) for name, kind in bare.items()
+        name: kind if kind is int else WIDER.get(name, kind) for name, kind in bare.items()
     }
 
 

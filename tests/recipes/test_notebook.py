@@ -21,11 +21,13 @@ from seedstep import (
     write_instructions,
 )
 from seedstep.data.records import Tabulated
-from seedstep.recipes import Agreement, Calibration, MergeReport, NoveltyReport, stage_calls
-from seedstep.recipes.stage_calls import NotebookWatch, notebook_watch
+from seedstep.recipes import Agreement, Calibration, MergeReport, NoveltyReport, notebook
+from seedstep.recipes.notebook import NotebookWatch, notebook_tuning_watch, notebook_watch
 from seedstep.report.page import Report
 from seedstep.runs import Line
 from seedstep.stages import STAGES
+from seedstep.tune import EvaluationLoss, OptimizerStep, Preflight, TuneSettings
+from seedstep.tune.data import EffectiveBatch
 from support.answer_files import right, write_predictions, write_tasks
 from support.judging import by_length
 from support.scripted_server import ScriptedServer
@@ -251,6 +253,31 @@ class TestProgress:
         assert own.handles == 1
         assert jupyter.handles == 0
 
+    def test_of_a_tuning(self, jupyter: Display) -> None:
+        watch = notebook_tuning_watch()
+        assert watch
+        counts = Preflight(2, 8, 0, 0, 0, 9, 9, {}, 0, (), EffectiveBatch(4, 1, 1), 1, 2, ())
+        watch.counted(TuneSettings(), counts, (*[HOSTILE] * 5, "six", "seven"))
+        assert "8 examples of 2 tasks, 2 steps" in jupyter.pages[-1]
+        assert "left out: 2 more" in jupyter.pages[-1]
+        watch.stepped(OptimizerStep(1, 2, 0.5, 1.25, 1e-3, 1.0, 1.0, 60.0))
+        assert '<progress value="1" max="2"></progress> step 1 of 2' in jupyter.pages[-1]
+        assert "loss 1.2500 · 1:00 left" in jupyter.pages[-1]
+        watch.evaluated(EvaluationLoss(2, 1.125))
+        watch.warned("--bf16 is not used")
+        assert "held-out loss 1.1250 at step 2" in jupyter.pages[-1]
+        assert "bf16 is not used" in jupyter.pages[-1]
+        assert jupyter.handles == 1
+
+    def test_of_a_job_at_a_server(self, jupyter: Display) -> None:
+        watch = notebook_tuning_watch()
+        assert watch
+        watch.moved(HOSTILE, "running")
+        watch.happened(HOSTILE)
+        assert "running" in jupyter.pages[-1]
+        assert "<script>" not in jupyter.pages[-1]
+
     def test_nothing_is_shown_elsewhere(self, server: ScriptedServer) -> None:
         assert notebook_watch() is None
-        assert "IPython" not in stage_calls.__dict__
+        assert notebook_tuning_watch() is None
+        assert "IPython" not in notebook.__dict__

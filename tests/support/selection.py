@@ -331,6 +331,7 @@ SLOW = (
     "tune/test_seq2seq.py",
     "tune/test_sharing.py",
     "tune/test_tune_faults.py",
+    "tune/test_tune_result.py",
     "tune/test_tuning.py",
 )
 """Load torch or Ray, start a browser or several processes, or take about a second or more."""

@@ -5,9 +5,12 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from seedstep import tune_model, tune_model_async
+from seedstep.inputs.tasks import gather
 from support.command_line import seedstep
 from support.tuning_server import TuningServer, refusal
 from support.tuning_things import lines_of, write_lines, write_tasks
@@ -74,3 +77,26 @@ def test_what_the_server_says_comes_through(server: TuningServer, tmp_path: Path
     few = write_tasks(tmp_path / "few.jsonl", instances=3)
     start = ("tune", "--model", "openai:small", "--data", few, "--out", tmp_path / "other")
     assert "3 examples, but the fine-tuning API takes no fewer than 10" in seedstep(*start).error
+
+
+def test_data_are_read_beside_a_running_loop(server: TuningServer, tmp_path: Path) -> None:
+    """So that a notebook's loop goes on meanwhile."""
+    threads = []
+
+    def read(settings: Any) -> Any:
+        threads.append(threading.current_thread())
+        return gather(settings)
+
+    data = write_tasks(tmp_path / "data.jsonl", tasks=2, instances=12)
+    asked: dict[str, Any] = {"model": "openai:small", "data": data}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("seedstep.recipes.tuning_at_server.gather", read)
+        made = asyncio.run(tune_model_async(tmp_path / "out", **asked))
+    assert threads
+    assert threading.main_thread() not in threads
+    assert made.job
+    assert made.to_records() == []
+    assert "a server tunes it" in made._repr_html_()
+    again = tune_model(tmp_path / "other", dry_run=True, **asked)
+    assert (again.to_records(), again.job) == ([], None)
+    assert "nothing tuned yet" in again._repr_html_()

@@ -304,6 +304,26 @@ class EncodingChoice:
         keys=Encoding,
     )
 
+    @classmethod
+    def of(
+        cls, encoding: Encoding | Mapping[str, Any], options: Mapping[str, Any] | None = None
+    ) -> "EncodingChoice":
+        """Return the choice of an encoding, with these options changed.
+
+        It has the name of the encoding that differs least from it. What a mapping does not name is
+        as in `Encoding()`.
+
+        Raises:
+            InputError: there is no such option, or a value does not fit.
+        """
+        whole = asdict(encoding) if isinstance(encoding, Encoding) else encoding
+        wanted = asdict(make_encoding("tk-instruct", {**whole, **(options or {})}))
+        differing = {
+            name: {option: value for option, value in wanted.items() if value != known[option]}
+            for name, known in ((name, asdict(each)) for name, each in ENCODINGS.items())
+        }
+        return cls(*min(differing.items(), key=lambda found: len(found[1])))
+
     def make(self) -> Encoding:
         """Return the encoding.
 

@@ -68,8 +68,7 @@ from seedstep.recipes.steps import (
 )
 from seedstep.recipes.tasks import TaskProgress as TaskProgress, TaskWatch as TaskWatch
 from seedstep.recipes.tuning import (
-    TuneResult as TuneResult,
-    TuningWatch as TuningWatch,
     tune_model as tune_model,
     tune_model_async as tune_model_async,
 )
+from seedstep.recipes.tuning_records import TuneResult as TuneResult, TuningWatch as TuningWatch

@@ -178,7 +178,7 @@ class TuneKeywords(TypedDict, total=False):
     choose: Literal["ranked", "drawn"]
     draw: Literal["random", "covering"]
     reviewed: StrPath | None
-    encoding: str
+    encoding: Encoding | Mapping[str, Any] | str
     encoding_options: Mapping[str, Any]
     limit_tasks: int | None
     limit_instances: int | None

@@ -10,42 +10,29 @@ Example::
         return StageCall(STEPS, out, settings, partial(work_on_instructions, watch=None))
 
     write_instructions, write_instructions_async = plain_and_async(_write_instructions)
-
-In a notebook, the functions that run stages show progress in the output of the cell that runs them,
-unless they are given a `watch`.
-
-Example::
-
-    watch = NotebookWatch(display)
-    write_instructions("runs/steps", tasks="my_tasks.jsonl", watch=watch)
 """
 
 import inspect
 import os
-import re
-import sys
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial, wraps
 from pathlib import Path
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, get_args
+from typing import Any, Generic, ParamSpec, TypeVar, cast, get_args
 
 import msgspec
 
 from seedstep.data import StrPath, Task, load_tasks, sources_of, task_record
-from seedstep.data.records import as_html, html_table
 from seedstep.errors import InputError
+from seedstep.recipes.notebook import as_keywords, notebook_watch
 from seedstep.recipes.tasks import StageProgress, TaskProgress, TaskWatch, finish, work_on_tasks
 from seedstep.runs import TUNE_CONFIG, Failed, Removed, Run, Stage, StageWork
-from seedstep.runs.blocks import duration
 from seedstep.runs.places import CONFIG, GIVEN, keep_given
 
 __all__ = [
-    "NotebookWatch",
     "StageCall",
     "kept_inputs",
-    "notebook_watch",
     "plain_and_async",
     "work_of",
     "work_on",
@@ -257,135 +244,3 @@ def _remove_unnamed(out: Path, kept: Iterable[Path], new: Iterable[Path]) -> Non
     for folder in new:
         with suppress(OSError):  # something else is there
             folder.rmdir()
-
-
-SHOWN = 5
-"""How many of the last records are shown."""
-
-
-class _Handle(Protocol):
-    """What is displayed, and can be replaced."""
-
-    def update(self, content: Any) -> None:
-        """Replace it."""
-
-
-class _Page:
-    """HTML, as notebooks show it."""
-
-    def __init__(self, html: str) -> None:
-        self._html = html
-
-    def _repr_html_(self) -> str:
-        return self._html
-
-    def __repr__(self) -> str:
-        return "progress"
-
-
-class NotebookWatch:
-    """A watcher that shows a bar, figures and the last records, and replaces them as they change.
-
-    `display` is that of IPython: called with an object and `display_id`, it returns a handle.
-    """
-
-    def __init__(self, display: Callable[..., _Handle]) -> None:
-        self._display = display
-        self._handle: _Handle | None = None
-        self._last: list[tuple[str, str]] = []
-        self._progress: Any = None
-
-    def began(self, progress: Any) -> None:
-        """Show the bar."""
-        self._draw(progress)
-
-    def retired(self, progress: Any, record: Any) -> None:
-        """Show the record, and the new state."""
-        self._last = [*self._last, *_told(progress, record)][-SHOWN:]
-        self._draw(progress)
-
-    def tick(self, progress: Any) -> None:
-        """Show the new state."""
-        self._draw(progress)
-
-    def ended(self) -> None:
-        """Show the last state, without what was under way."""
-        if self._progress is not None:
-            self._draw(self._progress, is_under_way=False)
-
-    def _draw(self, progress: Any, *, is_under_way: bool = True) -> None:
-        self._progress = progress
-        page = _Page(_html(progress, self._last, is_under_way=is_under_way))
-        if self._handle is None:
-            self._handle = self._display(page, display_id=True)
-        else:
-            self._handle.update(page)
-
-
-def _html(progress: Any, last: list[tuple[str, str]], *, is_under_way: bool) -> str:
-    """Return the bar, the figures, the notes of the progress and the last records as HTML."""
-    done = getattr(progress, "finished", None)
-    done = progress.done if done is None else done
-    wanted = progress.settings.tasks if hasattr(progress, "finished") else progress.wanted
-    parts = [f"{done:,} of {wanted:,}", duration(progress.seconds)]
-    left = getattr(progress, "seconds_left", None)
-    if left is not None and done < wanted and is_under_way:
-        parts.append(f"{duration(left)} left")
-    if stats := progress.stats:
-        parts += [stats.under_way] if is_under_way else []
-        parts.append(f"{stats.completion_tokens:,} tokens")
-    bar = f'<progress value="{done}" max="{max(wanted, 1)}"></progress>'
-    notes = [*getattr(progress, "notes", ())]
-    if stopped := getattr(progress, "stopped", None):
-        notes.append(f"stopped: {stopped}")
-    told = "".join(f"<div>{as_html(as_keywords(str(note)))}</div>" for note in notes)
-    return f"{bar} {as_html(' · '.join(parts))}{told}{html_table((), last) if last else ''}"
-
-
-_FLAG = re.compile(r"(`[^`]*`)|(?<![\w-])--([a-z]+(?:-[a-z]+)*)(?: ([A-Z0-9]\w*|drop|again)\b)?")
-"""A command, which stays as it is; or a flag, with a value if it looks like one."""
-
-
-def as_keywords(note: str) -> str:
-    """Return a note with keywords in place of the flags that it names.
-
-    Example::
-
-        >>> as_keywords("--language German asks for it; `show RUN --rejected` lists them")
-        "language='German' asks for it; `show RUN --rejected` lists them"
-    """
-
-    def keyword(found: re.Match[str]) -> str:
-        command, flag, value = found.groups()
-        if command:
-            return str(command)
-        name = flag.replace("-", "_")
-        if not value:
-            return name
-        is_name = value.isupper() or value.isdecimal()
-        return f"{name}={value}" if is_name else f"{name}='{value}'"
-
-    return _FLAG.sub(keyword, note)
-
-
-def _told(progress: Any, record: Any) -> list[tuple[str, str]]:
-    """Return what is told of a record: its id, and what became of it."""
-    if hasattr(record, "candidates"):
-        done = (candidate for candidate in record.candidates if candidate.task)
-        return [(candidate.id, candidate.instruction) for candidate in done]
-    if hasattr(record, "id"):
-        return [(record.id, progress.last)]
-    return []
-
-
-def notebook_watch() -> NotebookWatch | None:
-    """Return a watcher that shows progress, if this is a notebook, or None."""
-    if "ipykernel" not in sys.modules:
-        return None
-    try:
-        from IPython import get_ipython
-        from IPython.display import display
-    except ImportError:
-        return None
-    shell = get_ipython()
-    return NotebookWatch(display) if shell is not None and hasattr(shell, "kernel") else None

@@ -7,129 +7,28 @@ Example::
 """
 
 import asyncio
-import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol, Unpack
+from typing import Any, Unpack
 
-import msgspec
-
-from seedstep.data import StrPath, write_atomically
-from seedstep.encode import ChatFrame, HfTokenizer, ModelSizes, named_layout
-from seedstep.errors import MissingExtraError, ModelError, RunError
-from seedstep.inputs.systems import public_source, training_of
-from seedstep.inputs.tasks import TuningInputs, gather
-from seedstep.llm.checkpoints import computing_type, load_config, load_model, load_tokenizer
+from seedstep.data import StrPath
+from seedstep.encode.settings import Encoding, EncodingChoice
 from seedstep.llm.models import tuned_model
 from seedstep.recipes.keywords import TuneKeywords
+from seedstep.recipes.notebook import notebook_tuning_watch
 from seedstep.recipes.stage_calls import kept_inputs
 from seedstep.recipes.tasks import finish
 from seedstep.recipes.tuning_at_server import tune_at_server
-from seedstep.report.figures import plot_losses
-from seedstep.runs import Run, TuningFiles, stored_settings
+from seedstep.recipes.tuning_here import tune_here
+from seedstep.recipes.tuning_records import TuneResult, TuningWatch
+from seedstep.runs import stored_settings
 from seedstep.runs.tune import require_same_directory
-from seedstep.settings import flatten, make_settings
-from seedstep.stages import TUNE
-from seedstep.stages.tune import about_new_data
-from seedstep.tune import (
-    CHECKPOINTS,
-    PRESETS,
-    EncodedData,
-    EvaluationLoss,
-    MetricsFile,
-    OptimizerStep,
-    Preflight,
-    TuneSettings,
-    TuneWatch,
-    rank_and_processes,
-    survey,
-)
-from seedstep.tune.division import FSDP, join_processes, write_fsdp
-from seedstep.tune.mixing import TRAINING_RECORD, training_record
-from seedstep.tune.openai_jobs import FineTuned, JobWatch
-from seedstep.tune.outputs import require_gguf, write_tuning_card, write_tuning_gguf
-from seedstep.tune.records import keep_frame, kept_frame, require_reporter
+from seedstep.settings import make_settings
+from seedstep.tune import TuneSettings, rank_and_processes
 
-__all__ = ["TuneResult", "TuningWatch", "tune_model", "tune_model_async"]
-
-
-def _write_beside(files: TuningFiles, work: "_Work", *, before: bool) -> tuple[str, ...]:
-    """Write the card, the figure of losses but what was there `before`, and a GGUF file if asked.
-
-    Returns notes on what was left out because an extra is not installed.
-
-    Raises:
-        SeedstepError: a file can't be written; the model is there nevertheless.
-    """
-    write_tuning_card(
-        files.path,
-        work.settings,
-        work.preflight,
-        work.gathered.encodings,
-        model=files.model,
-        metrics=files.metrics,
-    )
-    notes = []
-    is_drawn = before and all((files.path / name).is_file() for name in ("loss.png", "loss.svg"))
-    try:
-        if not is_drawn:
-            plot_losses(files.metrics, files.path / "loss")
-    except MissingExtraError as error:
-        notes.append(f"no picture of the losses: {error}")
-    write_tuning_gguf(files.path, work.settings, model=files.model)
-    return tuple(notes)
-
-
-@dataclass(frozen=True, slots=True)
-class TuneResult:
-    """The result of `tune_model`.
-
-    `left_out` names the data that could not be used, `notes` the files that could not be written
-    besides the model. `model` is the path of the tuned model, None after a dry run or if the tuning
-    was `stopped`. `finished_before` says that an earlier call had finished the tuning. A
-    fine-tuning `job` has no preflight, and its model stays at the server.
-    """
-
-    settings: TuneSettings
-    preflight: Preflight | None
-    left_out: tuple[str, ...]
-    model: Path | None = None
-    job: FineTuned | None = None
-    finished_before: bool = False
-    stopped: bool = False
-    notes: tuple[str, ...] = ()
-
-
-class TuningWatch(TuneWatch, JobWatch, Protocol):
-    """An object with methods that are called as a tuning proceeds, here or at a server."""
-
-    def counted(
-        self, settings: TuneSettings, preflight: Preflight, left_out: tuple[str, ...]
-    ) -> None:
-        """Called before the first step, with the counts of the data."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """Passes calls on to the file of metrics, and to the watch if there is one."""
-
-    metrics: MetricsFile
-    watch: TuningWatch | None
-
-    def stepped(self, step: OptimizerStep) -> None:
-        self.metrics.stepped(step)
-        if self.watch:
-            self.watch.stepped(step)
-
-    def evaluated(self, evaluated: EvaluationLoss) -> None:
-        self.metrics.evaluated(evaluated)
-        if self.watch:
-            self.watch.evaluated(evaluated)
+__all__ = ["tune_model", "tune_model_async"]
 
 
 def tune_model(
@@ -145,7 +44,8 @@ def tune_model(
     `settings` are those of `seedstep.TuneSettings`. With `dry_run` the data are read and counted,
     and nothing is tuned. `stop` is called after each step: when it returns True, the tuning writes
     a checkpoint and ends; the same call continues from there. Several processes (`torchrun`,
-    `accelerate launch`) share the work; only the first writes files and calls `watch`.
+    `accelerate launch`) share the work; only the first writes files and calls `watch`. A notebook
+    shows progress unless there is a `watch`.
 
     Raises:
         InputError: a setting is not known or does not fit, or what it names can't be read.
@@ -161,7 +61,7 @@ def tune_model(
         resolved = make_settings(TuneSettings, _with_stored(path, asked), "settings")
         if _is_job(resolved):
             return finish(_tuned_at_server(path, resolved, watch, dry_run=dry_run))
-        return _tuned_here(path, resolved, watch, stop, dry_run=dry_run)
+        return tune_here(path, resolved, watch, stop, dry_run=dry_run)
 
 
 async def tune_model_async(
@@ -195,7 +95,7 @@ async def tune_model_async(
         def ends() -> bool:
             return cancelled.is_set() or bool(stop and stop())
 
-        call = partial(_tuned_here, path, resolved, watch, ends, dry_run=dry_run)
+        call = partial(tune_here, path, resolved, watch, ends, dry_run=dry_run)
         work = asyncio.ensure_future(asyncio.to_thread(call))
         try:
             return await asyncio.shield(work)
@@ -206,9 +106,12 @@ async def tune_model_async(
 
 
 def _of_first(watch: TuningWatch | None) -> TuningWatch | None:
-    """Return the watcher in the first of several processes, and None in the others."""
+    """Return the watcher in the first of several processes, and None in the others.
+
+    In a notebook, there is one if none is given.
+    """
     rank, _ = rank_and_processes()
-    return None if rank else watch
+    return None if rank else watch or notebook_tuning_watch()
 
 
 def _is_job(settings: TuneSettings) -> bool:
@@ -219,73 +122,10 @@ async def _tuned_at_server(
     path: Path, settings: TuneSettings, watch: TuningWatch | None, *, dry_run: bool
 ) -> TuneResult:
     gathered, job = await tune_at_server(path, settings, watch, dry_run=dry_run)
-    return TuneResult(settings, None, gathered.left_out, job=job)
+    return TuneResult(path, settings, None, gathered.left_out, job=job)
 
 
-def _tuned_here(
-    path: Path,
-    settings: TuneSettings,
-    watch: TuningWatch | None,
-    stop: Callable[[], bool] | None,
-    *,
-    dry_run: bool,
-) -> TuneResult:
-    rank, processes = rank_and_processes()
-    work = _prepared(path, settings, processes)
-    if watch:
-        watch.counted(work.settings, work.preflight, work.gathered.left_out)
-        if work.is_anew:
-            watch.warned(work.is_anew)
-    launch = "" if rank else _launch(path / FSDP, settings.preset, processes, dry_run=dry_run)
-    if watch and launch:
-        watch.warned(launch)
-    tuned = TuneResult(work.settings, work.preflight, work.gathered.left_out)
-    if dry_run:
-        return tuned
-    if work.is_anew and processes > 1:  # the others would take the earlier model for theirs
-        raise RunError(f"{path}: its data or base model have changed", "name another --out")
-    files, asked = TuningFiles(path), flatten(work.settings)
-    with nullcontext() if rank else Run.start(TUNE, path, asked, inputs=work.gathered):
-        before = files.finished
-        if not before and not _train(files, work, watch, stop):
-            return replace(tuned, stopped=True)
-        beside = () if rank else _write_beside(files, work, before=before)
-        notes = () if rank else (*beside, *_about_base(files, work))
-        if not rank and not before:  # the optimiser's state is of no use, and three times as large
-            shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
-    return replace(tuned, model=files.model, finished_before=before, notes=notes)
-
-
-def _launch(file: Path, preset: str | None, processes: int, *, dry_run: bool) -> str:
-    """Write the file that launches a preset on several GPUs. Return how to use it, or ""."""
-    wanted = PRESETS[preset].processes if preset else 1
-    if processes >= wanted:
-        return ""
-    how = f"launch with: accelerate launch --config_file {file} -m seedstep tune ..."
-    if dry_run:
-        how = f"a tuning that is no dry run writes {file} first, to launch it with"
-    else:
-        write_fsdp(file, wanted)
-    return f"the second paper used {wanted} GPUs for this size; {how}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """The data of a tuning, read and counted before the model is loaded.
-
-    `frame` is the text that the chat template writes around a message, if prompts are in it.
-    `is_anew` says that an earlier tuning, on other data or another base, is set aside, if there
-    is one.
-    """
-
-    settings: TuneSettings
-    gathered: TuningInputs
-    tokenizer: Any
-    frame: ChatFrame | None
-    data: EncodedData
-    preflight: Preflight
-    decoder_only: bool
-    is_anew: str = ""
+OPTIONS = "encoding_options"
 
 
 def _with_stored(path: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -293,107 +133,24 @@ def _with_stored(path: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     stored = stored_settings(path)
     if "data" not in asked:
         require_same_directory(path, stored)
+    if isinstance(encoding := asked.get("encoding"), Encoding | Mapping):
+        return _with_whole_encoding(encoding, stored, asked)
     whole = {**stored, **asked}
-    options = "encoding_options"
-    if isinstance(asked.get(options), Mapping):
-        whole[options] = {**stored.get(options, {}), **asked[options]}
+    if isinstance(asked.get(OPTIONS), Mapping):
+        whole[OPTIONS] = {**stored.get(OPTIONS, {}), **asked[OPTIONS]}
     return whole
 
 
-def _prepared(path: Path, settings: TuneSettings, processes: int) -> _Work:
-    _require_device(settings.training.device)
-    require_reporter(settings.training)
-    gathered = gather(settings)
-    tokenizer = load_tokenizer(settings.model.name)
-    config = load_config(settings.model.name)
-    decoder_only = not config.is_encoder_decoder
-    if settings.gguf:
-        require_gguf(config)
-    is_anew = about_new_data(path, settings, gathered)
-    template = str(tokenizer.chat_template)
-    kept = None if is_anew else kept_frame(TuningFiles(path).frame, template)
-    reader = HfTokenizer(tokenizer, frame=kept)
-    data = EncodedData(
-        gathered.mixture,
-        reader,
-        decoder_only=decoder_only,
-        seed=settings.training.seed,
-    )
-    preflight = survey(data, settings.training, processes)
-    data.check(ModelSizes.of(config), settings.training.epochs)
-    in_chat = any(named_layout(used.layout).in_template for used in gathered.encodings.values())
-    frame = reader.chat if in_chat else None
-    return _Work(settings, gathered, tokenizer, frame, data, preflight, decoder_only, is_anew)
+def _with_whole_encoding(
+    encoding: Encoding | Mapping[str, Any], stored: Mapping[str, Any], asked: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the settings where an encoding is given as a whole, not by its name.
 
-
-def _train(
-    files: TuningFiles, work: _Work, watch: TuningWatch | None, stop: Callable[[], bool] | None
-) -> bool:
-    """Train and save the model; return False if the tuning was stopped before its end."""
-    from transformers import logging
-
-    from seedstep.tune.prepare import computes_on_cpu, reporting, save_tuned
-    from seedstep.tune.train import Stopping, tune_decoder, tune_seq2seq
-
-    logging.disable_progress_bar()
-    settings, preflight = work.settings, work.preflight
-    rank, _ = rank_and_processes()
-    if not rank:
-        write_atomically(files.counted, msgspec.json.encode(preflight) + b"\n")
-        if work.frame:
-            keep_frame(files.frame, work.frame, str(work.tokenizer.chat_template))
-    bf16, on_cpu = settings.training.bf16, computes_on_cpu(settings.training)
-    if watch and (note := computing_type(bf16=bf16, on_cpu=on_cpu)[1]):
-        watch.warned(note)
-    reads = join_processes(lora=settings.training.lora, on_cpu=on_cpu)
-    model = load_model(settings.model.name, dtype="float32", empty=not reads)
-    with MetricsFile(files.metrics) as metrics, reporting(settings.training, files.path):
-        tuner = tune_decoder if work.decoder_only else tune_seq2seq
-        tuned = tuner(
-            model,
-            work.tokenizer,
-            work.data,
-            settings.training,
-            files.path,
-            watch=None if rank else _Told(metrics, watch),
-            callbacks=[Stopping(stop)] if stop else [],
-        )
-    if tuned.trainer.state.global_step < tuned.steps:
-        return False
-    save_tuned(
-        tuned.trainer,
-        work.tokenizer,
-        files.model,
-        adapter=files.adapter,
-        dtype=settings.training.save_dtype,
-        end=work.frame.end if work.frame else None,
-        beside={TRAINING_RECORD: _record_of(work)},
-    )
-    return True
-
-
-def _record_of(work: _Work) -> bytes:
-    """Return the record of the training data of a tuning and of its base model."""
-    settings = work.settings
-    sources = map(public_source, settings.data)
-    base = training_of(settings.model.name)
-    return training_record(work.gathered.mixture.training, sources, base).encoded()
-
-
-def _about_base(files: TuningFiles, work: _Work) -> Iterator[str]:
-    """Yield a note where the base model, which was tuned here, was tuned on other data since."""
-    kept, base = files.model / TRAINING_RECORD, work.settings.model.name
-    if training_of(base) and kept.is_file() and kept.read_bytes() != _record_of(work):
-        yield f"{base} was tuned on other data since: tune anew with another --out"
-
-
-def _require_device(device: str) -> None:
-    if find_spec("torch") is None:
-        raise MissingExtraError("tuning", extra="tune")
-    if device == "cuda":
-        import torch  # here, as loading it takes long, and the data may be wrong
-
-        if not torch.cuda.is_available():
-            raise ModelError(
-                "no CUDA device can be used here", "leave --device out, or install torch with CUDA"
-            )
+    It takes the place of the stored one with all its options; one that is the same stays.
+    """
+    whole = {**stored, OPTIONS: {}, **asked}
+    if stored:
+        kept = EncodingChoice(stored["encoding"], stored.get(OPTIONS, {}))
+        if kept.make() == EncodingChoice.of(encoding, asked.get(OPTIONS)).make():
+            whole |= {"encoding": kept.name, OPTIONS: kept.options}
+    return whole

@@ -6,6 +6,7 @@ Example::
     job.model  # the name to ask for
 """
 
+import asyncio
 from pathlib import Path
 
 from seedstep.encode import Encoded, TaskEncoder
@@ -15,7 +16,7 @@ from seedstep.runs import Run
 from seedstep.settings import flatten
 from seedstep.stages import TUNE
 from seedstep.tune import Mixture, TuneSettings
-from seedstep.tune.data import check_chat
+from seedstep.tune.data import ChatSize, check_chat
 from seedstep.tune.openai_jobs import FineTuned, JobSettings, JobWatch, fine_tune
 
 __all__ = ["tune_at_server"]
@@ -32,10 +33,8 @@ async def tune_at_server(
     Raises:
         SeedstepError: with what is wrong and what to do.
     """
-    gathered = gather(settings)
-    examples = _examples(gathered.mixture, settings.training.seed)
+    gathered, examples, size = await asyncio.to_thread(_read, settings)
     told = watch or _Silent()
-    size = check_chat(examples, settings.model.ref.name)
     told.happened(f"{size.examples:,} examples, {size.bytes:,} bytes")
     for fault in gathered.left_out:
         told.warned(f"left out: {fault}")
@@ -43,6 +42,13 @@ async def tune_at_server(
         return gathered, None
     with Run.start(TUNE, out, flatten(settings), inputs=gathered):
         return gathered, await _job(out, settings, examples, told)
+
+
+def _read(settings: TuneSettings) -> tuple[TuningInputs, list[Encoded], ChatSize]:
+    """Return the data, their examples as they are sent, and how large these are."""
+    gathered = gather(settings)
+    examples = _examples(gathered.mixture, settings.training.seed)
+    return gathered, examples, check_chat(examples, settings.model.ref.name)
 
 
 async def _job(

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from seedstep.data import TaskChoice
-from seedstep.encode.settings import EncodingChoice, ExamplesChoice, steps_setting
+from seedstep.encode.settings import Encoding, EncodingChoice, ExamplesChoice, steps_setting
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm.endpoints import addresses_of
 from seedstep.llm.settings import AskedModel
@@ -257,12 +257,18 @@ class TuneSettings(SettingsRecord):
     def complete(cls, values: Mapping[str, Any], source: str) -> Mapping[str, Any]:
         """Return the values with those of the preset added, and with sources read from texts.
 
+        An encoding that is given as a whole becomes a name and the options that differ.
+
         Raises:
-            InputError: there is no such preset, or a source can't be read.
+            InputError: there is no such preset, a source can't be read, or an encoding is none.
         """
         preset = _preset(values.get("preset"), source)
         whole = {**preset, **values}
-        if isinstance(options := values.get("encoding_options"), Mapping):
+        options, encoding = values.get("encoding_options"), values.get("encoding")
+        if isinstance(encoding, Encoding | Mapping):
+            choice = EncodingChoice.of(encoding, options)
+            whole |= {"encoding": choice.name, "encoding_options": choice.options}
+        elif isinstance(options, Mapping):
             whole["encoding_options"] = {**preset.get("encoding_options", {}), **options}
         for name in ("data", "held_out_data"):
             if name in whole:
