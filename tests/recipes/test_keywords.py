@@ -72,9 +72,7 @@ def _kinds(record: type) -> dict[str, Any]:
     """The types of a record's settings, without their bounds, or those that may be given."""
     kinds = {name: found.kind for name, found in table(record).items()}
     bare = get_type_hints(type("Bare", (), {"__annotations__": kinds}))
-    return {
-        name: kind if kind is int else WIDER.get(name, kind) for name, kind in bare.items()
-    }
+    return {name: kind if kind is int else WIDER.get(name, kind) for name, kind in bare.items()}
 
 
 @pytest.mark.parametrize(("given", "records", "function"), KEYWORDS)
