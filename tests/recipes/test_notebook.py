@@ -93,7 +93,7 @@ class TestRuns:
         shutil.copytree(FIXTURES / "bootstrap", "run")
         with open_run("run") as run:
             assert "3 of 3 tasks" in shown(run)
-        assert shown(run) == "run seedstep bootstrap: closed"
+        assert shown(run) == "run seedstep bootstrap: run is closed"
 
 
 class TestScores:

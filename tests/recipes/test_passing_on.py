@@ -1,15 +1,25 @@
 """What one stage made goes on to the next: runs, and the tasks that they return."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import seedstep
-from seedstep import BudgetReached, InputError, Instance, Task, TaskChoice, TaskFiles
+from seedstep import (
+    BudgetReached,
+    InputError,
+    Instance,
+    Run,
+    RunError,
+    Task,
+    TaskChoice,
+    TaskFiles,
+)
 from seedstep.data import evaluation_items
+from seedstep.stages import TUNE
 from support.growing import SIGNS, text_of
 from support.predicting import answered
 from support.scripted_server import Fault, ScriptedServer
@@ -182,3 +192,68 @@ class TestHowTheWorkEnded:
         asked["tasks"] = tmp_path / "set"
         with seedstep.predict(tmp_path / "official", split="test", **asked) as run:
             assert any("limit_instances=N takes another number" in note for note in run.notes)
+
+
+class TestWhatIsNotThere:
+    """Runs say of which stage they are, and what to call in place of what they have not."""
+
+    @pytest.mark.parametrize(
+        ("stage", "call", "told"),
+        [
+            ("predict", lambda run: run.status(), "has no counts of this kind"),
+            ("bootstrap", lambda run: run.entries(), "has no record of each task"),
+            ("steps", lambda run: run.predictions("local"), "has no predictions"),
+        ],
+    )
+    def test_a_run_of_another_stage_says_which_it_is(
+        self, stage: str, call: Callable[[Any], object], told: str, runs: dict[str, Any]
+    ) -> None:
+        with pytest.raises(RunError, match=f"is a run of `seedstep {stage}`, which {told}") as said:
+            call(runs[stage])
+        assert "to_records()" in said.value.remedy
+
+    def test_a_tuning_has_no_tasks(self, tmp_path: Path) -> None:
+        (tmp_path / "tune.yaml").write_text("data: [seeds]\n")
+        run: Any = Run.read(TUNE, tmp_path)
+        with run, pytest.raises(RunError, match="run of `seedstep tune`, which has no tasks"):
+            run.tasks()
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            lambda run: run.tasks(),
+            lambda run: run.status(),
+            lambda run: run.to_records(),
+            lambda run: run.requests(),
+            lambda run: run.spent(),
+        ],
+        ids=["tasks", "status", "records", "requests", "spent"],
+    )
+    def test_a_closed_run_says_that_it_is_closed(
+        self, call: Callable[[Any], object], runs: dict[str, Any]
+    ) -> None:
+        with seedstep.open_run(runs["bootstrap"]) as run:
+            pass
+        with pytest.raises(RunError, match="grown is closed") as said:
+            call(run)
+        assert "open_run(run)" in said.value.remedy
+        assert "closed" in run._repr_html_()
+
+    def test_a_metric_that_was_not_asked_for_is_told_with_those_that_were(
+        self, runs: dict[str, Any]
+    ) -> None:
+        (system,) = seedstep.evaluate_systems(runs["predict"]).systems
+        with pytest.raises(InputError, match=r"no metric 'bleu'.*rouge_l"):
+            system.overall.of("bleu")
+
+    def test_a_run_is_exported_by_its_directory(self, runs: dict[str, Any], tmp_path: Path) -> None:
+        run = runs["bootstrap"]
+        wanted = seedstep.export(run, "alpaca", tmp_path / "run")
+        for number, source in enumerate((run.path, str(run.path))):
+            assert seedstep.export(source, "alpaca", tmp_path / str(number)) == wanted
+            made = [tmp_path / name / "train.jsonl" for name in ("run", str(number))]
+            assert made[0].read_bytes() == made[1].read_bytes()
+        with pytest.raises(InputError, match="run of `seedstep steps`, which has no instances"):
+            seedstep.export(runs["steps"].path, "alpaca", tmp_path / "steps")
+        with pytest.raises(RunError, match="is not a run"):
+            seedstep.export(tmp_path / "nowhere", "alpaca", tmp_path / "none")

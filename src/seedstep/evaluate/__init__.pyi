@@ -2,6 +2,7 @@ from seedstep.data import Prediction as Prediction
 from seedstep.evaluate.metrics import (
     METRICS as METRICS,
     Marks as Marks,
+    Means as Means,
     Metric as Metric,
     PredictionMarker as PredictionMarker,
     PreparedText as PreparedText,
@@ -12,7 +13,6 @@ from seedstep.evaluate.metrics import (
 )
 from seedstep.evaluate.scores import (
     InstanceResult as InstanceResult,
-    Means as Means,
     Reference as Reference,
     Scores as Scores,
     references_of as references_of,

@@ -22,7 +22,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from seedstep.errors import InputError, MissingExtraError
+from seedstep.errors import InputError, MissingExtraError, unknown_name
 from seedstep.text import (
     TOKENIZERS,
     Tokenizer,
@@ -36,10 +36,12 @@ from seedstep.text.tokens import stem
 __all__ = [
     "METRICS",
     "Marks",
+    "Means",
     "Metric",
     "PredictionMarker",
     "PreparedText",
     "ScoredPair",
+    "by_metric",
     "category_metric",
     "check_metrics",
     "compared_metrics",
@@ -138,6 +140,35 @@ METRICS: tuple[Metric, ...] = (
     ),
 )
 """All metrics, in the order of tables. Their categories are those of the English test set."""
+
+
+def by_metric(found: Mapping[str, Made], metric: str) -> Made:
+    """Return what was found by the metric of this name.
+
+    Raises:
+        InputError: there is no such metric.
+    """
+    if metric not in found:
+        raise unknown_name("metric", metric, found)
+    return found[metric]
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """Mean scores, from 0 to 100, over all `instances`, missing and failed ones included."""
+
+    marks: Marks
+    instances: int
+    missing: int
+    failed: int
+
+    def of(self, metric: str) -> float:
+        """Return the score by the metric of this name.
+
+        Raises:
+            InputError: it was not scored by it.
+        """
+        return by_metric(self.marks, metric)
 
 
 def category_metric(category: str, metrics: Sequence[Metric] = METRICS) -> Metric:

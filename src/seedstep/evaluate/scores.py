@@ -27,6 +27,7 @@ from seedstep.errors import InputError
 from seedstep.evaluate.metrics import (
     METRICS,
     Marks,
+    Means,
     Metric,
     PredictionMarker,
     check_metrics,
@@ -38,7 +39,6 @@ from seedstep.text import REFUSED, Tokenizer, is_unasked_refusal
 __all__ = [
     "TRAINED_UNKNOWN",
     "InstanceResult",
-    "Means",
     "Reference",
     "Scores",
     "ScoringSettings",
@@ -139,20 +139,6 @@ class InstanceResult:
     empty: bool = False
     cut: bool = False
     refused: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """Mean scores, from 0 to 100, over all `instances`, missing and failed ones included."""
-
-    marks: Marks
-    instances: int
-    missing: int
-    failed: int
-
-    def of(self, metric: str) -> float:
-        """Return the score by the metric of this name."""
-        return self.marks[metric]
 
 
 @dataclass(frozen=True, slots=True)

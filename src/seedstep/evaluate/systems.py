@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from seedstep.data.records import Tabulated, as_html, html_table
 from seedstep.evaluate.intervals import NOTHING, McNemar, Value, said_of_intervals, shown
-from seedstep.evaluate.metrics import Metric, category_metric
+from seedstep.evaluate.metrics import Metric, by_metric, category_metric
 from seedstep.evaluate.scores import Scores, TrainingOverlap, remarks, remarks_beside
 
 __all__ = [
@@ -57,8 +57,12 @@ class MeanScores:
     cut: int = 0
 
     def of(self, metric: str) -> Value:
-        """Return the score by the metric of this name."""
-        return self.values[metric]
+        """Return the score by the metric of this name.
+
+        Raises:
+            InputError: it was not scored by it.
+        """
+        return by_metric(self.values, metric)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +158,9 @@ class Comparison(Tabulated):
         """Return the difference over all instances by the metric of this name.
 
         Raises:
-            KeyError: the systems were not compared by it.
+            InputError: the systems were not compared by it.
         """
-        return {difference.metric.name: difference for difference in self.differences}[metric]
+        return by_metric({found.metric.name: found for found in self.differences}, metric)
 
     def to_records(self) -> list[dict[str, Any]]:
         """Return the differences as plain rows: over all by each metric, then by category."""

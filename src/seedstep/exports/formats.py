@@ -38,7 +38,8 @@ from seedstep.encode import encode_pair
 from seedstep.errors import InputError, MissingExtraError, RunError, unknown_name
 from seedstep.exports.hub import ExportRow, require_licence
 from seedstep.inputs.labels import without_rejected
-from seedstep.runs import GrownTasks, Run
+from seedstep.runs import GrownTasks, Run, stage_of
+from seedstep.runs.stage import STAGES
 from seedstep.text import script_of
 
 __all__ = [
@@ -105,7 +106,7 @@ class ExportFormat:
 
 
 def export(
-    run: Run[Any, Any, Any],
+    run: Run[Any, Any, Any] | StrPath,
     format: str | ExportFormat,  # noqa: A002 - the name of the flag
     out: StrPath,
     *,
@@ -115,18 +116,23 @@ def export(
 ) -> int:
     """Write a run's finished tasks to the directory `out` and return the number of records.
 
-    `format` is a format, or the name of one in `EXPORT_FORMATS`. `end_of_text` ends each completion
-    of `prompt-completion`; most tuning tools add the one of their model, and the paper's was
-    `<|endoftext|>`. `licence` is the licence of a data set in the format `hub`, which only its
-    maker can choose. Tasks and instances that people rejected in the review `reviewed` are left
-    out.
+    A run may be named by its directory. `format` is a format, or the name of one in
+    `EXPORT_FORMATS`. `end_of_text` ends each completion of `prompt-completion`; most tuning tools
+    add the one of their model, and the paper's was `<|endoftext|>`. `licence` is the licence of a
+    data set in the format `hub`, which only its maker can choose. Tasks and instances that people
+    rejected in the review `reviewed` are left out.
 
     Raises:
         InputError: there is no such format, `hub` has no licence, or the review is of something
             else.
-        RunError: there is nothing to export, `out` has other files, or it can't be written.
+        RunError: `run` is no run or can't be read, there is nothing to export, `out` has other
+            files, or it can't be written.
         MissingExtraError: pyarrow, which writes Parquet, is not installed.
     """
+    if not isinstance(run, Run):
+        more: dict[str, Any] = {"end_of_text": end_of_text, "licence": licence}
+        with _opened(Path(run)) as opened:
+            return export(opened, format, out, reviewed=reviewed, **more)
     chosen = _named(format) if isinstance(format, str) else format
     if chosen.published:
         require_licence(licence)
@@ -143,6 +149,12 @@ def export(
         source = ExportSource(run, tasks, end_of_text, licence, left_out, _cells(run))
         with whole_folder(Path(out), EXPORT_MARKER, {"format": chosen.name}) as folder:
             return chosen.write(source, folder)
+
+
+def _opened(path: Path) -> Run[Any, Any, Any]:
+    """Open a run of any stage for reading; a directory that is none is read as a bootstrap."""
+    name = stage_of(path)
+    return Run.read(STAGES[name if name in STAGES else "bootstrap"], path)
 
 
 def finished_tasks(run: Run[Any, Any, Any]) -> tuple[Task, ...]:

@@ -20,7 +20,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from seedstep.data.files import whole_file
-from seedstep.errors import StoreError, first_line
+from seedstep.errors import RunError, StoreError, first_line
 from seedstep.runs.schema import MIGRATIONS, damage_in
 
 __all__ = [
@@ -132,13 +132,16 @@ class Database:
 
         Raises:
             StoreError: what was read could not be used, as the database is damaged.
+            RunError: the database is closed.
         """
         with self._reading:
-            if self._reader.in_transaction:
+            with _explained(self.path):
+                is_inner = self._reader.in_transaction
+                if not is_inner:
+                    self._reader.execute("BEGIN")
+            if is_inner:
                 yield
                 return
-            with _explained(self.path):
-                self._reader.execute("BEGIN")
             try:
                 yield
             except MAY_BE_DAMAGE as error:
@@ -363,12 +366,14 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """Turn an error of SQLite into a StoreError that says what to do."""
+    """Turn an error of SQLite into a RunError, mostly a StoreError, that says what to do."""
     try:
         yield
     except UnicodeDecodeError:  # in what SQLite says of a damaged schema
         raise StoreError(f"{path} is damaged: its tables have no names", RECOVER) from None
     except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
+            raise RunError(f"{path.parent} is closed", _OPEN_AGAIN) from None
         if columns := str(error).partition(_NOT_UNIQUE)[2]:
             what = f"{path}: a record was written already ({columns} stands for one only)"
             raise StoreError(what, _WRITE_ONCE) from None
@@ -381,6 +386,8 @@ def _explained(path: Path) -> Iterator[None]:
 
 _NOT_UNIQUE = "UNIQUE constraint failed: "
 """What SQLite says before the columns of which a row has the values already."""
+
+_OPEN_AGAIN = "read it inside its `with` block, or open it again: `open_run(run)`"
 
 _WRITE_ONCE = (
     "write each record once: `run.records.left()` has the tasks without one, with their places"

@@ -10,7 +10,6 @@ Example::
             print(entry.task, entry.result.steps)
 """
 
-import sqlite3
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -56,7 +55,7 @@ from seedstep.runs.requests import (
     read_starts,
     reply_notes,
 )
-from seedstep.runs.stage import Stage
+from seedstep.runs.stage import LACKING, Stage
 from seedstep.settings import make_settings, table
 
 if TYPE_CHECKING:
@@ -220,8 +219,6 @@ class Run(OpenDirectory, Tabulated, Generic[S, Inputs, R_co]):
         try:
             with self.snapshot():
                 return f"<div>{title}</div>{blocks_html(self.stage.status(self))}"
-        except sqlite3.ProgrammingError:
-            return f"<div>{title}: closed</div>"
         except SeedstepError as error:
             return f"<div>{title}: {as_html(error.what)}</div>"
 
@@ -334,21 +331,27 @@ class Run(OpenDirectory, Tabulated, Generic[S, Inputs, R_co]):
 
         Raises:
             InputError: the tasks that the stage works on can't be read any more.
+            RunError: they have changed, the stage has none, or the run is closed.
         """
         with self.snapshot():
-            return self.records.tasks()
+            return self._records_with("tasks").tasks()
 
     def entries(self: "Run[Any, Any, _HasEntries[T_co]]") -> T_co:
-        """Return the record of each task, for a stage that makes one for each."""
-        return self.records.entries()
+        """Yield the record of each task, for a stage that makes one for each.
+
+        Raises:
+            RunError: the stage makes none, or the run is closed.
+        """
+        return self._records_with("entries").entries()
 
     def predictions(self: "Run[Any, Any, _HasPredictions[T_co]]", name: str) -> T_co:
         """Return the predictions of a system, for a run of predictions.
 
         Raises:
-            InputError: there is no such system.
+            InputError: there is no such system, or the tasks can't be read any more.
+            RunError: the tasks have changed, the stage makes no predictions, or the run is closed.
         """
-        return self.records.predictions(name)
+        return self._records_with("predictions").predictions(name)
 
     def to_records(self) -> list[dict[str, Any]]:
         """Return what the run has as plain rows, of numbers, texts, lists and dicts.
@@ -356,6 +359,10 @@ class Run(OpenDirectory, Tabulated, Generic[S, Inputs, R_co]):
         A bootstrap has a row for each instance, steps and examples one for each task, a run of
         predictions one for each answer, a judge one for each judged instance, a review one for each
         label, and a tuning one for each step.
+
+        Raises:
+            InputError: what the rows are made of can't be read any more.
+            RunError: it has changed, the database is damaged, or the run is closed.
         """
         with self.snapshot() if self.stage.has_database else nullcontext():
             rows = list(self.stage.rows(self))
@@ -363,9 +370,21 @@ class Run(OpenDirectory, Tabulated, Generic[S, Inputs, R_co]):
         return plain
 
     def status(self: "Run[Any, Any, _HasStatus[T_co]]") -> T_co:
-        """Return the counts, tokens and speed of a bootstrap."""
+        """Return the counts, tokens and speed of a bootstrap.
+
+        Raises:
+            RunError: the run is of another stage, or closed.
+        """
         with self.snapshot():
-            return self.records.status()
+            return self._records_with("status").status()
+
+    def _records_with(self, method: str) -> R_co:
+        """Return the records if they have a method, which not those of all stages have."""
+        if not hasattr(self.records, method):
+            lacking, remedy = LACKING[method]
+            what = f"{self.path} is a run of `seedstep {self.stage.name}`, which has no {lacking}"
+            raise RunError(what, f"{remedy}; `to_records()` has the rows of this run")
+        return self.records
 
 
 def _state(stage: Stage[Any, Any, Any], path: Path) -> tuple[bytes, bool]:

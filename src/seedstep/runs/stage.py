@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from seedstep.runs.tasks import StageWork
 
 __all__ = [
+    "LACKING",
     "LISTS",
     "STAGES",
     "Stage",
@@ -257,6 +258,15 @@ class Stage(Generic[S, Inputs, R]):
         if missing := " and ".join(f"`{name}`" for name, given in wanted.items() if given is None):
             what = f"`seedstep {self.name}` can't ask again for what failed: it has no {missing}"
             raise InputError(what, "leave --failed again out, or give its `Stage` what it lacks")
+
+
+LACKING = {
+    "tasks": ("tasks", "open a run of a stage that makes tasks or works on some"),
+    "entries": ("record of each task", "open a run of `steps`, `examples`, `distill` or `judge`"),
+    "predictions": ("predictions", "open a run of `predict`"),
+    "status": ("counts of this kind", "`seedstep.stages.tell_status(run)` describes every run"),
+}
+"""What runs of some stages have not, by the method of the records that gives it, and a remedy."""
 
 
 class StageTable(Mapping[str, Stage[Any, Any, Any]]):
