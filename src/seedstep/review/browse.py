@@ -27,7 +27,8 @@ from seedstep.review.answers import (
 from seedstep.review.pages import Counting
 from seedstep.runs import Run
 from seedstep.runs.blocks import Block
-from seedstep.runs.database import RECOVER, decode_value
+from seedstep.runs.database import decode_value
+from seedstep.runs.database_errors import RECOVER
 from seedstep.runs.directory import DATABASE
 from seedstep.runs.ledger import COLUMNS, searched_requests, whole_requests
 from seedstep.runs.requests import request_in

@@ -25,7 +25,8 @@ from seedstep.llm import Answer, Request
 from seedstep.llm.endpoints import Endpoint, addresses_of, server_address
 from seedstep.llm.ledgers import LOST, BatchedRequest, Missed, RecordedRequest, SentBatch
 from seedstep.llm.records import Manner
-from seedstep.runs.database import RECOVER, Database, Statement, decode_value
+from seedstep.runs.database import Database, Statement, decode_value
+from seedstep.runs.database_errors import RECOVER
 from seedstep.runs.directory import DATABASE
 from seedstep.runs.ledger import RequestLedger, request_text
 from seedstep.runs.requests import NOTE_SENT

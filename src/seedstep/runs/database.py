@@ -20,12 +20,12 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from seedstep.data.files import whole_file
-from seedstep.errors import RunError, StoreError, first_line
+from seedstep.errors import StoreError, first_line
+from seedstep.runs.database_errors import RECOVER, explained
 from seedstep.runs.schema import MIGRATIONS, damage_in
 
 __all__ = [
     "MAY_BE_DAMAGE",
-    "RECOVER",
     "Database",
     "Statement",
     "convert_value",
@@ -73,7 +73,7 @@ class Database:
             StoreError: the database is damaged, of a newer version of seedstep, locked, or can't be
                 written.
         """
-        with _explained(path):
+        with explained(path):
             if not read_only and not path.exists():
                 _create(path)
             _require_content(path)
@@ -117,7 +117,7 @@ class Database:
         applied = database.rows("PRAGMA user_version")[0][0]
         if applied == len(MIGRATIONS):
             return database
-        with closing(database), _explained(path):
+        with closing(database), explained(path):
             connection = _connect(Path(), "memory")
             database._reader.backup(connection)
             _migrate(connection, Path())
@@ -135,7 +135,7 @@ class Database:
             RunError: the database is closed.
         """
         with self._reading:
-            with _explained(self.path):
+            with explained(self.path):
                 is_inner = self._reader.in_transaction
                 if not is_inner:
                     self._reader.execute("BEGIN")
@@ -172,7 +172,7 @@ class Database:
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """Return all rows of a query."""
-        with _explained(self.path):
+        with explained(self.path):
             return self._reader.execute(query, values).fetchall()
 
     async def write(self, statements: Sequence[Statement]) -> None:
@@ -197,7 +197,7 @@ class Database:
         await loop.run_in_executor(self._thread, self._try_to_grow)
 
     def _try_to_grow(self) -> None:
-        with _explained(self.path):
+        with explained(self.path):
             try:
                 self._writer.execute("BEGIN IMMEDIATE")
                 self._writer.execute("CREATE TABLE room (bytes BLOB)")
@@ -211,7 +211,7 @@ class Database:
         Raises:
             StoreError: the disk is full, or the database can't be written.
         """
-        with _explained(self.path), self._writer:
+        with explained(self.path), self._writer:
             self._writer.execute("BEGIN IMMEDIATE")
             self._writer.executemany(statement, rows)
 
@@ -221,7 +221,7 @@ class Database:
         Raises:
             StoreError: the disk is full, or the database can't be written.
         """
-        with _explained(self.path), self._writer:
+        with explained(self.path), self._writer:
             self._writer.execute("BEGIN IMMEDIATE")
             for statement, values in statements:
                 self._writer.execute(statement, values)
@@ -264,10 +264,6 @@ def _resolve(done: "asyncio.Future[None]", error: BaseException | None) -> None:
 
 
 T = TypeVar("T")
-
-RECOVER = (
-    "the other rows can be read: `sqlite3 run.db .recover` writes them, or put a copy of it back"
-)
 
 
 def decode_value(value: object, kind: type[T], where: str) -> T:
@@ -362,45 +358,3 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         for _, statement in MIGRATIONS[applied:]:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn an error of SQLite into a RunError, mostly a StoreError, that says what to do."""
-    try:
-        yield
-    except UnicodeDecodeError:  # in what SQLite says of a damaged schema
-        raise StoreError(f"{path} is damaged: its tables have no names", RECOVER) from None
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
-            raise RunError(f"{path.parent} is closed", _OPEN_AGAIN) from None
-        if columns := str(error).partition(_NOT_UNIQUE)[2]:
-            what = f"{path}: a record was written already ({columns} stands for one only)"
-            raise StoreError(what, _WRITE_ONCE) from None
-        remedy = next(
-            (remedy for sign, remedy in _REMEDIES if sign in str(error)),
-            "check the disk, which may be full; what was committed is still in the database",
-        )
-        raise StoreError(f"{path}: {error}", remedy) from None
-
-
-_NOT_UNIQUE = "UNIQUE constraint failed: "
-"""What SQLite says before the columns of which a row has the values already."""
-
-_OPEN_AGAIN = "read it inside its `with` block, or open it again: `open_run(run)`"
-
-_WRITE_ONCE = (
-    "write each record once: `run.records.left()` has the tasks without one, with their places"
-)
-
-_REMEDIES = (
-    ("decode to UTF-8", RECOVER),
-    ("malformed JSON", RECOVER),
-    ("integer overflow", RECOVER),
-    ("full", "free some space, then run the same command again to go on"),
-    ("locked", "end the process that uses it, then run the same command again"),
-    ("readonly", "make the directory writable"),
-    ("unable to open", "check the path and its rights"),
-    ("malformed", "it is damaged: recover it with `sqlite3 run.db .recover`, or use a new --out"),
-    ("not a database", "it is damaged or another kind of file: use a new --out"),
-)

@@ -20,7 +20,7 @@ from seedstep.runs import (
     Stage,
     digest,
 )
-from seedstep.runs.database import RECOVER
+from seedstep.runs.database_errors import RECOVER
 from seedstep.runs.directory import DATABASE, open_database, stored_config
 from seedstep.runs.grown import read_grown_tasks
 from seedstep.runs.lists import NO_CHANGES, ListChanges
