@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from seedstep.report.contents import _clock
+from seedstep.report.assembly import _clock
 from seedstep.runs.database import Database
 from support.command_line import seedstep
 from support.growing import grow
