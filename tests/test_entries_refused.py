@@ -3,7 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -35,7 +35,7 @@ class TestSections:
         [
             ([replace(MINE, stages=())], "'mine' is in no report.*stages="),
             ([replace(MINE, stages=("bootstrp",))], "'mine': there is no stage 'bootstrp'.*'boot"),
-            ([replace(MINE, stages="bootstrap")], r"'mine' is a text.*\('bootstrap',\)"),
+            ([replace(MINE, stages=cast("Any", "bootstrap"))], r"'mine' is a text.*\('bootstrap',\)"),
             ([*SECTIONS, replace(MINE, name="sizes")], "two sections are called 'sizes'"),
         ],
     )
