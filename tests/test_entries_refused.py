@@ -35,7 +35,10 @@ class TestSections:
         [
             ([replace(MINE, stages=())], "'mine' is in no report.*stages="),
             ([replace(MINE, stages=("bootstrp",))], "'mine': there is no stage 'bootstrp'.*'boot"),
-            ([replace(MINE, stages=cast("Any", "bootstrap"))], r"'mine' is a text.*\('bootstrap',\)"),
+            (
+                [replace(MINE, stages=cast("Any", "bootstrap"))],
+                r"'mine' is a text.*\('bootstrap',\)",
+            ),
             ([*SECTIONS, replace(MINE, name="sizes")], "two sections are called 'sizes'"),
         ],
     )
