@@ -201,7 +201,8 @@ share of the texts has such letters, or if they have some and common words of an
 English texts that quote a foreign word have fewer."""
 
 _LETTER = late_regex(r"\p{L}")
-_PLAIN = late_regex(r"[A-Za-z]")
+_PLAIN = re.compile("[A-Za-z]")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 _OF_SCRIPT = {name: late_regex(rf"(?V1)[\p{{L}}&&\p{{{name}}}]") for name in NAMES}
 _WORDS = late_regex(r"\p{L}+")
 _WORD = late_regex(r"[\p{L}\p{N}]")
@@ -265,7 +266,11 @@ def script_of(texts: Iterable[str]) -> Script:
     """Return the script in which most letters of the texts are written."""
     texts = list(texts)
     whole = "\n".join(texts)
-    counts = {name: len(found.findall(whole)) for name, found in _OF_SCRIPT.items()}
+    beyond = "".join(_BEYOND_ASCII.findall(whole))
+    if not beyond:
+        return ENGLISH
+    counts = {name: len(found.findall(beyond)) for name, found in _OF_SCRIPT.items()}
+    counts["Latin"] += len(_PLAIN.findall(whole))
     kana = counts["Hiragana"] + counts["Katakana"]
     if kana > KANA * (kana + counts["Han"]):
         counts["Hiragana"], counts["Han"] = kana + counts["Han"], 0
@@ -303,11 +308,9 @@ def _language_by_words(text: str) -> str:
 
 
 def _latin(texts: list[str], whole: str, letters: int) -> Script:
-    foreign = [letter for letter in _OF_SCRIPT["Latin"].findall(whole) if not _PLAIN.match(letter)]
-    with_foreign = sum(
-        any(not _PLAIN.match(letter) for letter in _OF_SCRIPT["Latin"].findall(text))
-        for text in texts
-    )
+    latin = _OF_SCRIPT["Latin"]
+    foreign = latin.findall("".join(_BEYOND_ASCII.findall(whole)))
+    with_foreign = sum(any(map(latin.search, _BEYOND_ASCII.findall(text))) for text in texts)
     few = len(foreign) < FOREIGN_LETTERS * letters or with_foreign < FOREIGN_TEXTS * len(texts)
     if not foreign or (few and _language_by_words(whole) in ("English", "unknown")):
         return ENGLISH
