@@ -39,7 +39,7 @@ from seedstep.report.sections.grown import (
 from seedstep.report.sections.making import losses_section, spending_section, steps_sections
 from seedstep.report.sections.results import results_sections, verdicts_section
 from seedstep.report.statistics import NamedText, NearestText, label_balance, lengths
-from seedstep.runs import Entry, ReplyUsage, RunStatus
+from seedstep.runs import BootstrapStatus, Entry, ReplyUsage
 from seedstep.runs.requests import PAUSE_SECONDS
 from seedstep.steps import ExampleSet, Finding, Judgement, Turn, WrittenSteps
 
@@ -66,7 +66,7 @@ def test_nothing_is_said_about_nothing() -> None:
     assert verdicts_section("rating", ()) is None
     assert text(losses_section({}, {1: math.nan})) == "No step was taken yet."
     assert text(structure_section(Structure(0, Counter()))).startswith("0 of 0 instructions (0%)")
-    status = RunStatus(9, 0, 0, 0, 0, False, {}, {}, {}, None)
+    status = BootstrapStatus(9, 0, 0, 0, 0, False, {}, {}, {}, None)
     assert len(rejections_section(status, (), (), {}).blocks) == 1
 
 

@@ -13,7 +13,7 @@ from seedstep.errors import StoreError
 from seedstep.review.app import make_app
 from seedstep.review.export import export_review
 from seedstep.runs.reviews import OWNER, Review
-from seedstep.stages import open_run, tell_item
+from seedstep.stages import item_blocks, open_run
 from support.reviewing import HOST, ORIGIN, an_item, label_all, make, opened, save, sent
 
 YES = {"correct": "yes", "complete": "yes"}
@@ -341,7 +341,7 @@ def test_the_name_of_who_decides_is_kept_with_the_label(path: Path, tmp_path: Pa
         lines = [json.loads(line) for line in (tmp_path / "labels.jsonl").read_text().splitlines()]
         assert [line["decided_by"] for line in lines[:3]] == ["", "Dana Ng", ""]
     with open_run(path) as run:
-        shown = " ".join(str(block) for block in tell_item(run, "item0001"))
+        shown = " ".join(str(block) for block in item_blocks(run, "item0001"))
         assert "Dana Ng" in shown
 
 

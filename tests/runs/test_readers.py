@@ -15,7 +15,7 @@ from seedstep.errors import StoreError
 from seedstep.runs import database as database_module
 from seedstep.runs.database import Database
 from seedstep.runs.directory import DATABASE
-from seedstep.stages import BOOTSTRAP, tell_item, tell_list, tell_status
+from seedstep.stages import BOOTSTRAP, item_blocks, list_blocks, status_blocks
 from support.growing import grow
 from support.scripted_server import ScriptedServer
 
@@ -67,9 +67,9 @@ def counted(path: Path) -> int:
 
 ANSWERS: dict[str, Callable[[Any, Path], object]] = {
     "tasks": lambda run, out: run.tasks(),
-    "status": lambda run, out: tell_status(run),
-    "list": lambda run, out: tell_list(run),
-    "one": lambda run, out: tell_item(run, run.tasks()[0].id),
+    "status": lambda run, out: status_blocks(run),
+    "list": lambda run, out: list_blocks(run),
+    "one": lambda run, out: item_blocks(run, run.tasks()[0].id),
     "export": lambda run, out: export(run, "superni", out),
     "card": lambda run, out: export(run, "hub", out, licence="cc-by-4.0"),
 }

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from seedstep.runs import Run, RunStatus
+from seedstep.runs import BootstrapStatus, Run
 from seedstep.stages import BOOTSTRAP
 from support.command_line import program
 from support.forking import ForkedProcess, forked
@@ -103,7 +103,7 @@ def forget_hashes(path: Path) -> None:
 class Calm:
     """A run that was never stopped, and its exports."""
 
-    status: RunStatus
+    status: BootstrapStatus
     exports: dict[str, dict[str, bytes]]
 
 

@@ -271,7 +271,7 @@ def test_what_it_would_ask_is_foreseen(made: Path) -> None:
     before = {path: path.read_bytes() for path in made.iterdir() if path.suffix == ".yaml"}
     foreseen = foresee_work(ANSWER, made, {"tasks": "more.jsonl"})
     assert (foreseen.left, foreseen.view.counts) == (1, {"answer": 1})
-    assert "each is asked once" in foreseen.told
+    assert "each is asked once" in foreseen.notes
     assert {path: path.read_bytes() for path in before} == before
     assert foresee_work(ANSWER, None, {**ASKED, "tasks": "more.jsonl"}).left == 3
 

@@ -15,7 +15,7 @@ from seedstep import Task, export, self_instruct
 from seedstep.bootstrap import Generation
 from seedstep.exports import EXPORT_FORMATS
 from seedstep.recipes import BootstrapProgress
-from seedstep.runs import Run, RunStatus
+from seedstep.runs import BootstrapStatus, Run
 from seedstep.stages import BOOTSTRAP
 from support.scripted_server import Fault, Script, ScriptedServer
 
@@ -65,7 +65,7 @@ class Outcome:
     path: Path
     generations: tuple[Generation, ...]
     tasks: tuple[Task, ...]
-    status: RunStatus
+    status: BootstrapStatus
 
     @property
     def counts(self) -> tuple[object, ...]:

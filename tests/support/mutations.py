@@ -44,7 +44,7 @@ from seedstep.review.forms import read_form
 from seedstep.review.labelling import progress
 from seedstep.runs import Run
 from seedstep.runs.reviews import Review, key_of
-from seedstep.stages import open_run, tell_list, tell_status
+from seedstep.stages import list_blocks, open_run, status_blocks
 from seedstep.stages.review import labels_of_review
 from support.made_gguf import gguf
 from support.reviewing import an_item, label_all, make, sent
@@ -113,7 +113,7 @@ def _run(path: Path, kind: str) -> None:
     shutil.copytree(FIXTURES / kind, folder)
     shutil.copy(path, folder / path.name)
     with open_run(folder) as run:
-        for read in (tell_status, tell_list, Run.to_records, Run.requests):
+        for read in (status_blocks, list_blocks, Run.to_records, Run.requests):
             with suppress(SeedstepError):  # one reader's error is not the others'
                 list(read(run))
 

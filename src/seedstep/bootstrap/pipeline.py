@@ -206,15 +206,15 @@ class _Work:
     async def item(self, index: int, shown: Sequence[Task], cell: Cell) -> Generation:
         """Send a generation request, and do everything that follows from its reply."""
         request = self._prompts.generation(shown, self._settings.place.first_draw + index, cell)
-        await self._start.of(index)
-        await self._demand.rises()
-        self._start.passes(index)
+        await self._start.wait_for_turn(index)
+        await self._demand.reserve()
+        self._start.release(index)
         answer = await self._engine.ask(request, (index, 0))
         found = self._read(answer, len(shown) + 1)
         vectors = await self._embed(found, index)
-        await self._turn.of(index)
+        await self._turn.wait_for_turn(index)
         candidates = self._decide(index, answer, found, vectors)
-        self._turn.passes(index)
+        self._turn.release(index)
         self._demand.generated(sum(not candidate.reason for candidate in candidates))
         done = await asyncio.gather(*(self._complete(index, each, cell) for each in candidates))
         failure = answer.detail if isinstance(answer, Failure) else ""

@@ -239,13 +239,13 @@ class Turnstile:
         self._next = first
         self._waiting: dict[int, asyncio.Event] = {}
 
-    async def of(self, index: int) -> None:
+    async def wait_for_turn(self, index: int) -> None:
         """Wait until all items before `index` have passed."""
         if index != self._next:
             await self._waiting.setdefault(index, asyncio.Event()).wait()
 
-    def passes(self, index: int) -> None:
-        """Let the item after `index` pass."""
+    def release(self, index: int) -> None:
+        """Let the item after `index` pass: `index` has passed."""
         self._next = index + 1
         if event := self._waiting.pop(self._next, None):
             event.set()
@@ -263,7 +263,7 @@ class TaskDemand:
         self._missing = wanted
         self._risen = asyncio.Event()
 
-    async def rises(self) -> None:
+    async def reserve(self) -> None:
         """Wait until more tasks are needed, and expect one task from the next request."""
         while self._missing <= 0:
             self._risen.clear()

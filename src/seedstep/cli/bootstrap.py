@@ -241,7 +241,7 @@ def _print_summary(run: "BootstrapRun", progress: "BootstrapProgress") -> None:
 
     console.print()
     status = run.status()
-    print_blocks(stages.tell_status(run))
+    print_blocks(stages.status_blocks(run))
     for task in run.tasks()[-SHOWN_TASKS:]:
         console.print()
         print_blocks(task_blocks(task))
@@ -283,7 +283,7 @@ def _print_foreseen(work: "ForeseenWork") -> None:
     settings, view = work.settings, work.view
     if settings.seeds:
         _print_script(work.seeds, settings)
-    for text in work.told:
+    for text in work.notes:
         console.print(plain(text, style="yellow"), soft_wrap=True)
     titles = ["instructions", "classification", "instances, input-first", "instances, output-first"]
     titles += [request.purpose for request in view.requests[len(titles) :]]

@@ -181,7 +181,7 @@ def run_tasks(
 
     progress = run_to_the_end(watched(), again, place)
     with stages.open_run(place, stage) as run:
-        print_blocks(stages.tell_status(run))
+        print_blocks(stages.status_blocks(run))
         again_of = stage.unanswered or (lambda record: ())
         lacking = sum(bool(again_of(entry.result)) for entry in run.entries())
     if lacking and not progress.stopped:
@@ -317,7 +317,7 @@ def print_requests(titled: "Mapping[str, Request]", style: str) -> None:
 
 def print_foreseen(work: "ForeseenWork", what: str, assumed: str) -> None:
     """Print what a stage would do: what has changed, first prompts, and an estimate for `what`."""
-    for text in work.told:
+    for text in work.notes:
         console.print(plain(text, style="yellow"), soft_wrap=True)
     print_requests({each.purpose: each for each in work.view.requests}, work.settings.style)
     what = f"{what} with {work.settings.model}"

@@ -23,7 +23,7 @@ from seedstep.data.row_forms import ROWS
 from seedstep.errors import InputError
 from seedstep.runs import RequestLine
 from seedstep.runs.requests import request_blocks
-from seedstep.stages import open_run, tell_experiment, tell_item, tell_list, tell_status
+from seedstep.stages import experiment_blocks, item_blocks, list_blocks, open_run, status_blocks
 from seedstep.stages.directories import is_experiment
 from seedstep.text import counted, shortened
 
@@ -38,10 +38,10 @@ def status_command(
     Of an experiment it shows which stages are finished.
     """
     if is_experiment(run):
-        print_blocks(tell_experiment(run))
+        print_blocks(experiment_blocks(run))
         return
     with open_run(run) as opened:
-        print_blocks(tell_status(opened))
+        print_blocks(status_blocks(opened))
 
 
 def show_command(
@@ -59,7 +59,7 @@ def show_command(
 ) -> None:
     """List what a run of any stage has, or show one thing of it with all that led to it."""
     with open_run(run) as opened:
-        blocks = tell_item(opened, name) if name else tell_list(opened, rejected=rejected)
+        blocks = item_blocks(opened, name) if name else list_blocks(opened, rejected=rejected)
     print_blocks(blocks)
 
 

@@ -99,14 +99,14 @@ def show(
 ) -> None:
     """List the instructions of a run, or show one with every turn and what it changed."""
     with stages.open_run(run, stages.STEPS) as opened:
-        print_blocks(stages.tell_item(opened, task) if task else stages.tell_list(opened))
+        print_blocks(stages.item_blocks(opened, task) if task else stages.list_blocks(opened))
 
 
 @app.command()
 def stats(run: Annotated[Path, typer.Argument(help="The run's directory.")]) -> None:
     """Counts and means by category, as in Table 1 of the paper; checks failed, and cost."""
     with stages.open_run(run, stages.STEPS) as opened:
-        print_blocks(stages.tell_status(opened))
+        print_blocks(stages.status_blocks(opened))
 
 
 @app.command()
@@ -151,7 +151,7 @@ def take_over(
     """Take over instructions that people or another tool wrote, and check them."""
     problems = recipes.import_instructions(path, out, **asked)
     with stages.open_run(out, stages.STEPS) as run:
-        print_blocks(stages.tell_status(run))
+        print_blocks(stages.status_blocks(run))
     print_skipped(problems)
 
 
@@ -163,7 +163,7 @@ def take_package(
     """Make a run of the instructions for SUPER-NATURALINSTRUCTIONS that come with seedstep."""
     missing = recipes.take_superni(out, **asked)
     with stages.open_run(out, stages.STEPS) as run:
-        print_blocks(stages.tell_status(run))
+        print_blocks(stages.status_blocks(run))
     if missing:
         console.print(f"{missing:,} tasks have no instruction that comes with seedstep")
 
@@ -222,7 +222,7 @@ def show_examples(
 ) -> None:
     """List the tasks of a run, or show one with its examples and which were chosen."""
     with stages.open_run(run, stages.EXAMPLES) as opened:
-        print_blocks(stages.tell_item(opened, task) if task else stages.tell_list(opened))
+        print_blocks(stages.item_blocks(opened, task) if task else stages.list_blocks(opened))
 
 
 @examples_command.command("export")

@@ -14,7 +14,7 @@ from seedstep.cli.progress import live_bar
 from seedstep.cli.terminal import console, plain
 from seedstep.data import TaskChoice
 from seedstep.data.choice import OFFICIAL_INSTANCES
-from seedstep.infer.likelihood import MeasureSettings
+from seedstep.infer.likelihood import MeasureStepsSettings
 from seedstep.settings import make_settings
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["measure_versions", "select_versions"]
 
 
-@with_settings(MeasureSettings, config=False)
+@with_settings(MeasureStepsSettings, config=False)
 def measure_versions(
     sources: Annotated[
         list[str],

@@ -43,11 +43,11 @@ __all__ = [
     "Statistic",
     "Value",
     "about_intervals",
+    "interval_note",
     "mcnemar",
     "mean_of_tasks",
     "mean_over_tasks",
     "resample",
-    "said_of_intervals",
     "shown",
 ]
 
@@ -103,10 +103,10 @@ def shown(value: Value, digits: int = 1, sign: Literal["-", "+"] = "-") -> str:
 
 def about_intervals(values: Iterable[Value]) -> str:
     """Return "with 95% intervals over tasks", or that values have none as there are few tasks."""
-    return said_of_intervals(any(value.low is not None for value in values))
+    return interval_note(any(value.low is not None for value in values))
 
 
-def said_of_intervals(there: bool) -> str:
+def interval_note(there: bool) -> str:
     """Return "with 95% intervals over tasks", or why there are none."""
     if there:
         return "with 95% intervals over tasks"

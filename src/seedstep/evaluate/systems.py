@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
 from seedstep.data.records import Tabulated, as_html, html_table
-from seedstep.evaluate.intervals import NOTHING, McNemar, Value, said_of_intervals, shown
+from seedstep.evaluate.intervals import NOTHING, McNemar, Value, interval_note, shown
 from seedstep.evaluate.metrics import Metric, by_metric, category_metric
 from seedstep.evaluate.scores import Scores, TrainingOverlap, remarks, remarks_beside
 
@@ -221,7 +221,7 @@ _INTERVAL = re.compile(r"\[[-+]?[\d.]+, [-+]?[\d.]+\]$")
 
 def about_shown(rows: Iterable[Sequence[str]]) -> str:
     """Return "with 95% intervals over tasks" if a cell has one, or why none is there."""
-    return said_of_intervals(any(_INTERVAL.search(cell) for row in rows for cell in row))
+    return interval_note(any(_INTERVAL.search(cell) for row in rows for cell in row))
 
 
 def overall_table(systems: Sequence[EvaluatedSystem]) -> CellTable:

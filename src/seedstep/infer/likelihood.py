@@ -47,7 +47,7 @@ from seedstep.llm.checkpoints import (
 from seedstep.llm.models import either, forms_of
 from seedstep.settings import SEED, Count, Place, SettingsRecord, part, setting
 
-__all__ = ["MeasureSettings", "ScoredTask", "ScoringModel", "open_scoring"]
+__all__ = ["MeasureStepsSettings", "ScoredTask", "ScoringModel", "open_scoring"]
 
 ROOM = 4
 """Tokens of a reference beside those of its text: its end, and a space before it."""
@@ -69,7 +69,7 @@ PAIRS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class MeasureSettings(SettingsRecord):
+class MeasureStepsSettings(SettingsRecord):
     """The settings of `seedstep steps measure`: the model, the tasks, and their instances."""
 
     model: str = setting(

@@ -26,7 +26,7 @@ from seedstep.llm.settings import (
 )
 from seedstep.settings import Count, Place, part, setting
 
-__all__ = ["PROTOCOLS", "Protocol", "SystemKind", "SystemSettings"]
+__all__ = ["PROTOCOLS", "AskingProtocol", "SystemKind", "SystemSettings"]
 
 SystemKind = Literal["baseline", "checkpoint", "server"]
 """The kind of a system: a baseline, a model loaded into this process, or a served model."""
@@ -36,26 +36,26 @@ PREDICTION = Sampling(max_tokens=128)
 
 
 @dataclass(frozen=True, slots=True)
-class Protocol:
+class AskingProtocol:
     """A paper's way to ask systems: its settings, and where the paper describes it."""
 
     section: str
     settings: Mapping[str, Any]
 
 
-PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
+PROTOCOLS: Mapping[str, AskingProtocol] = MappingProxyType(
     {
-        "self-instruct": Protocol(
+        "self-instruct": AskingProtocol(
             "Self-Instruct, Table 4 and released answers: one prompt, no stops, 1,024 tokens",
             MappingProxyType(
                 {"encoding": "self-instruct-fixed", "stop": (), "max_new_tokens": 1024}
             ),
         ),
-        "superni": Protocol(
+        "superni": AskingProtocol(
             "Tk-Instruct's released code: definition and two examples, 1,024 tokens, 128 new ones",
             MappingProxyType({"encoding": "tk-instruct", "max_new_tokens": 128}),
         ),
-        "step-by-step": Protocol(
+        "step-by-step": AskingProtocol(
             "second paper, section 4.2: steps first, two examples, 1,224 tokens, 128 new ones",
             MappingProxyType({"encoding": "steps", "max_new_tokens": 128}),
         ),

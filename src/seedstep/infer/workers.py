@@ -186,7 +186,7 @@ async def in_workers(
     serving: list[asyncio.Task[None]] = []
     try:
         await crew.start(0)
-        crew.job = begun(crew.told) if begun else job
+        crew.job = begun(crew.first_result) if begun else job
         serving += [asyncio.create_task(serve(at)) for at in range(number)]
         served = asyncio.gather(*serving)
         served.add_done_callback(partial(_note_end, results))
@@ -212,7 +212,7 @@ class Crew(Generic[W, R]):
     def __init__(self, job: WorkerJob[W, R], number: int) -> None:
         """There are `number` of them, from 0 on. Each is started when it first has work."""
         self.job = job
-        self.told: Any = None
+        self.first_result: Any = None
         self._number = number
         self._workers: dict[int, _Worker] = {}
         self._loaded: set[int] = set()
@@ -230,7 +230,7 @@ class Crew(Generic[W, R]):
         while True:
             self._workers[number] = worker = _Worker()
             try:
-                self.told = await self._in_thread(partial(worker.ask, beginning, LOADING))
+                self.first_result = await self._in_thread(partial(worker.ask, beginning, LOADING))
             except _LostError as lost:
                 losses += 1
                 _require_few(losses, LOADING, lost)

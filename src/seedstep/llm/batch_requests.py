@@ -227,7 +227,7 @@ class Findings:
         return self.strange[STRANGERS]
 
     @property
-    def told_strange(self) -> str:
+    def unused_lines(self) -> str:
         """What lines were not used, in words."""
         return ", ".join(f"{count:,} {what}" for what, count in self.strange.items())
 

@@ -115,7 +115,7 @@ class BatchWork:
         """
         if found.known or not (found.strangers or (batch.to_file and ended.paths)):
             return ended
-        told = found.told_strange or "it is empty"
+        told = found.unused_lines or "it is empty"
         if batch.to_file:
             raise ModelError(
                 f"{ended.paths[0]} has no result of this batch: {told}",

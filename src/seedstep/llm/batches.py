@@ -299,7 +299,7 @@ class BatchSender:
         for purpose, tokens in found.paid():
             self._account.spent.add(purpose, *tokens, by_batch=True)
         if found.strange:
-            self._stats.tell(f"results of {batch.name} that were not used: {found.told_strange}")
+            self._stats.tell(f"results of {batch.name} that were not used: {found.unused_lines}")
         missing = found.missing(is_try=ended.is_try)
         taken = {key: answer for key, (_, answer) in answers.items()}
         self._hand_over(batch, requests, taken, missing)

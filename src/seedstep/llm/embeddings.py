@@ -130,7 +130,7 @@ async def kept_embeddings(
     engine = Engine(endpoint, ledger, 1)  # which is not opened, so it can't send
     found: dict[str, Embedding] = {}
     for text in texts:
-        if isinstance(answer := engine.kept(_request([text])), Reply):
+        if isinstance(answer := engine.stored_answer(_request([text])), Reply):
             (found[text],) = _unpacked(answer.text, 1)
     return found
 

@@ -166,7 +166,7 @@ class Engine:
         if self._absent and not self._spent.requests:
             raise self._absent
 
-    def kept(self, request: Request) -> Answer | None:
+    def stored_answer(self, request: Request) -> Answer | None:
         """Return the stored answer to a request, or None."""
         return self._ledger.get(self.key(request))
 
@@ -369,7 +369,7 @@ class KeptAnswers(Engine):
     async def ask(self, request: Request, priority: Priority = (0,)) -> Answer:
         """Return the stored answer to a request, or a failure."""
         place = priority[0]
-        answer = self._engine.kept(request)
+        answer = self._engine.stored_answer(request)
         if answer is None:
             self.unanswered.add(place)
         counts = self.missing if answer is None and self._is_first(request) else self.found
@@ -378,7 +378,7 @@ class KeptAnswers(Engine):
 
     def sends(self, request: Request) -> bool:
         """Return whether a request would be sent: there is no answer, and it is the first time."""
-        return self._engine.kept(request) is None and self._is_first(request)
+        return self._engine.stored_answer(request) is None and self._is_first(request)
 
     def _is_first(self, request: Request) -> bool:
         key = self.key(request)

@@ -168,7 +168,7 @@ async def work_on_bootstrap(
     entries = entries_of(filters, own_gates)
     with Run.start(BOOTSTRAP, out, asked, same_model=same_model, entries=entries) as run:
         progress = BootstrapProgress(run.settings, before=run.records.finished())
-        progress.notes += [*filter(None, [run.settings.about_window]), *run.changes.told]
+        progress.notes += [*filter(None, [run.settings.about_window]), *run.changes.messages]
         try:
             await _work(run, progress, watch, filters, own_gates)
         except BudgetReached as reached:

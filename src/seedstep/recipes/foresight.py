@@ -6,7 +6,7 @@ asks is estimated, without the replies that the run has.
 Example::
 
     work = foresee_work(STEPS, Path("runs/steps"), {"tasks": "more_tasks.jsonl"})
-    print(work.told, work.view.counts)
+    print(work.notes, work.view.counts)
 """
 
 from collections.abc import Iterator, Mapping
@@ -69,7 +69,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class ForeseenWork:
-    """What a stage would do to go on: its settings, what it would tell, and what it would ask.
+    """What a stage would do to go on: its settings, notes, and what it would ask.
 
     `left` counts what there is to do. `assumed` says what the estimate goes by, where that depends
     on the run. `seeds` are those of a bootstrap, and `per_minute` the tasks that it finished in a
@@ -77,7 +77,7 @@ class ForeseenWork:
     """
 
     settings: Any
-    told: tuple[str, ...]
+    notes: tuple[str, ...]
     view: Preview
     left: int = 0
     assumed: str = ""
@@ -197,7 +197,7 @@ def foresee_tasks(
         by_batch = asked.get("window", WINDOW_BY_BATCH) if is_new else window
         settings, ahead = replace(run.settings, tasks=left), replies_ahead(run.database)
         view = preview(settings, run.inputs(), by_batch, yields, ahead)
-        told = (*run.changes.told, *_about_budget(run.settings, run.spent(), view))
+        told = (*run.changes.messages, *_about_budget(run.settings, run.spent(), view))
         accepted, good = yields or assumed_yields(run.settings)
         assumed = (
             f"{'as so far, ' if yields else ''}{accepted:.3g} accepted instructions a request, "
@@ -235,7 +235,7 @@ def foresee_work(
         here = {*(task.id for task in tasks_left(run)), *other}
         left = [task for task in run.records.listed() if task.id in here]
         view, _ = finish(still_asked(work, left, engine, Spent()))
-        told = (*run.changes.told, *work.notes, *_about_budget(settings, run.spent(), view))
+        told = (*run.changes.messages, *work.notes, *_about_budget(settings, run.spent(), view))
         return ForeseenWork(settings, told, view, sum(map(work.size, left)))
 
 
@@ -268,7 +268,7 @@ def foresee_predictions(
         work = work_without(system, fit.done - again.places)
         spent, _ = spent_by_model(run, system.settings)
         view = preview_answers(system.settings, work, _answers_of(run, system, again))
-        told = (*plan.changes.told, *system.changes.told, *again.told, *notes, *more)
+        told = (*plan.changes.messages, *system.changes.messages, *again.messages, *notes, *more)
         told += (*_about_budget(system.settings, spent, view),)
         return ForeseenWork(system.settings, told, view, sum(len(each.instances) for each in work))
 

@@ -31,7 +31,7 @@ from seedstep.evaluate.gains import (
     MeasuredVersion,
     opened_measurements,
 )
-from seedstep.infer.likelihood import MeasureSettings, ScoringModel
+from seedstep.infer.likelihood import MeasureStepsSettings, ScoringModel
 from seedstep.infer.workers import in_workers
 from seedstep.inputs import with_steps
 from seedstep.inputs.tasks import candidates_of
@@ -79,7 +79,7 @@ def measure_steps(
     """Measure versions of the instructions of tasks, and write a line for each task to `out`.
 
     `sources` are runs of `seedstep steps`, exported JSON lines, or `superni`. `asked` are settings
-    of `MeasureSettings`. The same call continues measurements that were stopped.
+    of `MeasureStepsSettings`. The same call continues measurements that were stopped.
 
     Raises:
         InputError: a setting or source does not fit, or `out` was begun with others.
@@ -87,7 +87,7 @@ def measure_steps(
         MissingExtraError: the model needs a package that is not installed.
         ModelError: the model is not there, or can't be read.
     """
-    settings = make_settings(MeasureSettings, asked, "settings")
+    settings = make_settings(MeasureStepsSettings, asked, "settings")
     choice = replace(settings.tasks, limit_instances=settings.skip + settings.instances)
     loaded = choice.load().tasks
     tasks = [
@@ -125,7 +125,7 @@ Given = tuple[Task, Sequence[Version]]
 
 
 def _measure_all(
-    settings: MeasureSettings, left: Sequence[Given], keep: Callable[[MeasuredTask, str], None]
+    settings: MeasureStepsSettings, left: Sequence[Given], keep: Callable[[MeasuredTask, str], None]
 ) -> None:
     """Measure tasks, here or in workers, and keep what was measured in their order."""
     if not left:
@@ -156,7 +156,7 @@ def _measure_all(
 class _Measuring:
     """The job of workers that measure."""
 
-    settings: MeasureSettings
+    settings: MeasureStepsSettings
 
     def open(self) -> tuple[None, Callable[[Given, int], Iterator[tuple[MeasuredTask, str]]]]:
         """Load the model; return what measures a task, and says why no prefix is shared."""
@@ -170,7 +170,7 @@ class _Measuring:
 
 
 def _measured(
-    model: ScoringModel, task: Task, versions: Sequence[Version], settings: MeasureSettings
+    model: ScoringModel, task: Task, versions: Sequence[Version], settings: MeasureStepsSettings
 ) -> MeasuredTask:
     encoding = ENCODINGS[settings.encoding]
     found = {}
@@ -188,7 +188,9 @@ def fingerprint(task: Task, kind: StepsKind) -> str:
     return "" if kind == "none" else digest([steps_of(task, kind), kind == "shuffled"])
 
 
-def _header(settings: MeasureSettings, versions: Sequence[Sequence[Version]]) -> MeasuredHeader:
+def _header(
+    settings: MeasureStepsSettings, versions: Sequence[Sequence[Version]]
+) -> MeasuredHeader:
     names = dict.fromkeys(name for found in versions for name, _, _ in found)
     shown = (
         (name, steps, task.id, task.definition, task.steps, task.unrefined_steps, task.instances)

@@ -156,8 +156,8 @@ async def work_on_predictions(
         wanted = sum(len(task.instances) for task in system.tasks)
         progress = PredictProgress(system.settings, name, wanted, counts.predictions)
         progress.problems = run.tasks().problems
-        progress.notes += [*run.changes.told, *system.changes.told, *again.told]
-        if run.changes.any or system.changes.any or again.places:
+        progress.notes += [*run.changes.messages, *system.changes.messages, *again.messages]
+        if run.changes.has_work or system.changes.has_work or again.places:
             progress.notes += _about_work(system, progress)
         progress.notes += [*official, *notes, *_about_steps(system), *_about_examples(system)]
         try:

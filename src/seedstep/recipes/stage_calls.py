@@ -119,18 +119,18 @@ async def work_on(
     same_model: bool = False,
     removed: Removed = "keep",
     failed: Failed = "keep",
-    how: Callable[[Any], StageWork] | None = None,
+    make_work: Callable[[Any], StageWork] | None = None,
 ) -> TaskProgress:
     """Do the work of a stage that makes one record for each task, and return the progress made.
 
-    `how` returns how the tasks of its run are worked on, if that is not as the stage says.
+    `make_work` returns how the tasks of its run are worked on, if that is not as the stage says.
 
     Raises:
         InputError: the stage does not say how, or a setting can't be used. No run is made.
     """
-    how = how or work_of(stage)
+    make_work = make_work or work_of(stage)
     with Run.start(stage, out, asked, same_model=same_model, removed=removed, failed=failed) as run:
-        return await work_on_tasks(run, how(run), watch)
+        return await work_on_tasks(run, make_work(run), watch)
 
 
 def work_of(stage: Stage[Any, Any, Any]) -> Callable[[Any], StageWork]:

@@ -92,7 +92,7 @@ def _write_instructions(
         same_model=same_model,
         removed=removed,
         failed=failed,
-        how=how,
+        make_work=how,
     )
     return StageCall(STEPS, out, settings, work)
 

@@ -192,7 +192,7 @@ async def work_on_tasks(
     found = run.records.listed()
     done = {entry.task: entry.result for entry in run.entries()}
     progress = TaskProgress(run.settings, len(found.tasks), problems=found.problems)
-    progress.notes += [*run.changes.told, *work.notes]
+    progress.notes += [*run.changes.messages, *work.notes]
     left = run.records.left()
     unsure = [
         (place, task) for place, task in enumerate(found.tasks) if task.id in run.changes.unsure
@@ -241,7 +241,7 @@ async def _work(
         share_notes(progress, engine.stats)
         if unsure:
             left = await _compared(run, work, done, left, unsure, engine, spent)
-        if run.changes.any:
+        if run.changes.has_work:
             told = await _to_ask(work, [task for _, task in left], engine, spent)
             progress.notes.append(f"to do: {counted(len(left), run.stage.noun)}{told}")
         _count_done(progress, run.records.listed(), done, work.flaws)

@@ -27,7 +27,7 @@ from seedstep.report.data_files import data_part, is_data
 from seedstep.report.records import Block, Paragraph, ReportPart, Section, Table
 from seedstep.runs import Line, Rows
 from seedstep.settings import flatten
-from seedstep.stages import PREDICT, STAGES, open_run, tell_status
+from seedstep.stages import PREDICT, STAGES, open_run, status_blocks
 
 __all__ = ["check_sections", "parts_of", "split_against"]
 
@@ -199,7 +199,7 @@ def _told(settings: Any) -> tuple[tuple[str, str], ...]:
 def _standing(run: AnyRun) -> Section:
     """Return a section with the output of `seedstep status`, for a stage that names no sections."""
     blocks: list[Block] = []
-    for block in tell_status(run):
+    for block in status_blocks(run):
         if isinstance(block, Rows):
             width = len(block.head) or max((len(row) for row in block.rows), default=0)
             head = block.head or ("",) * width

@@ -94,7 +94,7 @@ class Specimens:
 Block = Paragraph | Table | Chart | Specimens
 
 
-Certainty = Literal["better", "worse", "unsure", "told"]
+Certainty = Literal["better", "worse", "unsure", "none"]
 """Whether the interval of a comparison is above zero, below it, or holds it; `told` where there is
 no comparison."""
 
@@ -110,7 +110,7 @@ class Headline:
 
     asked: str
     found: str
-    certainty: Certainty = "told"
+    certainty: Certainty = "none"
     compares: frozenset[tuple[Path, str]] = frozenset()
 
 

@@ -35,10 +35,10 @@ from seedstep.runs.requests import request_in
 from seedstep.stages import (
     REVIEW,
     JudgedInputs,
+    item_blocks,
     judged_inputs,
     open_run,
-    tell_item,
-    tell_status,
+    status_blocks,
 )
 
 __all__ = ["BrowsedRun"]
@@ -136,7 +136,7 @@ class BrowsedRun:
         """The settings of the run."""
         return self._run.config
 
-    def told(self) -> tuple[Block, ...] | None:
+    def status_blocks(self) -> tuple[Block, ...] | None:
         """Return the blocks that describe the state of the run, as `seedstep status` does.
 
         They are counted in the background, where that takes long: until then it is None, and while
@@ -152,9 +152,9 @@ class BrowsedRun:
 
     def _tell(self) -> tuple[Block, ...]:
         if "predictions" in self.lists:  # whose tasks are read already
-            return tell_status(self._run)
+            return status_blocks(self._run)
         with open_run(self.path) as run:  # a connection of its own: long reads hold up pages
-            return tell_status(run)
+            return status_blocks(run)
 
     def damage(self, error: Exception) -> StoreError:
         """Return the error of a run whose values can't be shown, as `error` says."""
@@ -207,7 +207,7 @@ class BrowsedRun:
         Raises:
             InputError: no task or instance has that name.
         """
-        return tell_item(self._run, name)
+        return item_blocks(self._run, name)
 
     def results(self, wanted: Wanted) -> FoundPage:
         """Find tasks with their records; `group` is a category, `state` is failed or faulty."""

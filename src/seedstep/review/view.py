@@ -154,7 +154,7 @@ async def _home(runs: Runs, request: Request) -> Response:
 async def _run(runs: Runs, request: Request) -> Response:
     run = _chosen(runs, request)
     try:
-        told = await asyncio.to_thread(run.told)
+        told = await asyncio.to_thread(run.status_blocks)
         problem = ""
     except SeedstepError as error:  # inputs that are gone leave the rest to be seen
         told, problem = (), str(error)

@@ -20,7 +20,7 @@ from seedstep.runs.grown import (
     GrownTasks as GrownTasks,
     RejectedInstruction as RejectedInstruction,
     RejectedPair as RejectedPair,
-    RunStatus as RunStatus,
+    BootstrapStatus as BootstrapStatus,
     TaskDetails as TaskDetails,
     Usage as Usage,
     read_grown_tasks as read_grown_tasks,

@@ -229,8 +229,8 @@ class BatchState:
         return self.status in LOST
 
     @property
-    def told(self) -> str:
-        """What the batch is at, in words."""
+    def description(self) -> str:
+        """Where the requests of the batch are, in words."""
         what = f"{self.requests:,} requests"
         if self.is_lost and not self.batch_id:
             where = f"the batch {self.name} at {self.url}"
@@ -256,7 +256,7 @@ def has_open_batches(database: Database, sent_to: Endpoint | None = None) -> boo
 def batch_notes(database: Database) -> list[str]:
     """Return notes on the batches of a run that are under way, or whose answers were lost."""
     batches = read_batches(database)
-    return [batch.told for batch in batches if batch.status is None or batch.is_lost]
+    return [batch.description for batch in batches if batch.status is None or batch.is_lost]
 
 
 def open_batches(path: Path) -> list[str]:

@@ -34,10 +34,10 @@ __all__ = [
     "FILTERS_ENTRY",
     "GATES_ENTRY",
     "BootstrapRun",
+    "BootstrapStatus",
     "GrownTasks",
     "RejectedInstruction",
     "RejectedPair",
-    "RunStatus",
     "TaskDetails",
     "Usage",
     "read_grown_tasks",
@@ -95,7 +95,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class RunStatus:
+class BootstrapStatus:
     """The state of a bootstrap.
 
     `rejected` counts rejected instructions, and `bad_instances` rejected instances, by reason.
@@ -271,7 +271,7 @@ class GrownTasks:
         """Return the number of finished tasks."""
         return self._number("SELECT count(*) FROM candidates WHERE reason = ''")
 
-    def status(self) -> RunStatus:
+    def status(self) -> BootstrapStatus:
         """Return counts, tokens and speed."""
         rejected = self._counts("SELECT reason, count(*) FROM candidates GROUP BY reason")
         instances = self._counts("SELECT reason, count(*) FROM instances GROUP BY reason")
@@ -281,7 +281,7 @@ class GrownTasks:
         )
         labels = "SELECT count(*) FROM candidates WHERE reason = '' AND is_classification"
         finished, running = rejected.pop("", 0), self._run.is_running()
-        return RunStatus(
+        return BootstrapStatus(
             wanted=self._run.settings.tasks,
             finished=finished,
             classification=self._number(labels),

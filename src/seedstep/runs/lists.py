@@ -11,7 +11,7 @@ another draw, as it would be answered alike otherwise. All replies stay.
 Example::
 
     changes = ask_again(run, reconcile(run, before, "keep"))
-    print("\\n".join(changes.told))
+    print("\\n".join(changes.messages))
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -64,7 +64,7 @@ class ListChanges:
     it is not known whether it fits. `list_changed` says that the list is another one. With
     `dropped`, the records of the removed ones are set aside. `failed` had no result and are asked
     again, and `passed_over` has the keys of their requests. `noun` says what they are. `notes` are
-    told, too.
+    among the messages.
     """
 
     changed: tuple[str, ...] = ()
@@ -80,8 +80,8 @@ class ListChanges:
     notes: tuple[str, ...] = ()
 
     @property
-    def told(self) -> list[str]:
-        """What the user is told, by line."""
+    def messages(self) -> list[str]:
+        """What the user is to know, by line."""
         anew = "done again, and the earlier results are kept aside"
         kept = "kept; --removed drop sets them aside"
         gone = f"results are {'set aside' if self.dropped else kept}"
@@ -96,7 +96,7 @@ class ListChanges:
         return [*told, *self.notes]
 
     @property
-    def any(self) -> bool:
+    def has_work(self) -> bool:
         """Whether there may be something to do that was not to be done before."""
         left = (self.changed, self.touched, self.unsure, self.list_changed, self.failed)
         return any(map(bool, left))
@@ -357,8 +357,8 @@ class FailedPredictions:
     statements: tuple[Statement, ...] = ()
 
     @property
-    def told(self) -> tuple[str, ...]:
-        """What the user is told, by line."""
+    def messages(self) -> tuple[str, ...]:
+        """What the user is to know, by line."""
         what = f"{counted(len(self.places), 'failed prediction')}: asked again"
         return (what,) if self.places else ()
 

@@ -41,7 +41,7 @@ __all__ = [
     "read_spent",
     "read_spent_by_model",
     "read_starts",
-    "read_unknown_ends",
+    "read_unknown_finish_reasons",
     "reply_notes",
     "request_blocks",
     "request_in",
@@ -198,7 +198,7 @@ def read_left_out(database: Database) -> dict[str, int]:
     return {row[0]: row[1] for row in database.rows(query)}
 
 
-def read_unknown_ends(database: Database) -> dict[str, int]:
+def read_unknown_finish_reasons(database: Database) -> dict[str, int]:
     """Return the unknown words for the end of a reply, with the number of replies."""
     query = (
         "SELECT finish_reason, count(*) FROM requests WHERE finish_reason IS NOT NULL"
@@ -219,7 +219,7 @@ def reply_notes(database: Database) -> tuple[str, ...]:
     ]
     notes += [
         f"{counted(count, 'request')} ended by '{word}', which is not known: taken as finished"
-        for word, count in read_unknown_ends(database).items()
+        for word, count in read_unknown_finish_reasons(database).items()
     ]
     return tuple(notes)
 

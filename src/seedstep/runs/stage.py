@@ -264,7 +264,7 @@ LACKING = {
     "tasks": ("tasks", "open a run of a stage that makes tasks or works on some"),
     "entries": ("record of each task", "open a run of `steps`, `examples`, `distill` or `judge`"),
     "predictions": ("predictions", "open a run of `predict`"),
-    "status": ("counts of this kind", "`seedstep.stages.tell_status(run)` describes every run"),
+    "status": ("counts of this kind", "`seedstep.stages.status_blocks(run)` describes every run"),
 }
 """What runs of some stages have not, by the method of the records that gives it, and a remedy."""
 

@@ -4,10 +4,10 @@ from seedstep.stages.directories import (
     StageTable as StageTable,
     add_stage as add_stage,
     open_run as open_run,
-    tell_experiment as tell_experiment,
-    tell_item as tell_item,
-    tell_list as tell_list,
-    tell_status as tell_status,
+    experiment_blocks as experiment_blocks,
+    item_blocks as item_blocks,
+    list_blocks as list_blocks,
+    status_blocks as status_blocks,
 )
 from seedstep.stages.distill import DISTILL as DISTILL
 from seedstep.stages.examples import EXAMPLES as EXAMPLES

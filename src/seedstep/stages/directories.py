@@ -47,18 +47,18 @@ __all__ = [
     "StageTable",
     "TableRequest",
     "add_stage",
+    "experiment_blocks",
     "finished_stages",
     "is_experiment",
+    "item_blocks",
     "keep_experiment",
     "keep_finished",
     "keep_plan",
     "kept_experiments",
+    "list_blocks",
     "open_run",
     "planned_stages",
-    "tell_experiment",
-    "tell_item",
-    "tell_list",
-    "tell_status",
+    "status_blocks",
     "unfinished_stages",
 ]
 
@@ -71,7 +71,7 @@ EARLIEST = "bootstrap"
 """The stage of a run whose configuration names no stage. Early versions wrote none."""
 
 
-def tell_status(run: Run[Any, Any, Any]) -> tuple[Block, ...]:
+def status_blocks(run: Run[Any, Any, Any]) -> tuple[Block, ...]:
     """Return blocks that describe the state of a run at this moment."""
     with run.snapshot():
         aside = aside_notes(run.database) if run.stage.has_database else ()
@@ -79,13 +79,13 @@ def tell_status(run: Run[Any, Any, Any]) -> tuple[Block, ...]:
         return (*run.stage.status(run), *notes)
 
 
-def tell_list(run: Run[Any, Any, Any], *, rejected: bool = False) -> tuple[Block, ...]:
+def list_blocks(run: Run[Any, Any, Any], *, rejected: bool = False) -> tuple[Block, ...]:
     """Return blocks that list the records of a run, or the rejected ones, at this moment."""
     with run.snapshot():
         return tuple(run.stage.rejected(run) if rejected else run.stage.listed(run))
 
 
-def tell_item(run: Run[Any, Any, Any], name: str) -> tuple[Block, ...]:
+def item_blocks(run: Run[Any, Any, Any], name: str) -> tuple[Block, ...]:
     """Return blocks that show a record of a run, by its name in the lists, with all details.
 
     Raises:
@@ -281,7 +281,7 @@ def _runs_in(path: Path) -> list[str]:
     return [name for name in names if any((path / name / config).is_file() for config in configs)]
 
 
-def tell_experiment(path: Path) -> Iterator[Block]:
+def experiment_blocks(path: Path) -> Iterator[Block]:
     """Yield blocks that say how far each stage of an experiment is.
 
     Raises:

@@ -15,10 +15,10 @@ from seedstep.llm.checkpoints import public_encoder
 from seedstep.runs import (
     Blocks,
     BootstrapRun,
+    BootstrapStatus,
     Line,
     Rows,
     Rule,
-    RunStatus,
     Words,
     labelled,
     line,
@@ -132,7 +132,7 @@ def show_status(run: BootstrapRun) -> Blocks:
         yield Rows(tuple(_usage(status)), head, "requests")
 
 
-def _headline(run: BootstrapRun, status: RunStatus) -> Line:
+def _headline(run: BootstrapRun, status: BootstrapStatus) -> Line:
     if status.running:
         state = "running"
     else:
@@ -146,7 +146,7 @@ def _headline(run: BootstrapRun, status: RunStatus) -> Line:
     return Line((Words(str(run.path), "bold"), Words(text)))
 
 
-def _counts(run: BootstrapRun, status: RunStatus) -> Iterator[tuple[str, ...]]:
+def _counts(run: BootstrapRun, status: BootstrapStatus) -> Iterator[tuple[str, ...]]:
     yield ("generation requests retired", f"{status.generations:,}")
     yield ("instructions written", f"{status.written:,}")
     share = f"({status.finished / status.written:.0%})" if status.written else ""
@@ -197,7 +197,7 @@ def _merged(merge: Merge) -> Blocks:
         yield line(f"they differ in: {', '.join(merge.differences)}", "warning")
 
 
-def _rejections(status: RunStatus, meanings: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
+def _rejections(status: BootstrapStatus, meanings: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     groups = (("instruction", status.rejected), ("instance", status.bad_instances))
     for what, counts in groups:
         for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
@@ -207,7 +207,7 @@ def _rejections(status: RunStatus, meanings: Mapping[str, str]) -> Iterator[tupl
 GATE_HEAD = ("gate", "instances", "passed", "", "cost", "rejects")
 
 
-def gate_rows(run: BootstrapRun, status: RunStatus) -> Iterator[tuple[str, ...]]:
+def gate_rows(run: BootstrapRun, status: BootstrapStatus) -> Iterator[tuple[str, ...]]:
     """Yield how many instances came to each gate, how many passed it, and what it cost."""
     gates = run.records.gates()
     if not gates:  # what was spent takes long to count
@@ -273,7 +273,7 @@ def left_out(found: Coverage) -> Iterator[str]:
         yield f"'{cell_text(cell)}' {after}"
 
 
-def _usage(status: RunStatus) -> Iterator[tuple[str, ...]]:
+def _usage(status: BootstrapStatus) -> Iterator[tuple[str, ...]]:
     for purpose, usage in status.usage.items():
         mark = " (est.)" if usage.estimated else ""
         yield (

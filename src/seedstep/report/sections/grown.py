@@ -39,11 +39,11 @@ from seedstep.report.statistics import (
 )
 from seedstep.runs import (
     BootstrapRun,
+    BootstrapStatus,
     Entry,
     ExamplesRun,
     RejectedInstruction,
     RejectedPair,
-    RunStatus,
 )
 from seedstep.stages.grown import COVERAGE, coverage_rows, left_out
 from seedstep.steps import ExampleSet, examples_statistics
@@ -181,7 +181,7 @@ def diversity(run: BootstrapRun) -> Section | None:
 
 
 def rejections_section(
-    status: RunStatus,
+    status: BootstrapStatus,
     instructions: Sequence[RejectedInstruction],
     pairs: Sequence[RejectedPair],
     meanings: Mapping[str, str],

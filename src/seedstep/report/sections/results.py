@@ -175,7 +175,7 @@ CERTAIN: Mapping[Certainty, str] = MappingProxyType(
         "better": "Yes, as far as these tasks tell",
         "worse": "No, it does worse",
         "unsure": "Not sure",
-        "told": "",
+        "none": "",
     }
 )
 
