@@ -47,6 +47,7 @@ __all__ = [
     "TuningError",
     "UnreachableError",
     "first_line",
+    "reason_of",
     "short_line",
     "unknown_name",
 ]
@@ -220,3 +221,8 @@ def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, or the name of its class if it has none."""
     lines = str(error).strip().splitlines()
     return short_line(lines[0], MOST_WHAT) if lines else type(error).__name__
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the system's words for an error of it, and of others `first_line`."""
+    return getattr(error, "strerror", None) or first_line(error)

@@ -31,6 +31,7 @@ from seedstep.values import convert_value
 __all__ = [
     "SEED",
     "Count",
+    "NotNegative",
     "Place",
     "Setting",
     "SettingsRecord",
@@ -43,6 +44,7 @@ __all__ = [
 ]
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
+NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 
 SEED = "Seed of every random choice."
 """The help of a seed."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from seedstep import BootstrapSettings, SeedstepError, self_instruct
 from seedstep.errors import InputError, ModelError, NotRecordedError
 from seedstep.llm import Engine, Failure, MemoryLedger, Request, Sampling, open_model
 from seedstep.llm.exchange import LONGEST_REPLY
-from seedstep.llm.ledgers import read_recording
+from seedstep.llm.ledgers import RecordedRequest, read_recording
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP
 from support.command_line import error_reply, seedstep
@@ -320,6 +321,13 @@ def test_a_recording_that_is_not_there_is_named(prepare: Callable[[], None]) -> 
     with pytest.raises(SeedstepError, match=r"^first\.jsonl") as caught:
         read_recording(FILE)
     assert caught.value.remedy.startswith("check the path")
+
+
+def test_a_recorded_request_is_a_request_without_its_purpose() -> None:
+    def told(record: type) -> list[tuple[str, object, object]]:
+        return [(each.name, each.type, each.default) for each in fields(record)]
+
+    assert [("purpose", str, MISSING), *told(RecordedRequest)] == told(Request)
 
 
 def test_a_huge_reply_is_read(server: ScriptedServer) -> None:

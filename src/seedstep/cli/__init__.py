@@ -5,7 +5,6 @@ can correct is printed as a line. A command that is stopped, by a signal or as t
 output goes away, ends in order, and prints how to continue.
 """
 
-import gc
 import os
 import re
 import signal
@@ -34,6 +33,7 @@ from seedstep.cli.terminal import (
 )
 from seedstep.errors import MOST_WHAT, InputError, SeedstepError, short_line
 from seedstep.interruption import let_commands_handle
+from seedstep.lazy import collector_at_rest
 
 __all__ = [
     "COMMANDS",
@@ -107,23 +107,11 @@ def _listed(entry: CommandEntry) -> Any:
     return TyperCommand(entry.name, help=entry.line, rich_help_panel=entry.group)
 
 
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """Let the garbage collector look at nothing: it would take a tenth of an import."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
-
-
 def _load(entry: CommandEntry) -> Any:
     home = f"{__name__}.{entry.module or entry.name}"
     names = (f"{entry.name.replace('-', '_')}_command", "app", "command")
     try:
-        with _without_collection():  # what is imported stays
+        with collector_at_rest():  # what is imported stays
             module = import_module(home)
         found = next(getattr(module, name) for name in names if hasattr(module, name))
     except (ModuleNotFoundError, StopIteration) as error:

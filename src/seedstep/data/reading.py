@@ -21,7 +21,7 @@ from typing import TypeVar
 
 import msgspec
 
-from seedstep.errors import InputError, first_line
+from seedstep.errors import InputError, reason_of
 
 __all__ = [
     "MAX_FILE_BYTES",
@@ -235,8 +235,7 @@ def read_text(path: Path) -> str:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file", "check the path") from None
     except (OSError, ValueError) as error:  # a ValueError where a path can't be one
-        what = getattr(error, "strerror", None) or first_line(error)
-        raise InputError(f"{path}: {what}", "check the path") from None
+        raise InputError(f"{path}: {reason_of(error)}", "check the path") from None
     if len(data) > MOST_BYTES:
         raise InputError(f"{path}: larger than {MOST_BYTES >> 20} MiB", "name a smaller file")
     try:

@@ -18,12 +18,10 @@ Example::
         ...
 """
 
-import gc
 import re
 from codecs import BOM_UTF8
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +32,7 @@ from seedstep.data.reading import MAX_FILE_BYTES, BadLine, decode_json, not_utf8
 from seedstep.data.records import Example, Problem, Task, TaskFiles, placed, raise_first
 from seedstep.data.seeds import TextOrTexts, WrittenExample, WrittenInstance, WrittenTask, task_of
 from seedstep.errors import InputError
+from seedstep.lazy import collector_at_rest
 from seedstep.text import shortened
 
 __all__ = [
@@ -134,7 +133,7 @@ def collect(found: Iterable[Task | Problem], *, skip_bad: bool) -> TaskFiles:
     """
     tasks: list[Task] = []
     problems: list[Problem] = []
-    with _collector_at_rest():
+    with collector_at_rest():
         for task_or_problem in found:
             if isinstance(task_or_problem, Task):
                 tasks.append(task_or_problem)
@@ -145,21 +144,6 @@ def collect(found: Iterable[Task | Problem], *, skip_bad: bool) -> TaskFiles:
     if not skip_bad:
         raise_first(problems, "or add --skip-bad to go on without them")
     return TaskFiles(tuple(tasks), tuple(problems))
-
-
-@contextmanager
-def _collector_at_rest() -> Iterator[None]:
-    """Keep Python's collector of cycles off, which takes half of the time of reading many tasks.
-
-    It would look at all records again and again, and none is in a cycle.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def load_file(path: Path, *, any_steps: bool = False) -> tuple[bytes, WrittenTask | BadLine]:

@@ -27,7 +27,7 @@ from msgspec import Meta
 from seedstep.data import TaskChoice
 from seedstep.encode.layouts import named_layout
 from seedstep.errors import InputError, unknown_name
-from seedstep.settings import SEED, Place, SettingsRecord, part, setting
+from seedstep.settings import SEED, NotNegative, Place, SettingsRecord, part, setting
 
 __all__ = [
     "ENCODINGS",
@@ -49,7 +49,6 @@ __all__ = [
 StepsKind = Literal["none", "refined", "unrefined", "shuffled"]
 """Which step-by-step instruction of the task is used."""
 
-Number = Annotated[int, Meta(ge=0)]
 Tokens = Annotated[int, Meta(ge=2)]
 
 
@@ -69,8 +68,8 @@ class Encoding:
     layout: str = setting("tk-instruct", "How the parts of a prompt are put together.")
     task_name: bool = setting(False, "The task's name in a prompt.")
     definition: bool = setting(True, "The task's definition in a prompt.")
-    positive: Number = setting(2, "Positive examples in a prompt.")
-    negative: Number = setting(0, "Negative examples in a prompt.")
+    positive: NotNegative = setting(2, "Positive examples in a prompt.")
+    negative: NotNegative = setting(0, "Negative examples in a prompt.")
     explanations: bool = setting(False, "Explanations in the examples.")
     steps: StepsKind = setting(
         "none",

@@ -22,14 +22,13 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from seedstep.errors import InputError, MissingExtraError, unknown_name
+from seedstep.errors import InputError, MissingExtraError, first_line, unknown_name
 from seedstep.text import (
     TOKENIZERS,
     Tokenizer,
     latin_tokens,
     normal_answer,
     rouge_l_and_1,
-    single_spaced,
 )
 from seedstep.text.tokens import stem
 
@@ -304,11 +303,10 @@ def load_tokenizer(name: str) -> Tokenizer:
     try:
         loaded = _load(tokenizers.Tokenizer, Path(name))
     except Exception as error:  # tokenizers raises nothing more special
-        reason = single_spaced(str(error))[:200] or type(error).__name__
         remedy = (
             f"name unicode, a directory that holds its {FILE}, or an id on the hub such as gpt2"
         )
-        raise InputError(f"tokenizer '{name}': {reason}", remedy) from None
+        raise InputError(f"tokenizer '{name}': {first_line(error)}", remedy) from None
     loaded.no_truncation()
     loaded.no_padding()
 

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
 from types import MappingProxyType
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -47,6 +48,7 @@ __all__ = [
     "EXAMPLES_FORMATS",
     "STEPS_FORMATS",
     "ExamplesFormat",
+    "RunFormat",
     "StepsFormat",
     "accepted_entries",
     "export_examples",
@@ -57,6 +59,7 @@ __all__ = [
 ]
 
 
+Write = TypeVar("Write")
 Rejected = Collection[tuple[str, str]]
 """Tasks with the texts of instructions that people rejected."""
 
@@ -170,19 +173,25 @@ def _line(entry: Entry[WrittenSteps], model: str) -> bytes:
     return msgspec.json.encode(line) + b"\n"
 
 
-@dataclass(frozen=True, slots=True)
-class StepsFormat:
-    """A format for step-by-step instructions.
+@dataclass(frozen=True)  # with slots, Python 3.11 can't make a record by its alias
+class RunFormat(Generic[Write]):
+    """A format for what a run made. `unit` is the word for its records.
 
-    `write` is called with a run, a path and what people rejected, and returns the number of records
-    that it wrote, and the number of tasks left out without an instruction. `unit` is the word for
-    records.
+    `write` writes them, and returns how many it wrote, and how many tasks it left out as the run
+    made nothing for them.
     """
 
     name: str
     meaning: str
     unit: str
-    write: Callable[[StepsRun, Path, Rejected], tuple[int, int]]
+    write: Write
+
+
+StepsFormat = RunFormat[Callable[[StepsRun, Path, Rejected], tuple[int, int]]]
+"""A format for step-by-step instructions; `write` takes a run, a path and what people rejected."""
+
+ExamplesFormat = RunFormat[Callable[[ExamplesRun, Choose, Path], tuple[int, int]]]
+"""A format for tasks with generated examples; `write` takes a run, which to use and a path."""
 
 
 STEPS_FORMATS: Mapping[str, StepsFormat] = MappingProxyType(
@@ -205,20 +214,6 @@ STEPS_FORMATS: Mapping[str, StepsFormat] = MappingProxyType(
     }
 )
 """All formats, by name."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExamplesFormat:
-    """A format for tasks with generated examples.
-
-    `write` is called with a run, which examples to use and a path; it returns the number of records
-    that it wrote, and that of the tasks left out without examples. `unit` is the word for records.
-    """
-
-    name: str
-    meaning: str
-    unit: str
-    write: Callable[[ExamplesRun, Choose, Path], tuple[int, int]]
 
 
 def export_examples(run: ExamplesRun, choose: Choose, name: str, out: Path) -> tuple[int, int]:

@@ -18,10 +18,9 @@ from contextlib import asynccontextmanager
 from dataclasses import astuple, dataclass, replace
 from itertools import chain
 from math import isfinite
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
 from seedstep.data import Instance, Task, TaskChoice
 from seedstep.encode import (
@@ -45,7 +44,7 @@ from seedstep.llm.checkpoints import (
     on_device,
 )
 from seedstep.llm.models import either, forms_of
-from seedstep.settings import SEED, Count, Place, SettingsRecord, part, setting
+from seedstep.settings import SEED, Count, NotNegative, Place, SettingsRecord, part, setting
 
 __all__ = ["MeasureStepsSettings", "ScoredTask", "ScoringModel", "open_scoring"]
 
@@ -84,7 +83,7 @@ class MeasureStepsSettings(SettingsRecord):
         ),
         instances_seed=None,
     )
-    skip: Annotated[int, Meta(ge=0)] = setting(
+    skip: NotNegative = setting(
         0,
         "Leave out the first N instances of each task, which an evaluation uses. `steps select` "
         "requires it.",

@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from seedstep.errors import InputError, ModelError
+from seedstep.errors import InputError, ModelError, first_line
 from seedstep.llm.budget import NO_LIMITS, UNPRICED, Budget, Pricing, Spent
 from seedstep.llm.checkpoints import (
     PURPOSE,
@@ -260,7 +260,7 @@ class _EmbeddingWire(Wire):
             read = msgspec.json.decode(data, type=_Body)
             rows = _rows(read.data, len(texts))
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            detail = f"no embeddings: {str(error)[:200]}"
+            detail = f"no embeddings: {first_line(error)}"
             raise Retryable("malformed_reply", detail, 200) from None
         counted = (read.usage and read.usage.prompt_tokens) or 0
         is_count = 0 < counted < MOST_TOKENS

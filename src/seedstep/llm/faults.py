@@ -28,7 +28,7 @@ from urllib.parse import quote
 from seedstep.errors import BudgetReached, DeniedError, ModelError, SeedstepError, UnreachableError
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.records import Sender
-from seedstep.text import single_spaced
+from seedstep.text import shortened, single_spaced
 
 __all__ = [
     "OVERLOADED",
@@ -116,8 +116,7 @@ class ServerError:
 
 def cleaned(text: str, key: str) -> str:
     """Return a server's explanation, cleaned and cut, so that it may be shown and stored."""
-    text = storable(without_key(text, key))
-    return text if len(text) <= 300 else text[:300] + "…"
+    return shortened(storable(without_key(text, key)), 300)
 
 
 def storable(text: str) -> str:

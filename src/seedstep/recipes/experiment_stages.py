@@ -186,21 +186,17 @@ def filled(where: str, words: Sequence[object], values: Values) -> Iterator[str]
 
     A word that is `{name}` for a value with commas is one word, as any other.
     """
-
-    def value_of(match: re.Match[str]) -> str:
-        if match[1] not in values:
-            raise unknown_name("value", match[1], values, where)
-        return values[match[1]] or ""
-
     for written in words:
         text = text_of(written)
         if text is None:
             continue
-        named = [values.get(match[1]) or "" for match in VALUE.finditer(text)]
-        _require_word(where, text, len(text) + sum(map(len, named)))
-        word = VALUE.sub(value_of, text)
+        names = [match[1] for match in VALUE.finditer(text)]
+        for name in names:
+            if name not in values:
+                raise unknown_name("value", name, values, where)
+        word = filled_with(where, text, values)
         _require_word(where, word, len(word))
-        if word or not named:
+        if word or not names:
             yield word
 
 

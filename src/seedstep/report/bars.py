@@ -14,6 +14,7 @@ from seedstep.evaluate.systems import Difference
 from seedstep.report.records import Chart, Table, number
 from seedstep.report.statistics import Histogram
 from seedstep.report.style import LIGHT, NARROW_ROW, SERIES, is_narrow, label, name_rows
+from seedstep.runs.blocks import most_frequent_first
 
 __all__ = [
     "bar_chart",
@@ -39,7 +40,7 @@ ROWS = 100
 
 def bar_chart(name: str, title: str, counts: Mapping[str, int], head: tuple[str, str]) -> Chart:
     """Return a chart of the 15 highest counts, the highest first; its table has the 100 highest."""
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    ordered = most_frequent_first(counts)
     drawn = ordered[:BARS]
 
     def draw(figure: Any) -> None:

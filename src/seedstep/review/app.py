@@ -23,7 +23,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from seedstep.data.reviews import standing
-from seedstep.errors import InputError, SeedstepError, StoreError, first_line
+from seedstep.errors import InputError, SeedstepError, StoreError, reason_of
 from seedstep.review.labelling import item_view, progress_of, save_row
 from seedstep.review.owner import Endpoint, owner_routes
 from seedstep.review.pages import (
@@ -83,7 +83,7 @@ def free_socket(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError, TypeError, ValueError) as error:  # no port, no name
         if found:
             found.close()
-        why = getattr(error, "strerror", None) or first_line(error).rstrip(".")
+        why = reason_of(error).rstrip(".")
         remedy = "name another --port, or stop what uses it"
         raise InputError(f"can't listen on {host}, port {port}: {why}", remedy) from None
     return found

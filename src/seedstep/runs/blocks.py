@@ -10,7 +10,7 @@ Example::
     '12:05'
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +28,7 @@ __all__ = [
     "duration",
     "labelled",
     "line",
+    "most_frequent_first",
 ]
 
 Look = Literal["", "bold", "dim", "good", "warning", "error", "added", "removed"]
@@ -78,6 +79,11 @@ def line(text: str, look: Look = "") -> Line:
 def labelled(label: str, text: str, look: Look = "bold") -> Line:
     """Return a line of a label and a text."""
     return Line((Words(f"{label}: ", look), Words(text)))
+
+
+def most_frequent_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return names with their counts, the highest first, equal ones in the order of the names."""
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
 def duration(seconds: float) -> str:

@@ -23,7 +23,7 @@ from seedstep.runs import (
     labelled,
     line,
 )
-from seedstep.runs.blocks import duration
+from seedstep.runs.blocks import duration, most_frequent_first
 from seedstep.runs.merges import Merge, merge_of
 from seedstep.runs.requests import request_blocks
 from seedstep.text import script_of
@@ -200,7 +200,7 @@ def _merged(merge: Merge) -> Blocks:
 def _rejections(status: BootstrapStatus, meanings: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     groups = (("instruction", status.rejected), ("instance", status.bad_instances))
     for what, counts in groups:
-        for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        for reason, count in most_frequent_first(counts):
             yield (what, reason, f"{count:,}", meanings.get(reason, ""))
 
 

@@ -11,7 +11,7 @@ Example::
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -19,14 +19,13 @@ from seedstep.data.reviews import LabelRow, ReviewItem, standing_labels
 from seedstep.errors import InputError
 from seedstep.runs import Blocks, Line, Rows, Rule, Run, Stage, has_rows, labelled, line
 from seedstep.runs.reviews import OWNER, Review
-from seedstep.settings import Count, SettingsRecord, setting
+from seedstep.settings import Count, NotNegative, SettingsRecord, setting
 
 if TYPE_CHECKING:
     from seedstep.evaluate.people import StandingLabels
 
 __all__ = ["REVIEW", "ReviewRun", "ReviewSettings", "Version", "labels_of_review", "standing_rows"]
 
-Number = Annotated[int, msgspec.Meta(ge=0)]
 Version = Literal["refined", "unrefined", "both"]
 
 
@@ -47,7 +46,7 @@ class ReviewSettings(SettingsRecord):
         (), "Which systems of the runs. Default: all.", flags=("--name",)
     )
     sample: Count | None = setting(None, "Number of items, drawn at random. Default: all.")
-    shared: tuple[Number, ...] = setting(
+    shared: tuple[NotNegative, ...] = setting(
         (),
         "Number of items that all raters see, or one number for each run and version; the rest is "
         "dealt out. Default: all raters see all.",

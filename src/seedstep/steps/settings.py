@@ -16,7 +16,16 @@ from seedstep.data import TaskChoice
 from seedstep.llm import Budget, Sampling, resolve_base_url
 from seedstep.llm.endpoints import require_address
 from seedstep.llm.settings import AskedModel, AskingSettings, sampling_setting
-from seedstep.settings import SEED, Count, Place, SettingsRecord, change_settings, part, setting
+from seedstep.settings import (
+    SEED,
+    Count,
+    NotNegative,
+    Place,
+    SettingsRecord,
+    change_settings,
+    part,
+    setting,
+)
 
 __all__ = ["ExamplesSettings", "ImportSettings", "StepsSettings", "SuperniSettings"]
 
@@ -78,7 +87,7 @@ class StepsSettings(AskingSettings):
         "full (the paper's five turns), or none (the first only, and no repairs unless a number of "
         "them is given), which is the paper's ablation of refining.",
     )
-    repairs: Annotated[int, msgspec.Meta(ge=0)] = setting(
+    repairs: NotNegative = setting(
         2,
         "Further turns, at the most, that ask to correct what the checks found; in completion "
         "style new draws. The version with the fewest faults is kept. "

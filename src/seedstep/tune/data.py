@@ -45,6 +45,7 @@ __all__ = [
     "Preflight",
     "SizedData",
     "TokenPairs",
+    "UseEncoders",
     "chat_lines",
     "check_chat",
     "rank_and_processes",
@@ -116,7 +117,7 @@ class EncodedData:
         self._tokenizer = tokenizer
         self._decoder_only = decoder_only
         self._seed = seed
-        self._encoders: dict[tuple[str, Encoding], TaskEncoder] = {}
+        self._encoders = UseEncoders(tokenizer)
         self._epoch: tuple[int, TokenPairs] | None = None
         self._held_out: TokenPairs | None = None
 
@@ -148,16 +149,26 @@ class EncodedData:
     def _encoded(self, uses: Sequence[Use], epoch: int) -> TokenPairs:
         pairs = TokenPairs([(use.task.id, use.instance.id) for use in uses])
         for use in uses:
-            encoded = self._encoder(use).encode(use.instance, seed=self._seed, epoch=epoch)
+            encoded = self._encoders.of(use).encode(use.instance, seed=self._seed, epoch=epoch)
             pair = tokenize(encoded, self._tokenizer, decoder_only=self._decoder_only)
             pairs.add(pair, encoded.dropped)
         return pairs
 
-    def _encoder(self, use: Use) -> TaskEncoder:
+
+class UseEncoders:
+    """The encoders of the tasks of examples. Each is made at its first use."""
+
+    def __init__(self, tokenizer: TextTokenizer | None = None) -> None:
+        """Without a `tokenizer` nothing is cut."""
+        self._tokenizer = tokenizer
+        self._made: dict[tuple[str, Encoding], TaskEncoder] = {}
+
+    def of(self, use: Use) -> TaskEncoder:
+        """Return the encoder of an example."""
         key = use.task.id, use.encoding
-        if key not in self._encoders:
-            self._encoders[key] = TaskEncoder(use.task, use.encoding, self._tokenizer)
-        return self._encoders[key]
+        if key not in self._made:
+            self._made[key] = TaskEncoder(use.task, use.encoding, self._tokenizer)
+        return self._made[key]
 
 
 def _differs(use: Use) -> bool:

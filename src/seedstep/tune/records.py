@@ -19,13 +19,12 @@ import msgspec
 from seedstep.data import BadLine, read_jsonl, write_atomically
 from seedstep.encode import ChatFrame, TokenPair
 from seedstep.errors import MissingExtraError, RunError
-from seedstep.settings import SEED, Count, setting
+from seedstep.settings import SEED, Count, NotNegative, setting
 
 __all__ = [
     "CHECKPOINTS",
     "EvaluationLoss",
     "MetricsFile",
-    "NotNegative",
     "OptimizerStep",
     "TrainedModel",
     "Training",
@@ -38,7 +37,6 @@ __all__ = [
     "require_reporter",
 ]
 
-NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 CHECKPOINTS = "checkpoints"

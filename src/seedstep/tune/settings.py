@@ -22,8 +22,8 @@ from seedstep.encode.settings import Encoding, EncodingChoice, ExamplesChoice, s
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm.endpoints import addresses_of
 from seedstep.llm.settings import AskedModel
-from seedstep.settings import Count, Place, SettingsRecord, part, setting
-from seedstep.tune.records import NotNegative, Share, Training
+from seedstep.settings import Count, NotNegative, Place, SettingsRecord, part, setting
+from seedstep.tune.records import Share, Training
 from seedstep.values import plain_paths
 
 __all__ = ["PRESETS", "Preset", "TuneSettings", "TuneSource", "make_source", "source_of"]

@@ -45,6 +45,7 @@ from seedstep.runs import (
     RejectedInstruction,
     RejectedPair,
 )
+from seedstep.runs.blocks import most_frequent_first
 from seedstep.stages.grown import COVERAGE, coverage_rows, left_out
 from seedstep.steps import ExampleSet, examples_statistics
 from seedstep.text import counted
@@ -258,7 +259,7 @@ def _rejected(
         return []
     head = ("reason", what)
     blocks: list[Block] = [bar_chart(f"rejected-{what}", f"Rejected {what}", counts, head)]
-    for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+    for reason, count in most_frequent_first(counts):
         items = tuple(specimen for name, specimen in examples if name == reason)
         summary = f"{reason}: {meanings.get(reason, '')} ({len(items)} of {count:,})"
         blocks.append(Specimens(summary, items))
