@@ -1,6 +1,7 @@
 from seedstep.encode.budget import ModelSizes as ModelSizes
 from seedstep.encode.encoder import (
     TaskEncoder as TaskEncoder,
+    TaskEncoders as TaskEncoders,
     TokenLengths as TokenLengths,
     Totals as Totals,
     encode_task as encode_task,

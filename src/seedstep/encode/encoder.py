@@ -39,7 +39,7 @@ from seedstep.encode.settings import (
 )
 from seedstep.encode.tokenizers import tokenize
 
-__all__ = ["TaskEncoder", "TokenLengths", "Totals", "encode_task", "measure"]
+__all__ = ["TaskEncoder", "TaskEncoders", "TokenLengths", "Totals", "encode_task", "measure"]
 
 
 def encode_task(
@@ -166,6 +166,22 @@ class TaskEncoder:
         dropped = replace(_dropped(parts, kept), cut_tokens=lost, target_tokens=over)
         limits = (self._encoding.max_source, self._encoding.max_target)
         return Encoded(self._task.id, instance.id, prompt, target, dropped, limits=limits)
+
+
+class TaskEncoders:
+    """The encoders of several tasks. Each is made at its first use."""
+
+    def __init__(self, tokenizer: TextTokenizer | None = None) -> None:
+        """Without a tokenizer nothing is dropped or cut."""
+        self._tokenizer = tokenizer
+        self._made: dict[tuple[str, Encoding], TaskEncoder] = {}
+
+    def of(self, task: Task, encoding: Encoding) -> TaskEncoder:
+        """Return the encoder of a task."""
+        key = task.id, encoding
+        if key not in self._made:
+            self._made[key] = TaskEncoder(task, encoding, self._tokenizer)
+        return self._made[key]
 
 
 def _shrinking(kept: KeptElements) -> Iterator[KeptElements]:

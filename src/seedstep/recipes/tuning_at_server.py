@@ -9,14 +9,14 @@ Example::
 import asyncio
 from pathlib import Path
 
-from seedstep.encode import Encoded
+from seedstep.encode import Encoded, TaskEncoders
 from seedstep.inputs.tasks import TuningInputs, gather
 from seedstep.llm import open_model
 from seedstep.runs import Run
 from seedstep.settings import flatten
 from seedstep.stages import TUNE
 from seedstep.tune import Mixture, TuneSettings
-from seedstep.tune.data import ChatSize, UseEncoders, check_chat
+from seedstep.tune.data import ChatSize, check_chat
 from seedstep.tune.openai_jobs import FineTuned, JobSettings, JobWatch, fine_tune
 
 __all__ = ["tune_at_server"]
@@ -65,8 +65,11 @@ async def _job(
 
 def _examples(mixture: Mixture, seed: int) -> list[Encoded]:
     """Return the examples of the first epoch, uncut, as the server has its own tokenizer."""
-    encoders = UseEncoders()
-    return [encoders.of(use).encode(use.instance, seed=seed) for use in mixture.training]
+    encoders = TaskEncoders()
+    return [
+        encoders.of(use.task, use.encoding).encode(use.instance, seed=seed)
+        for use in mixture.training
+    ]
 
 
 class _Silent:

@@ -24,9 +24,8 @@ import msgspec
 from seedstep.encode import (
     Dropped,
     Encoded,
-    Encoding,
     ModelSizes,
-    TaskEncoder,
+    TaskEncoders,
     TextTokenizer,
     TokenPair,
     named_layout,
@@ -45,7 +44,6 @@ __all__ = [
     "Preflight",
     "SizedData",
     "TokenPairs",
-    "UseEncoders",
     "chat_lines",
     "check_chat",
     "rank_and_processes",
@@ -117,7 +115,7 @@ class EncodedData:
         self._tokenizer = tokenizer
         self._decoder_only = decoder_only
         self._seed = seed
-        self._encoders = UseEncoders(tokenizer)
+        self._encoders = TaskEncoders(tokenizer)
         self._epoch: tuple[int, TokenPairs] | None = None
         self._held_out: TokenPairs | None = None
 
@@ -149,26 +147,12 @@ class EncodedData:
     def _encoded(self, uses: Sequence[Use], epoch: int) -> TokenPairs:
         pairs = TokenPairs([(use.task.id, use.instance.id) for use in uses])
         for use in uses:
-            encoded = self._encoders.of(use).encode(use.instance, seed=self._seed, epoch=epoch)
+            encoded = self._encoders.of(use.task, use.encoding).encode(
+                use.instance, seed=self._seed, epoch=epoch
+            )
             pair = tokenize(encoded, self._tokenizer, decoder_only=self._decoder_only)
             pairs.add(pair, encoded.dropped)
         return pairs
-
-
-class UseEncoders:
-    """The encoders of the tasks of examples. Each is made at its first use."""
-
-    def __init__(self, tokenizer: TextTokenizer | None = None) -> None:
-        """Without a `tokenizer` nothing is cut."""
-        self._tokenizer = tokenizer
-        self._made: dict[tuple[str, Encoding], TaskEncoder] = {}
-
-    def of(self, use: Use) -> TaskEncoder:
-        """Return the encoder of an example."""
-        key = use.task.id, use.encoding
-        if key not in self._made:
-            self._made[key] = TaskEncoder(use.task, use.encoding, self._tokenizer)
-        return self._made[key]
 
 
 def _differs(use: Use) -> bool:
