@@ -21,7 +21,8 @@ from seedstep.bootstrap import (
     InstructionFilter,
     RawInstance,
 )
-from seedstep.bootstrap.filters import check_filters, sift_instances
+from seedstep.bootstrap.filters import check_filters
+from seedstep.bootstrap.sifting import sift_instances
 from seedstep.cli import app
 from seedstep.data import Example
 from seedstep.encode import (
@@ -102,8 +103,9 @@ class TestAFilter:
         assert re.search(r"rejected: even \(\d+ letters\)", seedstep("show", grown, name).out)
 
     def test_the_run_goes_on_with_it_only(self, grown: Path) -> None:
-        with ScriptedServer() as server, pytest.raises(RunMismatchError, match="filters"):
+        with ScriptedServer() as server, pytest.raises(RunMismatchError) as told:
             self_instruct(grown, **asked_of(server, tasks=4))
+        assert told.value.remedy.startswith("pass the same `filters=` from Python, and leave the")
 
     def test_it_comes_in_its_place(self) -> None:
         reply = CandidateReply("Sort them.", (RawInstance("b a", "a b"), RawInstance("b", "")))

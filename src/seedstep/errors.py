@@ -145,8 +145,16 @@ class RunBusyError(RunError):
     """Another process works on the run directory."""
 
 
-def _same_model_remedy(differences: Sequence[tuple[str, object, object]], another: str) -> str:
-    if not {key for key, _, _ in differences} <= {
+_FROM_PYTHON = {"filters": "`filters=`", "own_gates": "`own_gates=`"}
+"""What a run has that no flag names, and how it is passed from Python."""
+
+
+def _mismatch_remedy(differences: Sequence[tuple[str, object, object]], another: str) -> str:
+    keys = {key for key, _, _ in differences}
+    if own := " and ".join(argument for key, argument in _FROM_PYTHON.items() if key in keys):
+        others = ", and leave the other settings out," if keys - _FROM_PYTHON.keys() else ""
+        return f"pass the same {own} from Python{others} to go on, or name another {another}"
+    if not keys <= {
         "base_url",
         "judge_base_url",
         "gate_base_urls",
@@ -179,7 +187,7 @@ class RunMismatchError(RunError):
         )
         super().__init__(
             f"{run} was started with other settings ({keys})",
-            _same_model_remedy(differences, another)
+            _mismatch_remedy(differences, another)
             or f"leave these settings out to go on with the run, or name another {another}",
         )
         self.differences = tuple(differences)

@@ -41,7 +41,11 @@ def test_check_seeds_names_the_filters_that_refuse_a_seed_by_line(tmp_path: Path
         (11, "instruction", "too_long"),
     ]
     assert len(seeds.tasks) == 10
-    assert seeds.problems[5].message == "not_novel (ROUGE-L 0.86 with seed_1)"
+    messages = [problem.message for problem in seeds.problems]
+    assert messages[5] == "not_novel (ROUGE-L 0.86 with seed_1)"
+    assert messages[2] == 'write_a_program (starts with "Write a program")'
+    assert messages[6] == "output_repeats_input (the output is the input)"
+    assert seeds.problems[0].remedy == "write it in 4 words or more"
 
 
 def test_check_seeds_lets_other_languages_start_with_any_letter(tmp_path: Path) -> None:

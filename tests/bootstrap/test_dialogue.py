@@ -8,11 +8,12 @@ import pytest
 import yaml
 
 from seedstep import BootstrapSettings, Instance, Task, seed_tasks
-from seedstep.bootstrap.filters import FILTERS, instruction_fault, sift_instances
+from seedstep.bootstrap.filters import FILTERS
 from seedstep.bootstrap.instances import RawInstance
 from seedstep.bootstrap.pool import Pool
 from seedstep.bootstrap.prompting import DialoguePrompts, make_prompts
 from seedstep.bootstrap.rules import CandidateReply, too_hard
+from seedstep.bootstrap.sifting import instruction_fault, sift_instances
 from seedstep.errors import RunMismatchError
 from seedstep.llm import Request
 from seedstep.prompts import exchanges, fingerprint

@@ -7,13 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedstep.bootstrap.filters import (
-    FILTERS,
-    instruction_fault,
-    sift_instances,
-)
+from seedstep.bootstrap.filters import FILTERS
 from seedstep.bootstrap.instances import RawInstance, labeled_inputs, worked_examples
 from seedstep.bootstrap.rules import CandidateReply, is_statement
+from seedstep.bootstrap.sifting import instruction_fault, sift_instances
 from seedstep.data import Instance, seed_tasks
 from seedstep.prompts import demonstrations
 

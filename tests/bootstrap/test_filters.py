@@ -10,15 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seedstep import BootstrapSettings, Instance, Task
-from seedstep.bootstrap.filters import (
-    SiftedInstances,
-    instruction_fault,
-    sift_instances,
-)
 from seedstep.bootstrap.instances import RawInstance
 from seedstep.bootstrap.pool import Pool, is_novel
 from seedstep.bootstrap.records import RejectedInstance
 from seedstep.bootstrap.rules import KEYWORDS, CandidateReply
+from seedstep.bootstrap.sifting import SiftedInstances, instruction_fault, sift_instances
 from seedstep.novelty import Neighbor
 from seedstep.text import lcs_f1
 

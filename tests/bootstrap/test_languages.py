@@ -11,8 +11,8 @@ import yaml
 
 from seedstep import Task
 from seedstep.bootstrap import BootstrapSettings, check_seeds, tell_script
-from seedstep.bootstrap.filters import instruction_fault
 from seedstep.bootstrap.prompting import make_prompts
+from seedstep.bootstrap.sifting import instruction_fault
 from seedstep.data import load_tasks, seed_tasks
 from seedstep.errors import InputError
 from seedstep.exports import EXPORT_FORMATS

@@ -1,4 +1,4 @@
-"""The table of the bootstrap's filters, and the functions that apply them.
+"""The table of the bootstrap's filters, which `seedstep.bootstrap.sifting` applies.
 
 A filter has a name, which is the reason of its rejections, a meaning, and a rule (Self-Instruct,
 section 2.2; the rules are in `seedstep.bootstrap.rules`). `FILTERS` has all filters, in the order
@@ -9,56 +9,49 @@ in which they are applied. To add a filter of your own, pass it with them::
 
 Example::
 
-    >>> instruction_fault("Draw a cat.", english=True)
-    ('too_short', '3 words')
+    >>> REASONS["too_short"]
+    '3 words or fewer'
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import TypeVar
 
 from seedstep.bootstrap import rules
-from seedstep.bootstrap.records import RejectedInstance
 from seedstep.bootstrap.rules import CandidateReply, Found
-from seedstep.data import Instance
 from seedstep.errors import InputError
-from seedstep.text import count_words, is_refusal, loops, script_of, unicode_tokens
+from seedstep.text import count_words, is_refusal, loops, unicode_tokens
 
 __all__ = [
     "FILTERS",
     "REASONS",
-    "Fault",
     "Filter",
     "InstanceFilter",
     "InstructionFilter",
-    "SiftedInstances",
     "changed_filters",
     "check_filters",
-    "instruction_fault",
     "reasons_of",
-    "sift_instances",
 ]
-
-Fault = tuple[str, str]
-"""A named reason, and a detail for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Scope:
-    """In which runs a filter is applied.
+    """In which runs a filter is applied, and what helps where it rejects.
 
     One that is `english_only` is applied in runs in English only. One that is `extra` is not from
     the paper; it is not applied if the setting `extra_filters` is False. With a `style`, it is
     applied in this prompt style only. One that is not `for_seeds` is not applied when seeds are
-    checked.
+    checked. `seed_remedy` says what to do about a seed that it rejects, and `advice` what helps a
+    run in which it rejects most; both may be left out.
     """
 
     english_only: bool = False
     extra: bool = False
     style: str | None = None
     for_seeds: bool = True
+    seed_remedy: str = ""
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +62,8 @@ class InstructionFilter(_Scope):
     instruction that it rejects. `find` is called with the instruction, and returns whether to
     reject it. `in_other_languages`, if given, replaces `find` in runs that are not in English, and
     `as_released` in runs with the fidelity "released". `english_only`, `extra`, `style` and
-    `for_seeds` say in which runs it is applied.
+    `for_seeds` say in which runs it is applied, `seed_remedy` and `advice` what helps where it
+    rejects.
     """
 
     name: str
@@ -97,7 +91,6 @@ class InstanceFilter(_Scope):
 
 
 Filter = InstructionFilter | InstanceFilter
-F = TypeVar("F", InstructionFilter, InstanceFilter)
 
 
 def _words(text: str) -> int:
@@ -111,20 +104,33 @@ _of_an_instruction = partial(
 _of_an_answer = partial(InstanceFilter, extra=True, style="dialogue", for_seeds=False)
 """Filters of what very small models write."""
 
+_TEXTS_NOT_TASKS = (
+    "The model writes texts in place of tasks: another --prompt-style or model helps."
+)
+
 FILTERS: tuple[Filter, ...] = (
     InstructionFilter(
         "too_short",
         "3 words or fewer",
         lambda text: rules.too_short(len(text.split())),
         in_other_languages=lambda text: rules.too_short(_words(text)),
+        seed_remedy="write it in 4 words or more",
+        advice="The model writes less than a task: another --prompt-style or model helps.",
     ),
     InstructionFilter(
         "too_long",
         "more than 150 words",
         lambda text: rules.too_long(len(text.split())),
         in_other_languages=lambda text: rules.too_long(_words(text)),
+        seed_remedy="write it in 150 words or fewer",
+        advice=_TEXTS_NOT_TASKS,
     ),
-    InstructionFilter("keyword", "speaks of images, files or the like", rules.keyword),
+    InstructionFilter(
+        "keyword",
+        "speaks of images, files or the like",
+        rules.keyword,
+        seed_remedy="speak of what can be done with text alone",
+    ),
     InstructionFilter(
         "write_a_program",
         'starts with "Write a program"',
@@ -139,12 +145,14 @@ FILTERS: tuple[Filter, ...] = (
         "starts with a non-ASCII character",
         rules.starts_with_non_ascii,
         english_only=True,
+        seed_remedy="reword it; for seeds that are not in English, --tokens unicode",
     ),
     InstructionFilter(
         "refusal",
         "the model refuses to write tasks",
         is_refusal,
         extra=True,
+        advice="The model refuses: another model or other seeds help.",
     ),
     InstructionFilter(
         "statement",
@@ -152,6 +160,8 @@ FILTERS: tuple[Filter, ...] = (
         rules.is_statement,
         english_only=True,
         extra=True,
+        seed_remedy="write what is to be done",
+        advice=_TEXTS_NOT_TASKS,
     ),
     InstructionFilter(
         "repeats_demonstration",
@@ -290,88 +300,3 @@ def check_filters(filters: Sequence[Filter]) -> None:
 def changed_filters(filters: Sequence[Filter]) -> dict[str, str] | None:
     """Return the meanings of filters by name, or None if the filters are those of `FILTERS`."""
     return None if tuple(filters) == FILTERS else {entry.name: entry.meaning for entry in filters}
-
-
-def instruction_fault(
-    text: str,
-    filters: Iterable[Filter] = FILTERS,
-    *,
-    english: bool,
-    extra: bool = True,
-    fidelity: str = "paper",
-    style: str = "",
-) -> Fault | None:
-    """Apply the filters of instructions, and return the fault, or None if there is none.
-
-    If the run is not in `english`, words are counted in every script, and an instruction may start
-    with a non-ASCII character. With `extra`, filters beyond the paper's are applied, too, those of
-    the prompt style `style` among them. Novelty is not checked here.
-    """
-    for entry in _applied(filters, InstructionFilter, style, extra=extra, english=english):
-        find = entry.find if english else entry.in_other_languages or entry.find
-        if fidelity == "released" and entry.as_released:
-            find = entry.as_released
-        if found := find(text):
-            return entry.name, _detail(found)
-    return None
-
-
-def _applied(
-    filters: Iterable[Filter], kind: type[F], style: str, *, extra: bool, english: bool
-) -> Iterator[F]:
-    """Yield the filters of a kind that are applied in such a run."""
-    for entry in filters:
-        left_out = (entry.extra and not extra) or (entry.english_only and not english)
-        if isinstance(entry, kind) and not left_out and entry.style in (None, style):
-            yield entry
-
-
-def _detail(found: str | bool) -> str:
-    return found if isinstance(found, str) else ""
-
-
-@dataclass(frozen=True, slots=True)
-class SiftedInstances:
-    """The good instances of a task, and the rejected ones."""
-
-    instances: tuple[Instance, ...]
-    rejected: tuple[RejectedInstance, ...]
-
-
-def sift_instances(
-    reply: CandidateReply,
-    filters: Iterable[Filter] = FILTERS,
-    *,
-    english: bool = True,
-    fidelity: str = "paper",
-    extra: bool = True,
-    style: str = "",
-) -> SiftedInstances:
-    """Divide the instances of a reply into good and rejected ones, in the order of the reply.
-
-    Two outputs for the same non-empty input reject both (paper), or all instances (released).
-    With `extra`, filters beyond the paper's are applied too, those of the prompt style `style`
-    among them; if the run is not in `english`, those for English are not.
-    """
-    faults: dict[int, Fault] = {}
-    left = list(range(len(reply.instances)))
-    for entry in _applied(filters, InstanceFilter, style, extra=extra, english=english):
-        find = entry.find
-        if fidelity == "released" and entry.as_released:
-            find = entry.as_released
-        asked = CandidateReply(reply.instruction, tuple(reply.instances[number] for number in left))
-        for place, number in enumerate(left):
-            if entry.by_words and script_of([asked.instances[place].output]).a_word:
-                continue
-            if found := find(asked, place):
-                faults[number] = entry.name, _detail(found)
-        left = [number for number in left if number not in faults]
-    good = (reply.instances[number] for number in left)
-    bad = ((reply.instances[number], *faults[number]) for number in sorted(faults))
-    return SiftedInstances(
-        tuple(Instance(instance.input, (instance.output,)) for instance in good),
-        tuple(
-            RejectedInstance(instance.input, instance.output, name, detail)
-            for instance, name, detail in bad
-        ),
-    )

@@ -16,19 +16,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from seedstep.bootstrap.filters import (
-    FILTERS,
-    Fault,
-    Filter,
-    SiftedInstances,
-    check_filters,
-    instruction_fault,
-    sift_instances,
-)
+from seedstep.bootstrap.filters import FILTERS, Filter, check_filters
 from seedstep.bootstrap.instances import RawInstance
 from seedstep.bootstrap.records import RejectedInstance
 from seedstep.bootstrap.rules import CandidateReply, same_wording, too_hard
 from seedstep.bootstrap.settings import BootstrapSettings
+from seedstep.bootstrap.sifting import Fault, SiftedInstances, instruction_fault, sift_instances
 from seedstep.data import Instance, Task
 from seedstep.data.choice import generator
 from seedstep.errors import ModelError

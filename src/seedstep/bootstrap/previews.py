@@ -17,16 +17,13 @@ from types import MappingProxyType
 from typing import Literal
 
 from seedstep.bootstrap.axes import parse_axes
-from seedstep.bootstrap.filters import (
-    FILTERS,
-    instruction_fault,
-    sift_instances,
-)
+from seedstep.bootstrap.filters import FILTERS
 from seedstep.bootstrap.instances import RawInstance
 from seedstep.bootstrap.pool import Pool, is_novel
 from seedstep.bootstrap.prompting import make_prompts
 from seedstep.bootstrap.rules import CandidateReply
 from seedstep.bootstrap.settings import PAPER_THRESHOLD, BootstrapSettings
+from seedstep.bootstrap.sifting import instruction_fault, sift_instances
 from seedstep.bootstrap.steering import Steering
 from seedstep.data import Problem, SeedFile, Task, read_seeds
 from seedstep.llm import Preview, Tokens, tokens_of
@@ -63,16 +60,7 @@ def _line(problem: Problem) -> int:
     return problem.line
 
 
-REMEDIES = MappingProxyType(
-    {
-        "too_short": "write it in 4 words or more",
-        "too_long": "write it in 150 words or fewer",
-        "keyword": "speak of what can be done with text alone",
-        "starts_with_non_ascii": "reword it; for seeds that are not in English, --tokens unicode",
-        "statement": "write what is to be done",
-    }
-)
-"""What to do about the fault of a seed's instruction. What is not here is to be reworded."""
+_KNOWN = {entry.name: entry for entry in FILTERS}
 
 
 def _filter_problems(
@@ -82,8 +70,8 @@ def _filter_problems(
     index = NoveltyIndex(TOKENIZERS[tokens])
     for task, line in zip(seeds.tasks, seeds.lines, strict=True):
         if fault := instruction_fault(task.definition, _FOR_SEEDS, english=english):
-            message = f"{fault[0]} ({fault[1]})" if fault[1] else fault[0]
-            remedy = REMEDIES.get(fault[0], "reword it")
+            message = f"{fault[0]} ({fault[1] or _KNOWN[fault[0]].meaning})"
+            remedy = _KNOWN[fault[0]].seed_remedy or "reword it"
             if english and script.tokens == "unicode":
                 remedy = f"use --tokens unicode, as the seeds are written in {script.name}"
             elif script.a_word and fault[0].startswith("too_"):
@@ -97,7 +85,9 @@ def _filter_problems(
         found = tuple(RawInstance(given.input, given.output) for given in task.instances)
         asked = CandidateReply(task.definition, found)
         for bad in sift_instances(asked, _FOR_SEEDS, english=english).rejected:
-            yield Problem(seeds.path, line, "instances", bad.reason, "correct the instance")
+            message = f"{bad.reason} ({bad.detail or _KNOWN[bad.reason].meaning})"
+            remedy = _KNOWN[bad.reason].seed_remedy or "correct the instance"
+            yield Problem(seeds.path, line, "instances", message, remedy)
 
 
 def assumed_yields(settings: BootstrapSettings) -> tuple[float, float]:

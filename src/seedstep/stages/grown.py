@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from seedstep.bootstrap import Candidate
+from seedstep.bootstrap import FILTERS, Candidate
 from seedstep.bootstrap.axes import cell_text
 from seedstep.bootstrap.gates import draws_of, purpose_of, undecided_reason
 from seedstep.bootstrap.steering import TRIES, Coverage
@@ -44,18 +44,13 @@ __all__ = [
 
 ADVICE: Mapping[str, str] = MappingProxyType(
     {
+        **{entry.name: entry.advice for entry in FILTERS if entry.advice},
         "not_novel": "The model repeats the seeds, or itself: more varied seeds, --axes, a higher "
         "--temperature or another model help.",
         "same_meaning": "The model repeats the seeds, or itself, in other words: more "
         "varied seeds, --axes, a higher --temperature or another model help.",
         "contaminated": "The model writes what the evaluation sets hold: another model helps, or "
         "seeds about something else.",
-        "too_short": "The model writes less than a task: another --prompt-style or model helps.",
-        "too_long": "The model writes texts in place of tasks: another --prompt-style or model "
-        "helps.",
-        "statement": "The model writes texts in place of tasks: another --prompt-style or model "
-        "helps.",
-        "refusal": "The model refuses: another model or other seeds help.",
         "empty_reply": "`seedstep requests RUN` shows the replies: they hold no text.",
         "cut_list": "Replies are cut at their length limit: a larger --max-new-tokens helps.",
         "unreadable_list": "`seedstep requests RUN` shows the replies: another --prompt-style "
@@ -68,7 +63,8 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "no_good_instance": "The model can't carry out its own tasks: a stronger model helps.",
     }
 )
-"""What helps a run in which most of what the model wrote is rejected for a reason."""
+"""What helps a run in which most of what the model wrote is rejected for a reason: that of a filter
+is in its entry."""
 
 EXAMPLE = 80
 """The most characters of a rejected task that advice quotes."""
