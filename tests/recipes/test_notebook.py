@@ -15,13 +15,14 @@ from seedstep import (
     Task,
     compare_systems,
     evaluate_systems,
+    filter_file,
     judge,
     open_run,
     self_instruct,
     write_instructions,
 )
 from seedstep.data.records import Tabulated
-from seedstep.recipes import Agreement, Calibration, MergeReport, NoveltyReport, notebook
+from seedstep.recipes import Agreement, Calibration, MergeReport, notebook
 from seedstep.recipes.notebook import NotebookWatch, notebook_tuning_watch, notebook_watch
 from seedstep.report.page import Report
 from seedstep.runs import Line
@@ -151,9 +152,17 @@ class TestTables:
 
         assert len(Long(1)._repr_html_()) < 1000
 
-    @pytest.mark.parametrize("kind", [Agreement, Calibration, MergeReport, NoveltyReport])
+    @pytest.mark.parametrize("kind", [Agreement, Calibration, MergeReport])
     def test_all_that_has_rows_has_a_table(self, kind: type) -> None:
         assert kind._repr_html_ is Tabulated._repr_html_  # type: ignore[attr-defined]
+
+    def test_a_filter_shows_counts_and_the_first_rejections(self) -> None:
+        report = filter_file([{"instruction": HOSTILE + " a b c"}] * 9 + [{"instruction": "Sing."}])
+        rows = parsed(report._repr_html_()).findall(".//tr")
+        cells = [[cell.text for cell in row] for row in rows]
+        assert cells[:3] == [["rows", "10"], ["kept", "2"], ["not_novel", "8"]]
+        assert len(cells) == 3 + 1 + 5
+        assert "<script>" not in report._repr_html_()
 
     def test_a_report_is_a_link(self) -> None:
         report = Report(Path.cwd() / 'a "b" <c>:d' / "index.html", 3, (HOSTILE,))

@@ -23,7 +23,7 @@ from seedstep.settings import flatten, table
 from seedstep.text import shortened
 
 if TYPE_CHECKING:
-    from seedstep.recipes import NoveltyReport, Rejection
+    from seedstep.recipes import DecidedRow, NoveltyReport
     from seedstep.recipes.novelty_options import NoveltyKeywords
 
 __all__ = [
@@ -138,7 +138,7 @@ SemanticAddress = Annotated[
 Texts = Annotated[
     Path,
     typer.Argument(
-        help=f"{ROWS}, or plain text by lines.",
+        help=f"{ROWS}, plain text by lines, or a run that made tasks.",
         metavar="FILE",
     ),
 ]
@@ -305,7 +305,7 @@ def _print_novelty(report: "NoveltyReport", path: Path, out: Path, tokens: str) 
         _print_rejection(rejection)
 
 
-def _print_rejection(rejection: "Rejection") -> None:
+def _print_rejection(rejection: "DecidedRow") -> None:
     near, text = rejection.verdict.near
     console.print(
         plain(f"\nrow {rejection.row}: {shortened(rejection.text, SHOWN_CHARACTERS)}"),

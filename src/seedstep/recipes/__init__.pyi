@@ -41,9 +41,9 @@ from seedstep.recipes.merging import MergeReport as MergeReport, merge_runs as m
 from seedstep.recipes.novelty import (
     COLUMNS as COLUMNS,
     SEMANTIC_COLUMNS as SEMANTIC_COLUMNS,
+    DecidedRow as DecidedRow,
     NoveltyDecision as NoveltyDecision,
     NoveltyReport as NoveltyReport,
-    Rejection as Rejection,
     filter_file as filter_file,
 )
 from seedstep.recipes.novelty_options import NoveltyFilter as NoveltyFilter

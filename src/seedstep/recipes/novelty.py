@@ -1,4 +1,4 @@
-"""Filter the texts of a file, an export or a data set of the hub by novelty: novel texts out.
+"""Filter the texts of a file, a data set, a run or tasks in memory by novelty: novel texts out.
 
 Each text is compared first with the evaluation sets, then with all texts that were kept before it.
 The texts of the file are held in memory, about 1 kB for a text of 13 tokens; rows are read again
@@ -8,11 +8,14 @@ Example::
 
     report = filter_file("data.jsonl", "novel.jsonl", threshold=0.7)
     print(report.kept, report.rejected)
+
+    rows = filter_file(tasks).to_records()
+    novel = [task for task, row in zip(tasks, rows) if row["novelty_kept"]]
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
@@ -21,10 +24,10 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from seedstep.data import StrPath, evaluation_items
-from seedstep.data.records import Tabulated
-from seedstep.data.row_forms import HeldRows, open_rows
-from seedstep.data.tables import Columns, RowFile, TableRow
+from seedstep.data import PathOrTasks, StrPath, evaluation_items
+from seedstep.data.records import Tabulated, html_table
+from seedstep.data.row_files import HeldRows, open_rows
+from seedstep.data.tables import RowFile, TableRow
 from seedstep.errors import InputError, unknown_name
 from seedstep.novelty import (
     Contamination,
@@ -46,9 +49,9 @@ from seedstep.text import TOKENIZERS, Script, script_of
 __all__ = [
     "COLUMNS",
     "SEMANTIC_COLUMNS",
+    "DecidedRow",
     "NoveltyDecision",
     "NoveltyReport",
-    "Rejection",
     "filter_file",
 ]
 
@@ -120,8 +123,8 @@ class NoveltyDecision:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejection:
-    """A rejected text, its row, and the decision about it."""
+class DecidedRow:
+    """A row by its number, its text, which may be missing, and the decision about it."""
 
     row: int
     text: str
@@ -132,29 +135,43 @@ class Rejection:
 class NoveltyReport(Tabulated):
     """Counts of rows: all, those kept, and those rejected by reason; and the first rejections.
 
-    `without_tokens` counts the kept texts without a token, which are similar to no text. `script`
-    is that of the first texts.
+    `decisions` yields the decision about each row, whenever it is iterated. `without_tokens` counts
+    the kept texts without a token, which are similar to no text. `script` is that of the first
+    texts.
     """
 
     rows: int
     kept: int
     rejected: Counter[str]
-    rejections: tuple[Rejection, ...]
+    rejections: tuple[DecidedRow, ...]
     faults: tuple[TableRow, ...]
     without_tokens: int
     script: Script
+    decisions: Iterable[DecidedRow] = field(repr=False, compare=False)
 
     def to_records(self) -> list[dict[str, Any]]:
-        """Return the first rejections as plain rows, with the values that annotated rows have."""
+        """Return a plain row for each row, in their order, with the values of annotated rows.
+
+        `row` is its number, `novelty_kept` says whether it is kept, and `novelty_nearest` which row
+        is the nearest, if that is known.
+        """
         return [
             {"row": each.row, "text": each.text, **each.verdict.columns(semantic=True)}
-            for each in self.rejections
+            for each in self.decisions
         ]
+
+    def _repr_html_(self) -> str:
+        """Return the counts and the first rejections as HTML, as notebooks show them."""
+        counts = [("rows", self.rows), ("kept", self.kept), *self.rejected.most_common()]
+        shown = [(f"row {each.row}", each.text, *each.verdict.near) for each in self.rejections]
+        return html_table((), [(name, f"{count:,}") for name, count in counts]) + html_table(
+            ("rejected", "text", "as", "nearest text"), shown
+        )
 
 
 def filter_file(
-    path: StrPath,
-    out: StrPath,
+    path: PathOrTasks,
+    out: StrPath | None = None,
     how: NoveltyFilter | None = None,
     *,
     annotate: bool = False,
@@ -163,26 +180,28 @@ def filter_file(
 ) -> NoveltyReport:
     """Write the rows whose text is novel; with `annotate`, write all rows with `COLUMNS` added.
 
-    `options` are those of `NoveltyFilter`, and change what `how` says. `semantic` may also be the
-    name of an encoder: what is kept otherwise is compared by meaning then, in its order.
+    `path` may also be a run that made tasks, or tasks in memory: their definitions are compared,
+    and they are written as JSON lines. Without `out` nothing is written: the report tells what is
+    decided about each row. `options` are those of `NoveltyFilter`, and change what `how` says.
+    `semantic` may also be the name of an encoder: what is kept otherwise is compared by meaning
+    then, in its order.
 
     Raises:
         InputError: a file can't be read, `out` is of the wrong kind, or an option can't be used.
         MissingExtraError: Parquet, Ray or what an encoder needs is not installed.
         ModelError: the encoder can't be loaded or asked.
-        RunError: `out` can't be written.
+        RunError: a run can't be read, or `out` can't be written.
     """
     how = (how or NoveltyFilter()).changed(options)
-    how.check(annotate=annotate)
-    path, out = Path(path), Path(out)
+    if annotate and out is None:
+        raise InputError("annotate: there is no file to write", "name an `out`, or leave it out")
+    how.check(annotate=annotate or out is None)
     table = open_rows(path, how.field)
-    _check_out(table, out, annotate=annotate)
+    if out is not None:
+        _check_out(table, Path(out), annotate=annotate)
     work = _Work(table, how, watch or (lambda stage, done, total: None))
-    if annotate:
-        added = {**COLUMNS, **SEMANTIC_COLUMNS} if how.semantic else COLUMNS
-        table.write_annotated(out, added, work.columns())
-    else:
-        table.write_kept(out, (bool(columns["novelty_kept"]) for columns in work.columns()))
+    if out is not None:
+        work.write(table, Path(out), annotate=annotate)
     return work.report()
 
 
@@ -222,23 +241,34 @@ class _Work:
         if how.nearest:
             self._find_nearest()
 
-    def columns(self) -> Iterator[Columns]:
+    def __iter__(self) -> Iterator[DecidedRow]:
         """Yield the decision about each row, rows without a text included."""
         texts = iter(range(len(self._texts)))
-        for row in range(len(self._faults) + len(self._texts)):
-            fault = self._faults.get(row)
-            verdict = NoveltyDecision(False, fault.fault) if fault else self._verdict(next(texts))
-            yield verdict.columns(semantic=self._how.semantic is not None)
+        for place in range(len(self._faults) + len(self._texts)):
+            if fault := self._faults.get(place):
+                yield DecidedRow(fault.number, "", NoveltyDecision(False, fault.fault))
+            else:
+                yield self._decided(next(texts))
+
+    def write(self, table: RowFile, out: Path, *, annotate: bool) -> None:
+        """Write the kept rows, or all of them with columns added."""
+        if annotate:
+            semantic = self._how.semantic is not None
+            added = {**COLUMNS, **SEMANTIC_COLUMNS} if semantic else COLUMNS
+            columns = (each.verdict.columns(semantic=semantic) for each in self)
+            table.write_annotated(out, added, columns)
+        else:
+            table.write_kept(out, (each.verdict.kept for each in self))
 
     def report(self) -> NoveltyReport:
         """Return the counts, and the first rejections."""
         rejected = Counter(fault.fault for fault in self._faults.values())
-        shown: list[Rejection] = []
+        shown: list[DecidedRow] = []
         for text in np.flatnonzero(~self._kept).tolist():
-            verdict = self._verdict(text)
-            rejected[verdict.reason] += 1
+            found = self._decided(text)
+            rejected[found.verdict.reason] += 1
             if len(shown) < SHOWN:
-                shown.append(Rejection(self._rows[text], self._texts[text], verdict))
+                shown.append(found)
         tokenizer = TOKENIZERS[self._tokens]
         kept = np.flatnonzero(self._kept).tolist()
         return NoveltyReport(
@@ -249,7 +279,11 @@ class _Work:
             tuple(self._faults.values())[:SHOWN],
             sum(not tokenizer(self._texts[text]) for text in kept),
             self._script,
+            self,
         )
+
+    def _decided(self, text: int) -> DecidedRow:
+        return DecidedRow(self._rows[text], self._texts[text], self._verdict(text))
 
     def _read(self, table: RowFile) -> None:
         for place, row in enumerate(table.rows()):
