@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from seedstep.llm import llama_cpp, models
+from seedstep.llm import llama_cpp, providers
 from support.command_line import error_reply, seed_line, seedstep
 from support.scripted_server import ScriptedServer
 
@@ -336,7 +336,7 @@ def test_a_model_in_this_process_without_its_extra(
     model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("m.gguf").write_bytes(b"GGUF")
-    monkeypatch.setattr(models, "embedded_model", lambda: Path("m.gguf"))
+    monkeypatch.setattr(providers, "embedded_model", lambda: Path("m.gguf"))
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     error = seedstep("bootstrap", "--out", "run", "--model", model).error
     assert error.endswith("Run: pip install 'seedstep[local]'.")

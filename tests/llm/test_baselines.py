@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from seedstep.data import Example, Instance, Task
-from seedstep.llm.models import copy_demonstration, copy_input
+from seedstep.llm.providers import copy_demonstration, copy_input
 
 TASK = Task(
     "t", "Do.", (), positive_examples=(Example("", "one"), Example("", "two"), Example("", "three"))

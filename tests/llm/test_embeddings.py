@@ -13,16 +13,16 @@ import pytest
 
 from seedstep.errors import ModelError, UnreachableError
 from seedstep.llm import Failure, MemoryLedger, Spent
+from seedstep.llm.addresses import OPENAI_URL
 from seedstep.llm.embeddings import Embedding, kept_embeddings, open_encoder
 from seedstep.llm.endpoints import (
-    OPENAI_URL,
     Endpoint,
     Opening,
     Provider,
     known_server,
     open_server,
 )
-from seedstep.llm.models import PROVIDERS, add_provider
+from seedstep.llm.providers import PROVIDERS, add_provider
 from seedstep.runs.database import Database
 from seedstep.runs.ledger import RequestLedger
 from support.scripted_server import (

@@ -1,7 +1,10 @@
 """Model references and their providers."""
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -10,23 +13,32 @@ import pytest
 
 from seedstep.bootstrap import BootstrapSettings
 from seedstep.data import Instance, Task
-from seedstep.errors import InputError
+from seedstep.errors import DeniedError, InputError
 from seedstep.infer.predict import TaskWork, copy_answers
 from seedstep.infer.settings import SystemSettings
 from seedstep.llm import (
     PROVIDERS,
     Endpoint,
+    Engine,
+    MemoryLedger,
     ModelRef,
     Provider,
+    Request,
+    Sampling,
     add_provider,
     open_model,
     resolve_base_url,
 )
+from seedstep.llm.addresses import server_address
 from seedstep.llm.checkpoints import encoders, is_served_encoder, require_encoder
-from seedstep.llm.endpoints import Opening
+from seedstep.llm.endpoints import Opening, open_server
 from seedstep.llm.models import gguf_of, loaded_model, tuned_model
-from seedstep.recipes import NoveltyFilter, Semantic
+from seedstep.recipes import NoveltyFilter, Semantic, foresee_predictions
+from seedstep.runs.directory import resolve_settings
 from seedstep.settings import make_settings
+from seedstep.stages import BOOTSTRAP, TUNE
+from support.predicting import write_word_tasks
+from support.scripted_server import Fault, ScriptedServer
 
 MODELS = {
     "local": ModelRef("local"),
@@ -136,7 +148,8 @@ async def test_a_provider_from_outside_is_asked() -> None:
     assert settings.kind == "server"
     assert settings.style == "chat"
     async with open_model("echo:m", None, 1, "http://first.test") as endpoint:
-        assert endpoint == Endpoint("echo:http://first.test", "m", "http://echo.test")
+        known = Endpoint("echo:http://first.test", "m", "http://echo.test")
+        assert endpoint == replace(known, prefix="echo", key_variable="")
     with pytest.raises(InputError, match="'echo' already"):
         add_provider(echo)
     with pytest.raises(InputError, match=r"Use local, .* echo:NAME"):
@@ -158,6 +171,99 @@ def test_a_provider_from_outside_copies() -> None:
 def test_a_prefix_without_a_colon_is_wanted() -> None:
     with pytest.raises(InputError, match="can't be a prefix"):
         add_provider(Provider(prefix="a:b", argument="NAME", meaning=""))
+
+
+@patch.dict(PROVIDERS)
+def test_a_provider_that_can_do_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match=r"'idle' can do nothing.*`opens`, `checkpoint` or `copie"):
+        add_provider(Provider(prefix="idle", argument="NAME", meaning=""))
+    assert "idle" not in PROVIDERS
+
+
+KEY_VARIABLES = {"own": ("OWN_KEY", "sk-own", "Set OWN_KEY to"), "none": ("", "", "sent no key")}
+
+
+@pytest.mark.parametrize(("variable", "key", "remedy"), KEY_VARIABLES.values(), ids=KEY_VARIABLES)
+@patch.dict(PROVIDERS)
+async def test_a_provider_with_servers_has_a_key_and_errors_of_its_own(
+    variable: str, key: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-others")
+    monkeypatch.setenv("OWN_KEY", "sk-own")
+    add_provider(
+        Provider(
+            prefix="ours",
+            argument="NAME",
+            meaning="",
+            opens=open_server,
+            address=server_address,
+            key_variable=variable,
+        )
+    )
+    messages = []
+    for status in (401, 404):
+        with ScriptedServer(lambda *_, status=status: Fault(status, b"no")) as server:
+            async with (
+                open_model("ours:q", server.url, 1) as endpoint,
+                Engine(endpoint, MemoryLedger(), 1) as engine,
+            ):
+                assert endpoint.key == key
+                with pytest.raises(DeniedError) as caught:
+                    await engine.ask(Request("test", "Hello.", Sampling(max_tokens=8)))
+        messages.append(str(caught.value))
+    refused, missing = messages
+    assert remedy in refused
+    assert "heck the name after `ours:`" in missing
+    assert "openai" not in f"{refused}{missing}".lower()
+
+
+@patch.dict(PROVIDERS)
+def test_copies_are_the_names_of_models() -> None:
+    add_provider(Provider(prefix="solo", meaning="copies", copies={"n": last_word}))
+    ref = ModelRef.parse("solo:n")
+    assert (str(ref), ref.provider.forms) == ("solo:n", ("solo:n",))
+    with pytest.raises(InputError, match=r"no solo:other\. Known are solo:n"):
+        ModelRef.parse("solo:other")
+
+
+@pytest.mark.parametrize("model", ["local", "hf:somewhere", "replay:first.jsonl"])
+async def test_an_address_for_a_model_that_has_none_is_refused(model: str, tmp_path: Path) -> None:
+    asked = {"model": model, "base_url": "http://127.0.0.1:9/v1"}
+    refused = f"{model} has no server at a base URL. Leave it out, or use openai:NAME"
+    with pytest.raises(InputError, match=refused):
+        resolve_settings(BOOTSTRAP, tmp_path / "bootstrap", asked)
+    with pytest.raises(InputError, match=refused):
+        resolve_settings(TUNE, tmp_path / "tune", asked)
+    with pytest.raises(InputError, match=refused):
+        foresee_predictions(None, {**asked, "tasks": write_word_tasks(tmp_path / "tasks")})
+
+
+OF_OURS = """
+from seedstep.llm import Provider, add_provider
+from seedstep.llm.addresses import server_address
+from seedstep.llm.endpoints import open_server
+from seedstep.settings import table
+
+add_provider(
+    Provider(prefix="ours", argument="NAME", meaning="", opens=open_server, address=server_address)
+)
+
+from seedstep.infer.distill import DistillSettings
+from seedstep.infer.settings import SystemSettings
+
+for record in (SystemSettings, DistillSettings):
+    print(table(record)["model"].help)
+    print(table(record)["base_url"].help)
+"""
+
+
+def test_the_help_lists_all_providers() -> None:
+    told = subprocess.run([sys.executable, "-c", OF_OURS], capture_output=True, check=True)
+    predicts, address, writes, _ = told.stdout.decode().splitlines()
+    forms = [form for provider in PROVIDERS.values() for form in provider.forms]
+    assert [form for form in (*forms, "ours:NAME") if form not in predicts] == []
+    assert "openai:NAME or ours:NAME" in address
+    assert "ours:NAME" in writes
 
 
 @patch.dict(PROVIDERS)

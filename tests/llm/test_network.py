@@ -6,7 +6,7 @@ import pytest
 
 from seedstep.errors import DeniedError, InputError
 from seedstep.llm import Endpoint, Engine, MemoryLedger, Reply
-from seedstep.llm.endpoints import is_loopback_host, server_address
+from seedstep.llm.addresses import is_loopback_host, server_address
 from seedstep.llm.exchange import exchange
 from seedstep.tune.openai_jobs import FineTuningApi
 from support.asking import asked

@@ -8,7 +8,7 @@ import pytest
 
 from seedstep import open_run, self_instruct
 from seedstep.bootstrap.gate_kinds import VALID
-from seedstep.llm.endpoints import OPENAI_URL
+from seedstep.llm.addresses import OPENAI_URL
 from seedstep.recipes import write_instructions
 from seedstep.report import write_report
 from seedstep.report.page import addresses_in, hidden

@@ -29,7 +29,8 @@ from seedstep.bootstrap.rules import Found
 from seedstep.data.schemas import pattern_check, schema_check
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm import ModelRef, Reply, Sampling, Schema
-from seedstep.llm.models import PROVIDERS, served_model
+from seedstep.llm.models import served_model
+from seedstep.llm.providers import PROVIDERS
 from seedstep.prompts import render
 from seedstep.text import (
     TOKENIZERS,

@@ -23,8 +23,8 @@ from seedstep.data import Task
 from seedstep.data.evaluation import EVALUATION_SETS
 from seedstep.errors import InputError
 from seedstep.llm import Budget, ModelRef, Sampling, resolve_base_url
+from seedstep.llm.addresses import require_address
 from seedstep.llm.checkpoints import PURPOSE, encoders, is_served_encoder, require_encoder
-from seedstep.llm.endpoints import require_address
 from seedstep.llm.models import asked_model, either, forms_of
 from seedstep.llm.settings import AskedModel, AskingSettings, override, sampling_setting
 from seedstep.novelty import MEANING_THRESHOLD

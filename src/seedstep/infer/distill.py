@@ -30,6 +30,7 @@ from seedstep.llm import (
     Sampling,
     Spent,
 )
+from seedstep.llm.models import either, forms_of
 from seedstep.llm.pacing import in_order
 from seedstep.llm.records import estimated_tokens, tokens_of
 from seedstep.llm.settings import AskedModel, AskingSettings, sampling_setting
@@ -87,7 +88,11 @@ class DistillSettings(AskingSettings):
         flags=("SOURCE",),
     )
     model: AskedModel = part(
-        AskedModel, name=Place(help="The model that writes the outputs: openai:NAME, gguf:PATH.")
+        AskedModel,
+        name=Place(
+            help="The model that writes the outputs: "
+            f"{either(forms_of(lambda provider: provider.is_asked))}."
+        ),
     )
     prompt_style: Literal["auto", "completion", "chat"] = setting(
         "auto",

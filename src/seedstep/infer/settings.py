@@ -17,6 +17,7 @@ from seedstep.encode import ENCODINGS, LAYOUTS, Encoding, make_encoding, named_l
 from seedstep.encode.settings import ExamplesChoice, steps_setting
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm import Budget, ModelRef, Sampling
+from seedstep.llm.models import either, forms_of
 from seedstep.llm.settings import (
     AskedModel,
     AskingSettings,
@@ -69,6 +70,9 @@ def _encoding_of(name: str | None, options: dict[str, Any]) -> dict[str, Any]:
     return options if name is None else asdict(make_encoding(name, options))
 
 
+_BOTH_WAYS = either(forms_of(lambda provider: provider.is_served and provider.is_loaded))
+
+
 @dataclass(frozen=True, slots=True)
 class SystemSettings(AskingSettings):
     """The settings of a system: a model, the options for asking it, and a budget."""
@@ -77,17 +81,13 @@ class SystemSettings(AskingSettings):
 
     model: AskedModel = part(
         AskedModel,
-        name=Place(
-            help="The model: local, gguf:PATH, openai:NAME, replay:FILE, hf:PATH_OR_ID (a "
-            "checkpoint, loaded through transformers), baseline:copy-input or "
-            "baseline:copy-demonstration."
-        ),
+        name=Place(help=f"The model: {either(forms_of(lambda provider: True))}."),
         bf16=None,
     )
     backend: Literal["auto", "transformers"] = setting(
         "auto",
-        "transformers loads local and gguf:PATH into this process too. auto: llama.cpp for "
-        "these, transformers for hf:PATH_OR_ID.",
+        f"transformers loads {_BOTH_WAYS} into this process, too. auto: only where a model is not "
+        "served.",
     )
     prompt_style: Literal["auto", "completion", "chat"] = setting(
         "auto",
@@ -114,8 +114,9 @@ class SystemSettings(AskingSettings):
     generated: ExamplesChoice = part(ExamplesChoice)
     tokenizer: str | None = setting(
         None,
-        "Tokenizer by which prompts of a served model are fitted to max_source: local, "
-        "gguf:PATH or hf:PATH_OR_ID. Default: they are not; a checkpoint has its own.",
+        "Tokenizer by which prompts of a served model are fitted to max_source: "
+        f"{either(forms_of(lambda provider: provider.is_loaded))}. Default: they are not; a "
+        "checkpoint has its own.",
     )
     max_new_tokens: Count = setting(PREDICTION.max_tokens, "Tokens of an answer, at the most.")
     stop: tuple[str, ...] | None = setting(

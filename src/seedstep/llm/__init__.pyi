@@ -1,3 +1,4 @@
+from seedstep.llm.addresses import first_address as first_address
 from seedstep.llm.budget import (
     Budget as Budget,
     Preview as Preview,
@@ -6,11 +7,7 @@ from seedstep.llm.budget import (
     Spent as Spent,
     Tokens as Tokens,
 )
-from seedstep.llm.endpoints import (
-    Endpoint as Endpoint,
-    Provider as Provider,
-    first_address as first_address,
-)
+from seedstep.llm.endpoints import Endpoint as Endpoint, Provider as Provider
 from seedstep.llm.engine import Engine as Engine, KeptAnswers as KeptAnswers
 from seedstep.llm.ledgers import (
     Header as Header,
@@ -19,14 +16,13 @@ from seedstep.llm.ledgers import (
     read_header as read_header,
 )
 from seedstep.llm.models import (
-    PROVIDERS as PROVIDERS,
     ModelRef as ModelRef,
-    add_provider as add_provider,
     known_model as known_model,
     open_model as open_model,
     resolve_base_url as resolve_base_url,
 )
 from seedstep.llm.pacing import EngineStats as EngineStats, in_order as in_order
+from seedstep.llm.providers import PROVIDERS as PROVIDERS, add_provider as add_provider
 from seedstep.llm.records import (
     Answer as Answer,
     Failure as Failure,

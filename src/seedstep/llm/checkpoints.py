@@ -21,7 +21,8 @@ import msgspec
 from seedstep.errors import InputError, MissingExtraError, ModelError, first_line
 from seedstep.llm.endpoints import file_fingerprint, folder_fingerprint
 from seedstep.llm.gguf import from_checkpoint, import_transformers, not_loaded, without_weights
-from seedstep.llm.models import PROVIDERS, ModelRef, either, forms_of, loaded_model
+from seedstep.llm.models import ModelRef, either, forms_of, loaded_model
+from seedstep.llm.providers import PROVIDERS
 
 if TYPE_CHECKING:
     import numpy as np

@@ -144,8 +144,7 @@ async def _endpoint(
         return
     opening = Opening(base_url, identity_url or base_url, in_flight)
     ref = ModelRef.parse(name)
-    assert ref.provider.opens
-    async with ref.provider.opens(ref.name, opening) as endpoint:
+    async with ref.provider.opened(ref.name, opening) as endpoint:
         wire = _EmbeddingWire(open_session(endpoint), endpoint, width=width)
         yield replace(endpoint, sender=wire, gives_texts=False)
 

@@ -11,46 +11,40 @@ Example::
 
 import asyncio
 import hashlib
-import ipaddress
 import os
-import re
-import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Literal
-from urllib.parse import urlsplit
 
 from yarl import URL
 
 from seedstep.data import Instance, Task
 from seedstep.errors import InputError
+from seedstep.llm.addresses import OPENAI_URL, is_loopback_host, server_address
 from seedstep.llm.ledgers import read_recording
 from seedstep.llm.records import Sender
 
 __all__ = [
+    "OPENAI_KEY",
     "Copy",
     "Endpoint",
     "Opening",
     "Provider",
-    "addresses_of",
     "file_fingerprint",
-    "first_address",
     "folder_fingerprint",
-    "is_loopback_host",
     "known_checkpoint",
     "known_recording",
     "known_server",
     "last_part",
     "open_recording",
     "open_server",
-    "require_address",
-    "server_address",
 ]
 
-OPENAI_URL = "https://api.openai.com/v1"
+OPENAI_KEY = "OPENAI_API_KEY"
+"""The environment variable with the key for OpenAI's server, or the one in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +53,8 @@ class Endpoint:
 
     A `sender`, such as a recording, answers instead of a server. `in_process` says that llama.cpp
     serves the model in this process. `others` are further servers of the same model, under the
-    same identity. Without `gives_texts`, replies are numbers, whose length has no bound.
+    same identity. Without `gives_texts`, replies are numbers, whose length has no bound. `prefix`
+    is that of its provider, and `key_variable` the environment variable with its key, for messages.
     """
 
     identity: str
@@ -70,6 +65,14 @@ class Endpoint:
     in_process: bool = False
     others: tuple["Endpoint", ...] = ()
     gives_texts: bool = True
+    prefix: str = "openai"
+    key_variable: str = OPENAI_KEY
+
+    def key_remedy(self, key: str) -> str:
+        """Return what to do where a server refuses the key; `key` says which one it wants."""
+        if self.key_variable:
+            return f"set {self.key_variable} to {key}"
+        return f"models {self.prefix}:… are sent no key: give their provider a `key_variable`"
 
     @property
     def where(self) -> str:
@@ -88,12 +91,14 @@ class Opening:
 
     `url` is the address of its server, and `identity_url` the address under which its replies are
     stored; both are None for a model without an address. `slots` is the number of requests that a
-    model in this process processes at a time.
+    model in this process processes at a time. `key_variable` is the environment variable with the
+    server's key; it is empty if no key is sent.
     """
 
     url: str | None
     identity_url: str | None
     slots: int
+    key_variable: str = OPENAI_KEY
 
 
 Copy = Callable[[Task, Instance, int | None], str | None]
@@ -112,13 +117,14 @@ def last_part(name: str) -> str:
 class Provider:
     """A provider of models. Its functions are called with the name of a model.
 
-    `argument` says what is written after the prefix; it is empty if nothing is. `meaning` is a line
-    for the table of models in README.md. The models of a provider without `opens` are not served,
-    and those of a provider without `checkpoint` can't be loaded by transformers.
+    `argument` says what is written after the prefix; it is empty if nothing is, or one of the names
+    in `copies`. `meaning` is a line for the table of models in README.md. The models of a provider
+    without `opens` are not served, and those of a provider without `checkpoint` can't be loaded by
+    transformers.
     """
 
     prefix: str
-    argument: str
+    argument: str = ""
     meaning: str
 
     opens: Callable[[str, Opening], AbstractAsyncContextManager[Endpoint]] | None = None
@@ -130,6 +136,9 @@ class Provider:
 
     address: Callable[[str | None], str] | None = None
     """Returns the address of the server, from the user's if given; None if there is none."""
+
+    key_variable: str = ""
+    """The environment variable with the key of the server, which `open_server` sends."""
 
     checkpoint: Callable[[str], str] | None = None
     """Returns the path or hub id of the checkpoint that transformers loads into this process."""
@@ -181,6 +190,22 @@ class Provider:
             if getattr(self, name) == value and getattr(self, needed) is None:
                 what = f"the provider '{self.prefix}' has {name}={value!r} and no `{needed}`"
                 raise InputError(what, f"give it `{needed}`, or leave `{name}` out")
+        if not (self.opens or self.checkpoint or self.copies):
+            what = f"the models of provider '{self.prefix}' can do nothing"
+            raise InputError(what, "give it `opens`, `checkpoint` or `copies`")
+
+    @asynccontextmanager
+    async def opened(self, name: str, opening: Opening) -> AsyncIterator[Endpoint]:
+        """Open the endpoint of a model that is served, which knows its provider."""
+        assert self.opens
+        opening = replace(opening, key_variable=self.key_variable)
+        async with self.opens(name, opening) as endpoint:
+            yield replace(endpoint, prefix=self.prefix, key_variable=self.key_variable)
+
+    @property
+    def takes_names(self) -> bool:
+        """Whether something is written after the prefix of its models."""
+        return bool(self.argument or self.copies)
 
     @property
     def is_served(self) -> bool:
@@ -215,92 +240,6 @@ _NEEDED = (
 """Values of a provider's fields, each with the field that must be there, too."""
 
 
-def addresses_of(base_url: str | Sequence[str] | None) -> tuple[str | None, ...]:
-    """Return the addresses in the setting `base_url`: one, which may be None, or several.
-
-    Example:
-        >>> addresses_of("http://a/v1"), addresses_of(["http://a/v1", "http://b/v1"])
-        (('http://a/v1',), ('http://a/v1', 'http://b/v1'))
-    """
-    if base_url is None or isinstance(base_url, str):
-        return (base_url,)
-    return tuple(base_url) or (None,)
-
-
-def first_address(base_url: str | Sequence[str] | None) -> str | None:
-    """Return the address under which replies are stored, where none is stored: the first."""
-    return addresses_of(base_url)[0]
-
-
-def server_address(base_url: str | None) -> str:
-    """Return the address of a server: `base_url`, else OPENAI_BASE_URL, else OpenAI's own.
-
-    Raises:
-        InputError: it is not an address, or contains a password or parameters.
-    """
-    url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
-    require_address(url)
-    return url
-
-
-def require_address(url: str) -> None:
-    """Check that a text is the address of a server, without a password or parameters.
-
-    Raises:
-        InputError: the text is no such address; the message has nothing that may be a password.
-    """
-    if not _is_address(url):
-        shown = _MAY_BE_SECRET.sub("…", url)
-        raise InputError(
-            f"base URL '{shown}' is not an address", "give one such as http://127.0.0.1:8000/v1"
-        )
-    parts = urlsplit(url)
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise InputError(
-            "the base URL carries a password or parameters", "put the key in OPENAI_API_KEY"
-        )
-
-
-_MAY_BE_SECRET = re.compile(r"^.*@|[?#].*$", re.DOTALL)
-"""The parts of an address that may be a password: what is before an @, and parameters."""
-
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = URL(url)
-        host = parts.raw_host or ""
-        host.encode("idna")  # as it is looked up
-        printable = url.isprintable() and " " not in url
-        return printable and parts.scheme in ("http", "https") and bool(host) and parts.port != 0
-    except ValueError:  # brackets, a port that is none, a name with an empty or too long part
-        return False
-
-
-LOOPBACK_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
-
-
-def is_loopback_host(host: str) -> bool:
-    """Return whether a host, by name or address, is this machine and no other.
-
-    Example:
-        >>> [is_loopback_host(host) for host in ("localhost.", "::ffff:127.0.0.1", "a.org")]
-        [True, True, False]
-    """
-    name = host.rstrip(".").lower()
-    if name in LOOPBACK_NAMES or name.endswith(".localhost"):
-        return True
-    try:
-        address: ipaddress.IPv4Address | ipaddress.IPv6Address
-        if ":" in name:
-            address = ipaddress.IPv6Address(name.partition("%")[0])
-            address = address.ipv4_mapped or address
-        else:
-            address = ipaddress.IPv4Address(socket.inet_aton(name))  # 127.1 and 0x7f.1, too
-    except (OSError, ValueError):
-        return False
-    return address.is_loopback or address.is_unspecified
-
-
 def known_server(name: str, opening: Opening) -> Endpoint:
     """Return the endpoint of a model at a server, without the key that opening it takes."""
     url = server_address(opening.url).rstrip("/")
@@ -312,14 +251,16 @@ async def open_server(name: str, opening: Opening) -> AsyncIterator[Endpoint]:
     """Open the endpoint of a model at a server with the OpenAI protocol.
 
     Raises:
-        InputError: the key in OPENAI_API_KEY can't be used, or OpenAI's own server needs one.
+        InputError: the key in the provider's variable can't be used, or OpenAI's own server needs
+            one.
     """
     endpoint = known_server(name, opening)
-    key = os.environ.get("OPENAI_API_KEY", "").strip()
+    variable = opening.key_variable
+    key = os.environ.get(variable, "").strip() if variable else ""
     if not key.isprintable() or " " in key:
-        raise InputError("the key holds spaces or line ends", "set OPENAI_API_KEY to one key")
-    if endpoint.url == OPENAI_URL and not key:
-        raise InputError("no key for api.openai.com", "set OPENAI_API_KEY, or --base-url")
+        raise InputError("the key holds spaces or line ends", f"set {variable} to one key")
+    if endpoint.url == OPENAI_URL and variable and not key:
+        raise InputError("no key for api.openai.com", f"set {variable}, or --base-url")
     yield replace(endpoint, key=key)
 
 

@@ -315,7 +315,8 @@ class JobApi:
             raise Retryable(OVERLOADED, detail, status, after=retry_after(headers))
         what = f"{self.endpoint.url}/{path.partition('?')[0]}: {detail}"
         if status in (401, 403):
-            raise DeniedError(what, f"set OPENAI_API_KEY to a key that may {self.RIGHT} there")
+            remedy = self.endpoint.key_remedy(f"a key that may {self.RIGHT} there")
+            raise DeniedError(what, remedy)
         raise ApiError(what, "correct what the server names, and run the command again", error)
 
     def _read(self, data: bytes, record: type[T]) -> T:

@@ -21,8 +21,8 @@ from typing import Any, ClassVar, Self
 import msgspec
 
 from seedstep.errors import InputError, unknown_name
+from seedstep.llm.addresses import require_address
 from seedstep.llm.budget import Budget, Price, Pricing
-from seedstep.llm.endpoints import require_address
 from seedstep.llm.models import ModelRef, asked_model, either, forms_of, resolve_base_url
 from seedstep.llm.pacing import AHEAD, AHEAD_BY_BATCH
 from seedstep.llm.records import Reasoning, Sampling, Sending, SendMode
@@ -35,6 +35,7 @@ __all__ = [
     "override",
     "prompt_style_of",
     "require_price",
+    "require_server",
     "sampling_setting",
 ]
 
@@ -48,8 +49,9 @@ class AskedModel:
     )
     base_url: str | list[str] | None = setting(
         None,
-        "Address of the server for openai:NAME, such as http://127.0.0.1:8000/v1. Several are "
-        "servers of the same model, among which requests are shared out.",
+        f"Address of the server for {either(forms_of(lambda provider: provider.address))}, such as "
+        "http://127.0.0.1:8000/v1. Several are servers of the same model, among which requests are "
+        "shared out.",
         each=require_address,
     )
     in_flight: Count = setting(8, "Requests sent to the model at a time, at the most.")
@@ -264,6 +266,18 @@ class AskingSettings(SettingsRecord):
                 override(self.SAMPLING[name], msgspec.convert(values, dict[str, Any]))
             except (msgspec.ValidationError, TypeError) as error:
                 raise wrong_value(f"{where}.{name}'", error) from None
+
+
+def require_server(settings: object, asked: Mapping[str, Any]) -> None:
+    """Check that the address that a user asked for is not that of a model without a server.
+
+    Raises:
+        InputError: the provider of the model in the settings asks no server at an address.
+    """
+    model = getattr(settings, "model", None)
+    if isinstance(model, AskedModel) and asked.get("base_url") and not model.ref.provider.address:
+        forms = either(forms_of(lambda provider: provider.address))
+        raise InputError(f"{model} has no server at a base URL", f"leave it out, or use {forms}")
 
 
 def require_price(settings: AskingSettings) -> None:

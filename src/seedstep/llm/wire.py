@@ -283,16 +283,14 @@ class Wire:
 
     def _classify(self, error: ServerError, headers: Any) -> Exception:
         detail = f"HTTP {error.status}: {error.detail}"
-        if error.status == 401:
-            return DeniedError(f"{self.endpoint.url}: the key was refused ({detail})", _KEY_REMEDY)
-        if error.status == 403:
-            denial = DeniedError(
-                f"{self.endpoint.url}: the key was refused ({detail})", _KEY_REMEDY
-            )
-            return Refused("refused", detail, 403, denial=denial)
+        if error.status in (401, 403):
+            remedy = self.endpoint.key_remedy("a key that this server takes")
+            denial = DeniedError(f"{self.endpoint.url}: the key was refused ({detail})", remedy)
+            return denial if error.status == 401 else Refused("refused", detail, 403, denial=denial)
         if error.status == 404:
             what = f"{self.endpoint.url} has no model '{self.endpoint.model}' ({detail})"
-            return Refused("refused", detail, 404, denial=DeniedError(what, _MODEL_REMEDY))
+            remedy = f"check the name after `{self.endpoint.prefix}:`, {_MODEL_REMEDY}"
+            return Refused("refused", detail, 404, denial=DeniedError(what, remedy))
         if error.status == 402 or error.code == "insufficient_quota":
             return DeniedError(f"{self.endpoint.url}: no credit ({detail})", "top up, then go on")
         if 300 <= error.status < 400:
@@ -318,10 +316,9 @@ _TOO_LARGE = late_pattern(
 Too many tokens may also be those of all requests, of which a server asks to wait.
 """
 
-_KEY_REMEDY = "set OPENAI_API_KEY to a key that this server takes"
 _MODEL_REMEDY = (
-    "check the name after `openai:`, the --base-url (it usually ends in /v1), and that the server "
-    "has this endpoint: many hosted ones have only chat, for which there is --prompt-style chat"
+    "the --base-url (it usually ends in /v1), and that the server has this endpoint: many hosted "
+    "ones have only chat, for which there is --prompt-style chat"
 )
 
 

@@ -41,7 +41,7 @@ from seedstep.data import (
 from seedstep.data.records import as_html
 from seedstep.data.sources import path_of
 from seedstep.errors import InputError, MissingExtraError
-from seedstep.llm.endpoints import OPENAI_URL
+from seedstep.llm.addresses import OPENAI_URL
 from seedstep.report.assembly import parts_of, split_against
 from seedstep.report.contents import SECTIONS, ReportContext, ReportSection
 from seedstep.report.data_files import TellDone, TestSets, is_data

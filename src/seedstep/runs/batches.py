@@ -22,7 +22,8 @@ import msgspec
 
 from seedstep.errors import StoreError
 from seedstep.llm import Answer, Request
-from seedstep.llm.endpoints import Endpoint, addresses_of, server_address
+from seedstep.llm.addresses import addresses_of, server_address
+from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.ledgers import LOST, BatchedRequest, Missed, RecordedRequest, SentBatch
 from seedstep.llm.records import Manner
 from seedstep.runs.database import Database, Statement, decode_value

@@ -23,7 +23,8 @@ from yarl import URL
 from seedstep.data import make_folder, read_yaml
 from seedstep.errors import InputError, RunBusyError, RunError, RunMismatchError
 from seedstep.llm import first_address
-from seedstep.llm.endpoints import OPENAI_URL, addresses_of, is_loopback_host
+from seedstep.llm.addresses import OPENAI_URL, addresses_of, is_loopback_host
+from seedstep.llm.settings import require_server
 from seedstep.runs.database import Database
 from seedstep.runs.places import CONFIG, GIVEN, stored_values, with_normal_paths
 from seedstep.settings import SettingsRecord, flatten, make_settings, table
@@ -347,6 +348,7 @@ def resolve_settings(
     stored = {name: value for name, value in kept.items() if name in names}
     source = str(path / stage.config)
     settings = make_settings(stage.settings, {**stored, **asked}, "settings" if new else source)
+    require_server(settings, asked)
     if stage.asks_model:
         settings = cast("Any", settings).resolved()
     loaded = stage.load(settings) if inputs is None else inputs

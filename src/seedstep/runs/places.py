@@ -20,7 +20,7 @@ from typing import Any
 
 from seedstep.data import make_folder, read_yaml, write_atomically, write_yaml
 from seedstep.data.run_tasks import RUN_CONFIG
-from seedstep.llm.models import PROVIDERS
+from seedstep.llm.providers import PROVIDERS
 from seedstep.runs.entries import TUNE_CONFIG
 
 __all__ = [

@@ -24,7 +24,7 @@ from seedstep.inputs import with_generated, with_steps
 from seedstep.inputs.systems import overlap, training_of
 from seedstep.llm import Header, ModelRef, first_address, resolve_base_url
 from seedstep.llm.checkpoints import fingerprint_of, gguf_fingerprint
-from seedstep.llm.settings import require_price
+from seedstep.llm.settings import require_price, require_server
 from seedstep.runs import (
     Blocks,
     ChosenSystem,
@@ -176,6 +176,7 @@ def _settings(
     values["encoding"] = {knob: value for some in knobs for knob, value in some.items()}
     settings = make_settings(SystemSettings, values, "settings")
     make_encoding("tk-instruct", asdict(settings.encoding))  # raises where knobs do not fit
+    require_server(settings, asked)
     is_served = settings.kind == "server"
     model = settings.model
     url = resolve_base_url(model.name, model.base_url) if is_served else None

@@ -14,7 +14,7 @@ import msgspec
 
 from seedstep.data import TaskChoice
 from seedstep.llm import Budget, Sampling, resolve_base_url
-from seedstep.llm.endpoints import require_address
+from seedstep.llm.addresses import require_address
 from seedstep.llm.settings import AskedModel, AskingSettings, sampling_setting
 from seedstep.settings import (
     SEED,

@@ -20,7 +20,7 @@ import msgspec
 from seedstep.data import TaskChoice
 from seedstep.encode.settings import Encoding, EncodingChoice, ExamplesChoice, steps_setting
 from seedstep.errors import InputError, unknown_name
-from seedstep.llm.endpoints import addresses_of
+from seedstep.llm.addresses import addresses_of
 from seedstep.llm.settings import AskedModel
 from seedstep.settings import Count, NotNegative, Place, SettingsRecord, part, setting
 from seedstep.tune.records import Share, Training
