@@ -2,6 +2,8 @@ from seedstep.bootstrap import BootstrapSettings as BootstrapSettings
 from seedstep.data import (
     Example as Example,
     Instance as Instance,
+    Prediction as Prediction,
+    Problem as Problem,
     Task as Task,
     TaskChoice as TaskChoice,
     TaskFiles as TaskFiles,
@@ -10,6 +12,7 @@ from seedstep.data import (
 )
 from seedstep.encode import (
     ENCODINGS as ENCODINGS,
+    Encoded as Encoded,
     Encoding as Encoding,
     encode_task as encode_task,
     make_encoding as make_encoding,
@@ -29,20 +32,51 @@ from seedstep.errors import (
     TuningError as TuningError,
     UnreachableError as UnreachableError,
 )
+from seedstep.evaluate import (
+    METRICS as METRICS,
+    InstanceResult as InstanceResult,
+    Metric as Metric,
+    Reference as Reference,
+    Scores as Scores,
+    score as score,
+)
 from seedstep.evaluate.compare import (
     compare as compare,
     compare_systems as compare_systems,
     compare_with_first as compare_with_first,
 )
+from seedstep.evaluate.judge import JudgeSettings as JudgeSettings
+from seedstep.evaluate.systems import (
+    Comparison as Comparison,
+    EvaluatedSystem as EvaluatedSystem,
+    Pairing as Pairing,
+    Pairings as Pairings,
+)
 from seedstep.exports import export as export
+from seedstep.infer import SystemSettings as SystemSettings
+from seedstep.infer.distill import DistillSettings as DistillSettings
 from seedstep.llm.jobs import ApiError as ApiError
 from seedstep.recipes import (
+    Agreement as Agreement,
+    Calibration as Calibration,
+    DecidedRow as DecidedRow,
+    Evaluation as Evaluation,
+    MergeReport as MergeReport,
+    NoveltyDecision as NoveltyDecision,
+    NoveltyFilter as NoveltyFilter,
+    NoveltyReport as NoveltyReport,
+    Semantic as Semantic,
     StageFailed as StageFailed,
+    TuneResult as TuneResult,
+    VerdictRow as VerdictRow,
     agreement as agreement,
+    calibrate as calibrate,
+    chosen_verdicts as chosen_verdicts,
     distill as distill,
     distill_async as distill_async,
     evaluate_systems as evaluate_systems,
     filter_file as filter_file,
+    import_instructions as import_instructions,
     judge as judge,
     judge_async as judge_async,
     make_examples as make_examples,
@@ -52,16 +86,23 @@ from seedstep.recipes import (
     predict_async as predict_async,
     self_instruct as self_instruct,
     self_instruct_async as self_instruct_async,
+    take_superni as take_superni,
     tune_model as tune_model,
     tune_model_async as tune_model_async,
+    verdict_rows as verdict_rows,
     write_instructions as write_instructions,
     write_instructions_async as write_instructions_async,
 )
-from seedstep.report import write_report as write_report
+from seedstep.report import Report as Report, write_report as write_report
 from seedstep.runs import Run as Run
 from seedstep.stages import STAGES as STAGES, open_run as open_run
-from seedstep.steps import StepsSettings as StepsSettings
-from seedstep.tune import TuneSettings as TuneSettings
+from seedstep.steps import (
+    ExamplesSettings as ExamplesSettings,
+    ImportSettings as ImportSettings,
+    StepsSettings as StepsSettings,
+    SuperniSettings as SuperniSettings,
+)
+from seedstep.tune import TuneSettings as TuneSettings, TuneSource as TuneSource
 
 __all__: list[str]
 __version__: str

@@ -44,6 +44,17 @@ def run(tmp_path: Path, folder: Path) -> Path:
     return tmp_path / "run"
 
 
+def test_an_import_returns_its_run_with_the_problems_of_what_was_skipped(
+    tmp_path: Path, folder: Path
+) -> None:
+    written = [{"task": "task1_a", "steps": STEPS}, {"task": "task9_z", "steps": STEPS}]
+    theirs = lines(tmp_path / "theirs.jsonl", written)
+    with import_instructions(theirs, tmp_path / "run", tasks=folder, skip_bad=True) as run:
+        assert [entry.result.steps for entry in run.entries()] == [STEPS]
+        assert [task.id for _, task in run.records.left()] == ["task2_b"]
+        assert [problem.line for problem in run.problems] == [2]
+
+
 def test_instructions_for_tasks_in_memory_are_imported(tmp_path: Path, folder: Path) -> None:
     theirs = lines(tmp_path / "theirs.jsonl", [{"task": "task1_a", "steps": STEPS}])
     import_instructions(str(theirs), tmp_path / "new", tasks=load_tasks(folder).tasks)

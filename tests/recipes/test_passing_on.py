@@ -19,6 +19,8 @@ from seedstep import (
     TaskFiles,
 )
 from seedstep.data import evaluation_items
+from seedstep.encode import TaskEncoder
+from seedstep.runs import TaskRecords
 from seedstep.stages import TUNE
 from support.growing import SIGNS, text_of
 from support.predicting import answered
@@ -257,3 +259,36 @@ class TestWhatIsNotThere:
             seedstep.export(runs["steps"].path, "alpaca", tmp_path / "steps")
         with pytest.raises(RunError, match="is not a run"):
             seedstep.export(tmp_path / "nowhere", "alpaca", tmp_path / "none")
+
+
+RAISED: dict[str, tuple[Any, tuple[str, ...]]] = {
+    **{
+        function.__name__: (function, ("UnreachableError", "DeniedError", "NotRecordedError"))
+        for function in (
+            seedstep.self_instruct,
+            seedstep.write_instructions,
+            seedstep.make_examples,
+            seedstep.distill,
+            seedstep.predict,
+            seedstep.judge,
+        )
+    },
+    "merge_runs": (seedstep.merge_runs, ("ModelError", "MissingExtraError")),
+    "evaluate_systems": (seedstep.evaluate_systems, ("MissingExtraError",)),
+    "open_run": (seedstep.open_run, ("InputError", "RunError")),
+    "tasks": (Run.tasks, ("InputError", "RunError")),
+    "to_records": (Run.to_records, ("InputError", "RunError")),
+    "listed": (TaskRecords.listed, ("InputError",)),
+    "verdict_rows": (seedstep.verdict_rows, ("RunError", "StoreError")),
+    "encode_task": (seedstep.encode_task, ("InputError",)),
+    "TaskEncoder": (TaskEncoder.__init__, ("InputError",)),
+    "check": (seedstep.NoveltyFilter.check, ("InputError",)),
+}
+"""What the docstrings of functions say that they raise, beside other errors."""
+
+
+@pytest.mark.parametrize("name", RAISED)
+def test_a_docstring_names_all_errors(name: str) -> None:
+    function, named = RAISED[name]
+    _, _, raises = str(function.__doc__).partition("Raises:\n")
+    assert all(each in raises for each in named)

@@ -29,6 +29,7 @@ CALLS: Mapping[str, Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "distill": {"out": (GROWN, MODEL), "source": (ANSWERS, MODEL)},
     "evaluate_systems": {"sources": (GROWN, {}), "tasks": (ANSWERS, {"sources": "answers"})},
     "export": {
+        "run": (ANSWERS, {"format": "alpaca"}),
         "out": (ANSWERS, {"format": "alpaca"}),
         "reviewed": (ANSWERS, {"format": "alpaca"}),
     },
@@ -111,10 +112,9 @@ def function_named(name: str) -> Callable[..., Any]:
 
 def test_no_path_of_a_public_function_is_left_out() -> None:
     names = [name for name in seedstep.__all__ if inspect.isfunction(getattr(seedstep, name, None))]
-    plain = [*names, "import_instructions", "take_superni"]
     found = {
         (name, parameter)
-        for name in plain
+        for name in names
         if not name.endswith("_async")
         for parameter, kind in parameters(function_named(name)).items()
         if os.PathLike[str] in inside(kind)

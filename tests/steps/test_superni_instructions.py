@@ -127,6 +127,13 @@ def test_a_run_of_them_is_a_run_of_steps(tmp_path: Path) -> None:
     assert superni_instructions()[KNOWN[0]].steps[0][:40] in " ".join(shown.split())
 
 
+def test_the_run_is_returned_with_the_tasks_that_have_none(tmp_path: Path) -> None:
+    clone = write_clone(tmp_path / "ni", KNOWN[0], "task9999_unknown")
+    with take_superni(tmp_path / "run", tasks=clone) as run:
+        assert [entry.task for entry in run.entries()] == [KNOWN[0]]
+        assert [task.id for _, task in run.records.left()] == ["task9999_unknown"]
+
+
 def test_tasks_of_others_have_none(tmp_path: Path) -> None:
     clone = write_clone(tmp_path / "ni", "task9999_unknown")
     said = rf"{clone}: none of the tasks"

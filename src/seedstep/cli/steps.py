@@ -149,10 +149,9 @@ def take_over(
     asked: Asked,
 ) -> None:
     """Take over instructions that people or another tool wrote, and check them."""
-    problems = recipes.import_instructions(path, out, **asked)
-    with stages.open_run(out, stages.STEPS) as run:
+    with recipes.import_instructions(path, out, **asked) as run:
         print_blocks(stages.status_blocks(run))
-    print_skipped(problems)
+        print_skipped(run.problems)
 
 
 @app.command("superni")
@@ -161,9 +160,9 @@ def take_package(
     out: Annotated[Path, typer.Option(help="A new directory for the run.")], asked: Asked
 ) -> None:
     """Make a run of the instructions for SUPER-NATURALINSTRUCTIONS that come with seedstep."""
-    missing = recipes.take_superni(out, **asked)
-    with stages.open_run(out, stages.STEPS) as run:
+    with recipes.take_superni(out, **asked) as run:
         print_blocks(stages.status_blocks(run))
+        missing = len(run.records.left())
     if missing:
         console.print(f"{missing:,} tasks have no instruction that comes with seedstep")
 

@@ -54,7 +54,8 @@ def encode_task(
     """Encode one instance of a task. For several instances, use one `TaskEncoder`.
 
     Raises:
-        InputError: raised by `TaskEncoder` or its `encode`.
+        InputError: the parts of the encoding don't go together, it needs a chat template that the
+            tokenizer has not, or the definition leaves no room for the input.
     """
     return TaskEncoder(task, encoding, tokenizer).encode(instance, seed=seed, epoch=epoch)
 
@@ -74,8 +75,11 @@ class TaskEncoder:
         *,
         in_template: bool = True,
     ) -> None:
-        """Raise InputError if the encoding's parts don't go together, or it is "chat" and the
-        tokenizer has no chat template.
+        """Encode instances of `task` by `encoding`.
+
+        Raises:
+            InputError: the encoding's parts don't go together, or it is "chat" and the tokenizer
+                has no chat template.
         """
         check_encoding(encoding)
         self._layout = named_layout(encoding.layout)

@@ -11,10 +11,13 @@ from seedstep.recipes.bootstrap import (
 from seedstep.recipes.evaluation import (
     Agreement as Agreement,
     Evaluation as Evaluation,
+    VerdictRow as VerdictRow,
     agreement as agreement,
+    chosen_verdicts as chosen_verdicts,
     evaluate_systems as evaluate_systems,
     judge as judge,
     judge_async as judge_async,
+    verdict_rows as verdict_rows,
     work_on_verdicts as work_on_verdicts,
 )
 from seedstep.recipes.experiment import (

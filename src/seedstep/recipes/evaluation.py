@@ -115,7 +115,8 @@ def evaluate_systems(
     Raises:
         InputError: tasks, predictions or the tokenizer can't be read; there is no metric, or two
             have one name.
-        RunError: a directory is no run.
+        MissingExtraError: the tokenizer needs a package that is not installed.
+        RunError: a directory is no run, its tasks have changed, or it is damaged (`StoreError`).
     """
     tokens = load_tokenizer(tokenizer) if tokenizer else stemmed_tokens
     done: list[EvaluatedSystem] = []
@@ -263,7 +264,11 @@ class VerdictRow:
 
 
 def verdict_rows(run: JudgeRun) -> tuple[VerdictRow, ...]:
-    """Return all verdicts of a run, in the order of the instances."""
+    """Return all verdicts of a run, in the order of the instances.
+
+    Raises:
+        RunError: the run is closed, or damaged (`StoreError`).
+    """
     inputs = judged_inputs(run)
     tasks, texts = inputs.tasks, inputs.answers
     rows: list[VerdictRow] = []

@@ -56,7 +56,12 @@ class Semantic:
     in_flight: int = 8
 
     def check(self) -> None:
-        """Raise InputError if there is no such encoder, or it has no address."""
+        """Check that texts can be compared so.
+
+        Raises:
+            InputError: there is no such encoder, the threshold is no cosine, or an address is given
+                to an encoder without a server.
+        """
         require_encoder(self.encoder, "--semantic")
         if not 0 < self.threshold <= 1:
             what = f"--semantic-threshold {self.threshold}: is a cosine"

@@ -100,6 +100,8 @@ def merge_runs(
 
     Raises:
         InputError: the runs can't be merged: of two configurations, one number twice, one missing.
+        MissingExtraError: Ray, or the encoder by which the runs compare meanings, is not installed.
+        ModelError: that encoder can't be asked.
         RunError: a source is no run of a bootstrap, works still, or is damaged (`StoreError`); or
             there is another run at `out`.
     """

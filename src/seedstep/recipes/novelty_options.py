@@ -83,7 +83,12 @@ class NoveltyFilter:
         return replace(self, **values)
 
     def check(self, *, annotate: bool) -> None:
-        """Raise InputError if a threshold can't be one, or nothing is done with the nearest."""
+        """Check the options before any text is read; with `annotate`, rows get columns.
+
+        Raises:
+            InputError: a threshold can't be one, nothing is done with the nearest, or the encoder
+                of meanings is not known.
+        """
         for name in ("threshold", "against_threshold"):
             if not 0 < (value := getattr(self, name)) <= 1:
                 what = f"--{name.replace('_', '-')} {value}: is a ROUGE-L F1"

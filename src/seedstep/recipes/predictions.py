@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
-from seedstep.data import Problem, StrPath, TaskChoice
+from seedstep.data import StrPath, TaskChoice
 from seedstep.data.choice import OFFICIAL_INSTANCES
 from seedstep.encode import Encoding
 from seedstep.errors import BudgetReached, InputError
@@ -66,7 +66,6 @@ class PredictProgress(StageProgress):
     name: str
     wanted: int
     before: int
-    problems: tuple[Problem, ...] = ()
     stats: EngineStats | None = None
     new: int = 0
     failed: int = 0

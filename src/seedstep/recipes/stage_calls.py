@@ -107,6 +107,7 @@ def _opened(stage: Stage[Any, Any, Any], path: Path, done: object) -> Run[Any, A
     run = Run.read(stage, path)
     if isinstance(done, StageProgress):
         run.stopped, run.notes = done.stopped, tuple(map(as_keywords, done.notes))
+        run.problems = done.problems
     return run
 
 

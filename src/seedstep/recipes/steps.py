@@ -151,11 +151,12 @@ def import_instructions(
     out: StrPath,
     asked: Mapping[str, Any] = NO_SETTINGS,
     **settings: Unpack[ImportKeywords],
-) -> tuple[Problem, ...]:
-    """Make a run of the instructions in a file, and return the problems of lines that were skipped.
+) -> StepsRun:
+    """Make a run of the instructions in a file, and return it, opened for reading.
 
-    `settings` choose the tasks: they are those of `seedstep.steps.ImportSettings`. In version 0.1.0
-    they were given as `asked`. If the function fails, nothing is written.
+    With `skip_bad`, `problems` of the run are those of the lines that were skipped. `settings`
+    choose the tasks: they are those of `seedstep.ImportSettings`. In version 0.1.0 they were given
+    as `asked`. If the function fails, nothing is written.
 
     Raises:
         InputError: a line can't be read or names no task, unless `skip_bad` is set; or the run
@@ -178,7 +179,9 @@ def import_instructions(
         if not made.chosen.skip_bad:
             raise_first(problems, "or add --skip-bad to go on without them")
         _write_new(out, chosen, found)
-    return tuple(problems)
+    run = Run.read(STEPS, out)
+    run.problems = tuple(problems)
+    return run
 
 
 def _write_new(
@@ -195,12 +198,12 @@ def take_superni(
     out: StrPath,
     asked: Mapping[str, Any] = NO_SETTINGS,
     **settings: Unpack[SuperniKeywords],
-) -> int:
-    """Make a run of the instructions that come with seedstep; return how many tasks have none.
+) -> StepsRun:
+    """Make a run of the instructions that come with seedstep, and return it, opened for reading.
 
-    `settings` choose the tasks, from a clone of SUPER-NATURALINSTRUCTIONS: they are those of
-    `seedstep.steps.SuperniSettings`. In version 0.1.0 they were given as `asked`. If the function
-    fails, nothing is written.
+    `records.left()` of the run are the tasks that have none. `settings` choose the tasks, from a
+    clone of SUPER-NATURALINSTRUCTIONS: they are those of `seedstep.SuperniSettings`. In version
+    0.1.0 they were given as `asked`. If the function fails, nothing is written.
 
     Raises:
         InputError: none of the tasks has an instruction, or the run has instructions already.
@@ -219,7 +222,7 @@ def take_superni(
             what = f"{named}: none of the tasks has an instruction that comes with seedstep"
             raise InputError(what, "name a clone of SUPER-NATURALINSTRUCTIONS after --tasks")
         _write_new(Path(out), chosen, found)
-    return len(tasks) - len(found)
+    return Run.read(STEPS, Path(out))
 
 
 def _taken(task: Task, written: SuperniInstruction) -> WrittenSteps:

@@ -118,10 +118,12 @@ async def ticking(progress: P, watch: Watcher[P, R] | None) -> AsyncIterator[Non
 class StageProgress(ABC):
     """The progress of a stage of any kind.
 
-    `notes` are messages for the user. `stopped` is the budget that ended the run, if one did.
+    `notes` are messages for the user, and `problems` are tasks that can't be read and were skipped.
+    `stopped` is the budget that ended the run, if one did.
     """
 
     notes: list[str] = field(default_factory=list)
+    problems: tuple[Problem, ...] = ()
     started: float = field(default_factory=time.monotonic)
     stopped: BudgetReached | None = None
 
@@ -151,14 +153,12 @@ class StageProgress(ABC):
 class TaskProgress(StageProgress):
     """The progress of a stage that makes one record for each task.
 
-    `problems` are tasks that can't be read and were skipped. `failed` counts tasks without a result
-    by reason. `last` describes the last task's result.
+    `failed` counts tasks without a result by reason. `last` describes the last task's result.
     """
 
     settings: Any
     wanted: int
     before: int = 0
-    problems: tuple[Problem, ...] = ()
     stats: EngineStats = field(default_factory=EngineStats)
     done: int = 0
     failed: Counter[str] = field(default_factory=Counter)

@@ -175,7 +175,8 @@ class PredictionRecords:
         """Yield the predictions of a system, in the order of the instances.
 
         Raises:
-            InputError: there is no such system.
+            InputError: there is no such system, or the tasks can't be read any more.
+            RunError: the tasks have changed.
         """
         self.settings_of(name)
         instances = [(key, task.id) for key, task, _ in instances_of(self.tasks().tasks)]

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 import filelock
 import msgspec
 
-from seedstep.data.records import Tabulated, as_html
+from seedstep.data.records import Problem, Tabulated, as_html
 from seedstep.errors import BudgetReached, RunBusyError, RunError, SeedstepError
 from seedstep.llm import Spent
 from seedstep.runs.batches import RunLedger, batch_notes
@@ -92,8 +92,8 @@ class Run(OpenDirectory, Tabulated, Generic[S, Inputs, R_co]):
     `seedstep.runs.GrownTasks`, `TaskRecords`, `PredictionRecords` or `TuningFiles`.
 
     Of a run that a stage's function returned, `stopped` is the budget that ended the work before
-    all was done, or None, and `notes` are what the command would have told. Both are empty where a
-    run was opened.
+    all was done, or None; `notes` are what the command would have told, and `problems` those of
+    what was skipped. All are empty where a run was opened.
     """
 
     def __init__(
@@ -115,6 +115,7 @@ class Run(OpenDirectory, Tabulated, Generic[S, Inputs, R_co]):
         self.changes: ListChanges = NO_CHANGES
         self.stopped: BudgetReached | None = None
         self.notes: tuple[str, ...] = ()
+        self.problems: tuple[Problem, ...] = ()
         self.records = stage.records(self)
 
     @classmethod

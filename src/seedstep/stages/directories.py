@@ -103,7 +103,9 @@ def open_run(path: StrPath, stage: Stage[Any, Any, Any] | None = None) -> Run[An
     """Open a run for reading, of the given `stage` or of any.
 
     Raises:
-        RunError: `path` has no run, or a run of another stage.
+        InputError: its configuration has a setting that this version can't use.
+        RunError: `path` has no run, a run of another stage, or one that can't be read
+            (`StoreError`).
     """
     path = Path(path)
     return Run.read(stage or _stage_of(path), path)
