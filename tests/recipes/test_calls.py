@@ -1,12 +1,17 @@
 """What functions that run stages are given: one thing or several, in the forms it is had in."""
 
+import asyncio
+import inspect
+import pickle
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from seedstep import InputError, evaluate_systems, judge
+from seedstep import InputError, Task, evaluate_systems, filter_file, judge, recipes
 from seedstep.evaluate.judge import JudgeSettings
 from seedstep.infer.settings import SystemSettings
 from seedstep.recipes.evaluation import chosen_verdicts, verdict_rows
@@ -58,3 +63,49 @@ class TestSeveralTextsOrOne:
     def test_what_is_no_text_is_refused(self, given: Any) -> None:
         with pytest.raises(InputError, match="setting 'names"):
             JudgeSettings.of(names=given)
+
+
+IN_THREADS = ("calibrate", "evaluate_systems", "filter_file", "merge_runs")
+"""Functions that may wait for a server or long, whose asynchronous twins work in a thread."""
+
+
+class TestTwins:
+    @pytest.mark.parametrize("name", IN_THREADS)
+    def test_are_awaited_and_told_as_such(self, name: str) -> None:
+        function, twin = getattr(recipes, name), getattr(recipes, f"{name}_async")
+        assert inspect.iscoroutinefunction(twin)
+        assert inspect.signature(twin) == inspect.signature(function)
+        assert pickle.loads(pickle.dumps(twin)) is twin
+        assert str(twin.__doc__).startswith(f"As `{name}`, awaited in a running event loop.")
+        raises = str(function.__doc__).partition("Raises:")[2]
+        assert raises
+        assert str(twin.__doc__).partition("Raises:")[2] == raises
+
+    def test_the_loop_goes_on_meanwhile(self) -> None:
+        """A filter that takes long, watched from the loop that it leaves alone."""
+        main, read, beats = threading.main_thread(), [], 0
+
+        def tasks() -> Iterator[Task]:
+            read.append(threading.current_thread())
+            yield Task("a", "Sing.", ())
+
+        def slow(stage: str, done: int, total: int) -> None:
+            assert threading.current_thread() is not main
+            time.sleep(0.1)
+
+        async def cell() -> Any:
+            nonlocal beats
+            work = asyncio.ensure_future(recipes.filter_file_async(tasks(), watch=slow))
+            while not work.done():
+                beats += 1
+                await asyncio.sleep(0.01)
+            return await work
+
+        report = asyncio.run(cell())
+        assert report == filter_file([Task("a", "Sing.", ())])
+        assert read == [main]
+        assert beats > 5
+
+    def test_an_error_is_the_same(self) -> None:
+        with pytest.raises(InputError, match="no such file"):
+            asyncio.run(recipes.evaluate_systems_async("missing"))

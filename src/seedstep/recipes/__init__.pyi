@@ -15,6 +15,7 @@ from seedstep.recipes.evaluation import (
     agreement as agreement,
     chosen_verdicts as chosen_verdicts,
     evaluate_systems as evaluate_systems,
+    evaluate_systems_async as evaluate_systems_async,
     judge as judge,
     judge_async as judge_async,
     verdict_rows as verdict_rows,
@@ -39,8 +40,13 @@ from seedstep.recipes.meaning import (
     Calibration as Calibration,
     Semantic as Semantic,
     calibrate as calibrate,
+    calibrate_async as calibrate_async,
 )
-from seedstep.recipes.merging import MergeReport as MergeReport, merge_runs as merge_runs
+from seedstep.recipes.merging import (
+    MergeReport as MergeReport,
+    merge_runs as merge_runs,
+    merge_runs_async as merge_runs_async,
+)
 from seedstep.recipes.novelty import (
     COLUMNS as COLUMNS,
     SEMANTIC_COLUMNS as SEMANTIC_COLUMNS,
@@ -48,6 +54,7 @@ from seedstep.recipes.novelty import (
     NoveltyDecision as NoveltyDecision,
     NoveltyReport as NoveltyReport,
     filter_file as filter_file,
+    filter_file_async as filter_file_async,
 )
 from seedstep.recipes.novelty_options import NoveltyFilter as NoveltyFilter
 from seedstep.recipes.predictions import (

@@ -52,7 +52,7 @@ from seedstep.inputs.labels import RaterLabels, read_raters
 from seedstep.inputs.scales import LabelScale, common_scale
 from seedstep.recipes.keywords import JudgeKeywords
 from seedstep.recipes.stage_calls import StageCall, plain_and_async, work_on
-from seedstep.recipes.tasks import TaskWatch
+from seedstep.recipes.tasks import TaskWatch, in_thread
 from seedstep.runs import Failed, JudgeRun, Removed, keep_scores
 from seedstep.stages import JUDGE, judged_inputs
 from seedstep.values import texts_of
@@ -64,6 +64,7 @@ __all__ = [
     "agreement",
     "chosen_verdicts",
     "evaluate_systems",
+    "evaluate_systems_async",
     "judge",
     "judge_async",
     "verdict_rows",
@@ -132,6 +133,9 @@ def evaluate_systems(
             except RunError as error:
                 notes.append(f"the scores of {name} are not kept: {error.what}")
     return Evaluation(tuple(done), tuple(notes))
+
+
+evaluate_systems_async = in_thread(evaluate_systems)
 
 
 def _judge(

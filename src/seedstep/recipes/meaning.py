@@ -35,9 +35,16 @@ from seedstep.novelty.calibration import (
     labelled_pairs,
 )
 from seedstep.novelty.meaning import cosines
-from seedstep.recipes.tasks import finish
+from seedstep.recipes.tasks import finish, in_thread
 
-__all__ = ["Calibration", "MeaningDecisions", "Semantic", "calibrate", "decide_texts"]
+__all__ = [
+    "Calibration",
+    "MeaningDecisions",
+    "Semantic",
+    "calibrate",
+    "calibrate_async",
+    "decide_texts",
+]
 
 AT_ONCE = 1024
 """How many texts are embedded between two calls that tell how far it is."""
@@ -285,3 +292,6 @@ def calibrate(
         ]
         groups[name] = accuracies([pair for pair, _ in found], [score for _, score in found])
     return Calibration(pairs, scores, groups)
+
+
+calibrate_async = in_thread(calibrate)

@@ -41,6 +41,7 @@ from seedstep.novelty import (
 )
 from seedstep.recipes.meaning import Semantic, decide_texts, stored_vectors
 from seedstep.recipes.merge_sources import MergeSource, MergeSources, merge_sources
+from seedstep.recipes.tasks import in_thread
 from seedstep.runs import Run, digest
 from seedstep.runs.database import Database
 from seedstep.runs.directory import DATABASE
@@ -60,7 +61,7 @@ from seedstep.stages import BOOTSTRAP
 from seedstep.stages.bootstrap import contamination_of
 from seedstep.text import TOKENIZERS
 
-__all__ = ["MergeReport", "merge_runs"]
+__all__ = ["MergeReport", "merge_runs", "merge_runs_async"]
 
 UNMERGED = ("shard", "round", "pool", "pool_fingerprint", "max_requests", "max_tokens", "max_usd")
 """What a merged run does not take over from its shards."""
@@ -108,6 +109,9 @@ def merge_runs(
     paths = paths_of(runs)
     with merge_sources(paths, partial=partial, different=different) as sources:
         return _Merging(sources, ray, partitions).write(Path(out))
+
+
+merge_runs_async = in_thread(merge_runs)
 
 
 class _Merging:

@@ -44,6 +44,7 @@ from seedstep.novelty import (
 )
 from seedstep.recipes.meaning import MeaningDecisions, Semantic, decide_texts
 from seedstep.recipes.novelty_options import NoveltyFilter, NoveltyKeywords
+from seedstep.recipes.tasks import in_thread
 from seedstep.text import TOKENIZERS, Script, script_of
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "NoveltyDecision",
     "NoveltyReport",
     "filter_file",
+    "filter_file_async",
 ]
 
 SHOWN = 5
@@ -203,6 +205,9 @@ def filter_file(
     if out is not None:
         work.write(table, Path(out), annotate=annotate)
     return work.report()
+
+
+filter_file_async = in_thread(filter_file)
 
 
 def _check_out(table: RowFile, out: Path, *, annotate: bool) -> None:

@@ -26,7 +26,14 @@ import msgspec
 from seedstep.data import StrPath, Task, load_tasks, sources_of, task_record
 from seedstep.errors import InputError
 from seedstep.recipes.notebook import as_keywords, notebook_watch
-from seedstep.recipes.tasks import StageProgress, TaskProgress, TaskWatch, finish, work_on_tasks
+from seedstep.recipes.tasks import (
+    StageProgress,
+    TaskProgress,
+    TaskWatch,
+    about_twin,
+    finish,
+    work_on_tasks,
+)
 from seedstep.runs import TUNE_CONFIG, Failed, Removed, Run, Stage, StageWork
 from seedstep.runs.places import CONFIG, GIVEN, keep_given
 
@@ -74,7 +81,6 @@ def plain_and_async(
     Where an event loop runs already, as in a notebook, the plain one works in another thread.
     """
     name = function.__qualname__ = function.__name__.removeprefix("_")
-    *_, raises = str(function.__doc__).partition("    Raises:")
 
     @wraps(function)
     def plain(*args: P.args, **settings: P.kwargs) -> T:
@@ -98,7 +104,7 @@ def plain_and_async(
         made.__name__ = made.__qualname__ = f"{name}{suffix}"
         made.__annotations__ = {**function.__annotations__, "return": kind_of_run}
         vars(made)["__signature__"] = signature
-    awaited.__doc__ = f"As `{name}`, awaited in a running event loop.\n\n    Raises:{raises}"
+    awaited.__doc__ = about_twin(plain)
     return plain, awaited
 
 

@@ -1,7 +1,8 @@
 """Run a stage that makes one record for each task, and write the records to its run.
 
 `work_on_tasks` runs the stage and calls a `Watcher` as it proceeds. `finish` runs an asynchronous
-function to its end, also inside a running event loop, as in a notebook.
+function to its end, also inside a running event loop, as in a notebook; `in_thread` makes the
+asynchronous twin of a function that is none.
 
 Example::
 
@@ -12,11 +13,12 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from functools import wraps
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from seedstep.data import Problem, Task
 from seedstep.errors import BudgetReached
@@ -30,7 +32,9 @@ __all__ = [
     "TaskProgress",
     "TaskWatch",
     "Watcher",
+    "about_twin",
     "finish",
+    "in_thread",
     "share_notes",
     "still_asked",
     "ticking",
@@ -48,6 +52,7 @@ def share_notes(progress: Any, stats: EngineStats) -> None:
 P = TypeVar("P", contravariant=True)
 R = TypeVar("R", contravariant=True)
 T = TypeVar("T")
+Arguments = ParamSpec("Arguments")
 
 
 def finish(work: Coroutine[Any, Any, T]) -> T:
@@ -76,6 +81,37 @@ def finish(work: Coroutine[Any, Any, T]) -> T:
                 for loop, task in tasks:
                     loop.call_soon_threadsafe(task.cancel)
             raise
+
+
+def in_thread(function: Callable[Arguments, T]) -> Callable[Arguments, Coroutine[Any, Any, T]]:
+    """Return the asynchronous twin of a function: it does its work in another thread.
+
+    Its name has `_async` behind it. What can be read once only is read in the thread of the caller.
+    A call that is cancelled is no longer waited for; its work goes on to the end.
+    """
+    name = function.__name__
+
+    @wraps(function)
+    async def awaited(*args: Arguments.args, **named: Arguments.kwargs) -> T:
+        listed: Any = [_listed(value) for value in args]
+        by_name: Any = {key: _listed(value) for key, value in named.items()}
+        return await asyncio.to_thread(function, *listed, **by_name)
+
+    awaited.__name__ = awaited.__qualname__ = f"{name}_async"
+    awaited.__doc__ = about_twin(function, "Its work is done in another thread.")
+    return awaited
+
+
+def _listed(value: object) -> object:
+    return list(value) if isinstance(value, Iterator) else value
+
+
+def about_twin(function: Callable[..., object], more: str = "") -> str:
+    """Return the docstring of the asynchronous twin of a function."""
+    *_, raises = str(function.__doc__).partition("    Raises:")
+    first = f"As `{function.__name__}`, awaited in a running event loop."
+    whole = f"{first}\n\n    {more}" if more else first
+    return f"{whole}\n\n    Raises:{raises}"
 
 
 class Watcher(Protocol[P, R]):
