@@ -203,7 +203,7 @@ def test_the_same_merge_stays_and_another_is_refused(copied_shards: Path) -> Non
     assert (out / DATABASE).stat().st_mtime_ns == before
     with chdir(copied_shards):
         merge_runs([path.relative_to(copied_shards) for path in shards], out)
-    with pytest.raises(RunError, match="of other shards"):
+    with pytest.raises(RunError, match="merged from other runs"):
         merge_runs(shards[:2], out, partial=True)
     assert merged.exists()
 

@@ -262,7 +262,7 @@ def _in_split(path: Path, files: Mapping[str, Path]) -> Iterator[Path | Problem]
 
 
 def _task_files(folder: Path) -> dict[str, Path]:
-    """All task files by their names without `.json`. Hidden files are none."""
+    """Return all task files by their names without `.json`. Hidden files are none."""
     inner = folder / "tasks"
     folder = inner if inner.is_dir() else folder
     files = {

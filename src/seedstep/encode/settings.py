@@ -175,16 +175,16 @@ class TextTokenizer(Protocol):
         """The chat template, if there is one."""
 
     def ids(self, text: str, *, marked: bool = False) -> list[int]:
-        """The tokens of a text, without special ones added."""
+        """Return the tokens of a text, without special ones added."""
 
     def spans(self, text: str, *, marked: bool = False) -> list[tuple[int, int]]:
-        """Where in the text each of its tokens begins and ends."""
+        """Return where in the text each of its tokens begins and ends."""
 
     def continued(self, text: str) -> list[int]:
-        """The tokens of a text that follows other text."""
+        """Return the tokens of a text that follows other text."""
 
     def text(self, ids: list[int]) -> str:
-        """The text of tokens, without special ones."""
+        """Return the text of tokens, without special ones."""
 
 
 STEPS_SOURCE = 1224

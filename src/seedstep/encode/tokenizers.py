@@ -126,13 +126,13 @@ class HfTokenizer:
         return self.chat
 
     def ids(self, text: str, *, marked: bool = False) -> list[int]:
-        """The tokens of a text, without special ones added."""
+        """Return the tokens of a text, without special ones added."""
         text = self._with_secrets(text)[0] if marked else text
         ids: list[int] = self._encoded(text).ids
         return ids
 
     def conversation(self, messages: Sequence[tuple[str, str]]) -> list[int]:
-        """The tokens of a conversation in the chat template, up to where the answer begins.
+        """Return the tokens of a conversation in the chat template, up to where the answer begins.
 
         Messages are roles with contents.
 
@@ -154,7 +154,7 @@ class HfTokenizer:
         return ids
 
     def spans(self, text: str, *, marked: bool = False) -> list[tuple[int, int]]:
-        """Where in the text each of its tokens begins and ends."""
+        """Return where in the text each of its tokens begins and ends."""
         if not marked:
             spans: list[tuple[int, int]] = self._encoded(text).offsets
             return spans
@@ -162,7 +162,7 @@ class HfTokenizer:
         return [(places[start], places[end]) for start, end in self._encoded(text).offsets]
 
     def continued(self, text: str) -> list[int]:
-        """The tokens of a text that follows other text.
+        """Return the tokens of a text that follows other text.
 
         Some tokenizers add a space at the beginning of a text, which does not belong there.
         """
@@ -173,12 +173,12 @@ class HfTokenizer:
         return joined[len(line) :] if joined[: len(line)] == line else ids
 
     def text(self, ids: list[int]) -> str:
-        """The text of tokens, without special ones."""
+        """Return the text of tokens, without special ones."""
         text: str = self._own.decode(ids, skip_special_tokens=True)
         return text
 
     def name(self, token: int) -> str:
-        """The tokenizer's name of a token, such as `</s>`."""
+        """Return the tokenizer's name of a token, such as `</s>`."""
         return str(self._outer.convert_ids_to_tokens(token))
 
     @cached_property

@@ -147,7 +147,7 @@ def read_header(path: Path) -> MeasuredHeader:
 
 @contextmanager
 def opened_measurements(path: Path, header: MeasuredHeader) -> Iterator[tuple[IO[bytes], set[str]]]:
-    """The file, to write at its end, and the tasks in it. A line that is half written is cut off.
+    """Yield the file, open at its end, and the tasks in it. A half-written line is cut off.
 
     Raises:
         InputError: the file is of another kind, or was begun with other settings.

@@ -236,7 +236,7 @@ class Split:
         return self.both + self.first + self.second + self.neither
 
     def percent(self) -> tuple[float, float, float, float]:
-        """The four shares in percent; zeros if there are no items."""
+        """Return the four shares in percent; zeros if there are no items."""
         whole = self.total or 1
         parts = (self.both, self.first, self.second, self.neither)
         return tuple(100 * part / whole for part in parts)  # type: ignore[return-value]

@@ -85,7 +85,7 @@ class MemoryLedger:
     passed_over: Set[str] = frozenset()
 
     def get(self, key: str) -> Answer | None:
-        """The answer kept under a key."""
+        """Return the answer kept under a key."""
         return self.answers.get(key)
 
     async def put(self, key: str, request: Request, answer: Answer) -> None:

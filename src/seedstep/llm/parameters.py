@@ -178,7 +178,7 @@ class Parameters:
     _trials: dict[int, _Trial] = field(default_factory=dict)
 
     def left_out(self, request: Request) -> set[str]:
-        """The parameters that are not sent with a request."""
+        """Return the parameters that are not sent with a request."""
         trial = self._trials.get(id(request))
         return self.refused | trial.without if trial else self.refused
 

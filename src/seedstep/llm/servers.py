@@ -81,7 +81,7 @@ class _Server:
         return self.slots.taken < most and not self.slots.is_paused
 
     def is_tried(self, now: float) -> bool:
-        """Whether requests are sent there: it is not left out, or it is time for a trial."""
+        """Return whether requests are sent there: it is not left out, or it is time for a trial."""
         return not self.stats.left_out or now >= self.out_until
 
     def answered(self, seconds: float) -> None:

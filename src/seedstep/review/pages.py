@@ -143,7 +143,7 @@ class Guard:
         await app(inner, _limited(receive), send)
 
     def _refusal(self, scope: Scope) -> tuple[str, int] | None:
-        """What to say to a request that may not pass, and with which status."""
+        """Return what to say to a request that may not pass, and with which status."""
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._answers(hosts[0]):

@@ -75,12 +75,12 @@ class TokenPairs(Sequence[TokenPair]):
         return dict(self._lost)
 
     def lengths(self, place: int) -> tuple[int, int]:
-        """The numbers of tokens of a pair's prompt and target."""
+        """Return the numbers of tokens of a pair's prompt and target."""
         start, middle, end = self._ends[2 * place : 2 * place + 3]
         return middle - start, end - middle
 
     def name(self, place: int) -> tuple[str, str]:
-        """The ids of a pair's task and instance."""
+        """Return the ids of a pair's task and instance."""
         return self._names[place]
 
     def __len__(self) -> int:
@@ -120,7 +120,7 @@ class EncodedData:
         self._held_out: TokenPairs | None = None
 
     def training(self, epoch: int) -> TokenPairs:
-        """The examples of an epoch; those of one epoch are kept in memory."""
+        """Return the examples of an epoch; those of one epoch are kept in memory."""
         if self._epoch is None or self._epoch[0] != epoch:
             self._epoch = None  # frees it before the next one grows
             self._epoch = epoch, self._encoded(self.mixture.training, epoch)
@@ -272,7 +272,7 @@ class SizedData:
         _require_sizes(data.held_out, sizes)
 
     def training(self, epoch: int) -> Sequence[TokenPair]:
-        """The examples of an epoch.
+        """Return the examples of an epoch.
 
         Raises:
             InputError: the model can't take one.

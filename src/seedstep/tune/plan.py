@@ -141,7 +141,7 @@ class StepPlan(ABC):
         self.number = min(whole, training.max_steps or whole)
 
     def step(self, number: int) -> StepWork:
-        """The work of the step with this number, from 0."""
+        """Return the work of the step with this number, from 0."""
         epoch, place = divmod(number, self.per_epoch)
         if self._epoch is None or self._epoch[0] != epoch:
             pairs = self._data.training(epoch)

@@ -110,7 +110,7 @@ class TuningData(Protocol):
     """The examples of a tuning, tokenised."""
 
     def training(self, epoch: int) -> Sequence[TokenPair]:
-        """The examples of an epoch, from 0.
+        """Return the examples of an epoch, from 0.
 
         Each epoch has the same instances in the same order; targets and templates are drawn anew.
         """

@@ -114,7 +114,7 @@ class TuneSource:
     weight: Annotated[float, msgspec.Meta(gt=0, le=1000)] | None = None
 
     def __str__(self) -> str:
-        """The source as it is written on the command line."""
+        """Return the source as it is written on the command line."""
         split = f":{self.split}" if self.split else ""
         encoding = f"@{self.encoding}" if self.encoding else ""
         weight = f"=x{self.weight:g}" if self.weight is not None else ""
