@@ -101,7 +101,7 @@ class ModelRef:
         return self.provider.style(self.name)
 
     def __str__(self) -> str:
-        """The text from which the reference is parsed."""
+        """Return the text from which the reference is parsed."""
         return f"{self.prefix}:{self.name}" if self.provider.takes_names else self.prefix
 
 
