@@ -323,6 +323,8 @@ def test_an_encoding_that_can_t_be_is_told(
 def test_an_option_that_is_none_stays() -> None:
     assert make_encoding("steps", {"positive": None, "fit": None}) == ENCODINGS["steps"]
     assert make_encoding("steps", {"positive": 1}) == replace(ENCODINGS["steps"], positive=1)
+    assert make_encoding("steps", positive=1) == replace(ENCODINGS["steps"], positive=1)
+    assert make_encoding("steps", {"positive": 1}, positive=0).positive == 0
 
 
 def test_the_translation_keeps_its_characters() -> None:

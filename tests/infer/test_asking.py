@@ -171,21 +171,23 @@ def write_given_steps(models: Path, out: Path) -> None:
 
 def test_steps_and_outputs_are_written_by_a_checkpoint(models: Path, tmp_path: Path) -> None:
     model = f"hf:{models / 'Llama'}"
-    small = {"max_tokens": 8}
     with write_instructions(
         tmp_path / "steps",
         model=model,
         tasks=models / "tasks.jsonl",
         prompt_style="chat",
         repairs=0,
-        sampling={"conversation": small},
+        sampling={"conversation": {"max_tokens": 8}},
     ) as run:
         turns = [entry.result.turns for entry in run.entries()]
     assert [len(each) for each in turns] == [4] * 4
     lines = [{"instruction": "Name it.", "instances": [{"input": "A", "output": "B"}]}]
     (tmp_path / "data.jsonl").write_text("\n".join(map(json.dumps, lines)))
     with distill(
-        tmp_path / "out", source=tmp_path / "data.jsonl", model=model, sampling={"output": small}
+        tmp_path / "out",
+        source=tmp_path / "data.jsonl",
+        model=model,
+        sampling={"output": {"max_tokens": 8}},
     ) as written:
         assert written.spent().requests == 1
 

@@ -16,10 +16,12 @@ import seedstep
 from seedstep import errors, recipes
 from seedstep.bootstrap import BootstrapSettings
 from seedstep.data import PathOrTasks, StrPath, TaskChoice
-from seedstep.encode import Encoding
+from seedstep.encode import Encoding, EncodingKeywords
 from seedstep.evaluate.judge import JudgeSettings
 from seedstep.infer.distill import DistillSettings
 from seedstep.infer.settings import SystemSettings
+from seedstep.llm import Sampling
+from seedstep.llm.records import Reasoning
 from seedstep.recipes import NoveltyFilter, Semantic, keywords
 from seedstep.recipes.novelty_options import NoveltyKeywords
 from seedstep.recipes.tasks import finish
@@ -57,13 +59,13 @@ WIDER: Mapping[str, Any] = {
     "names": keywords.Texts,
     "stop": keywords.Texts | None,
     "decontaminate": PathOrTasks | Sequence[PathOrTasks],
-    "reasoning": Mapping[str, Any],
-    "sampling": Mapping[str, Any],
-    "gates": Mapping[str, Any],
+    "reasoning": keywords.ReasoningKeywords,
+    "sampling": Mapping[str, keywords.SamplingKeywords],
+    "gates": keywords.Gates,
     "gate_base_urls": Mapping[str, str | Sequence[str]],
-    "axes": StrPath | Mapping[str, Any],
-    "encoding_options": Mapping[str, Any],
-    "encoding": Encoding | Mapping[str, Any] | str,
+    "axes": StrPath | keywords.Axes,
+    "encoding_options": EncodingKeywords,
+    "encoding": keywords.Encodings,
 }
 """The types of keywords for which a function accepts more types than the record stores."""
 
@@ -85,6 +87,27 @@ def test_the_keywords_are_the_settings(given: type, records: list[type], functio
         if hasattr(recipes, name):
             hint = get_type_hints(getattr(recipes, name))["settings"]
             assert typing.get_args(hint) == (given,)
+
+
+@pytest.mark.parametrize(
+    ("given", "record"),
+    [
+        (EncodingKeywords, Encoding),
+        (keywords.SamplingKeywords, Sampling),
+        (keywords.ReasoningKeywords, Reasoning),
+    ],
+)
+def test_the_keywords_of_a_mapping_are_the_fields_of_its_record(given: Any, record: type) -> None:
+    wider = {"stop": Sequence[str], "extra": Mapping[str, object]}
+    kinds = get_type_hints(record)
+    assert get_type_hints(given) == {name: wider.get(name, kind) for name, kind in kinds.items()}
+
+
+def test_the_keywords_of_functions_are_of_known_types() -> None:
+    """What is Any says nothing to the user, and lets a type checker pass everything."""
+    for given, _, _ in KEYWORDS:
+        for name, kind in get_type_hints(given).items():
+            assert "typing.Any" not in str(kind), name
 
 
 def test_the_keywords_of_the_filter_are_its_options() -> None:

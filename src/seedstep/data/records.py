@@ -19,11 +19,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from seedstep.data.reading import BadLine
 from seedstep.errors import MOST_WHAT, InputError, MissingExtraError, short_line
 from seedstep.text import visible
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 __all__ = [
     "Example",
@@ -225,7 +228,7 @@ class Tabulated(ABC):
     def to_records(self) -> list[dict[str, Any]]:
         """Return rows of numbers, texts, lists and dicts."""
 
-    def to_dataset(self) -> Any:
+    def to_dataset(self) -> "Dataset":
         """Return the rows of `to_records` as a `datasets.Dataset`.
 
         Raises:

@@ -61,7 +61,7 @@ LOOKS = 100
 StrPath = str | os.PathLike[str]
 """A path. A run stands for that of its directory."""
 
-GivenTasks = Iterable[Task | Mapping[str, Any]]
+GivenTasks = Iterable[Task | Mapping[str, object]]
 """Tasks in memory, or records of them: a list, a generator, a `datasets.Dataset`."""
 
 PathOrTasks = StrPath | GivenTasks

@@ -22,6 +22,7 @@ from seedstep.encode.settings import (
     Dropped as Dropped,
     Encoded as Encoded,
     Encoding as Encoding,
+    EncodingKeywords as EncodingKeywords,
     StepsKind as StepsKind,
     TextTokenizer as TextTokenizer,
     TokenPair as TokenPair,

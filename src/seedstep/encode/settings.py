@@ -12,14 +12,14 @@ Example::
     >>> encoding = Encoding(positive=2, steps="refined")  # the second paper's
     >>> encoding.positive, encoding.steps
     (2, 'refined')
-    >>> make_encoding("steps", {"positive": 1}).positive
+    >>> make_encoding("steps", positive=1).positive
     1
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, TypedDict, Unpack
 
 import msgspec
 from msgspec import Meta
@@ -37,6 +37,7 @@ __all__ = [
     "Encoded",
     "Encoding",
     "EncodingChoice",
+    "EncodingKeywords",
     "ExamplesChoice",
     "StepsKind",
     "TextTokenizer",
@@ -87,6 +88,22 @@ class Encoding:
     )
     max_source: Tokens = setting(1024, "Tokens of a prompt, at the most.")
     max_target: Tokens = setting(128, "Tokens of an answer, at the most.")
+
+
+class EncodingKeywords(TypedDict, total=False):
+    """The options of an `Encoding` by their names."""
+
+    layout: str
+    task_name: bool
+    definition: bool
+    positive: int
+    negative: int
+    explanations: bool
+    steps: StepsKind
+    position: Literal["prepend", "append"]
+    fit: Literal["safe", "fidelity"]
+    max_source: int
+    max_target: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,15 +234,25 @@ ENCODINGS: Mapping[str, Encoding] = MappingProxyType(
 """The named encodings; `steps` is the second paper's, `self-instruct` the first's."""
 
 
-def make_encoding(name: str, overrides: Mapping[str, Any] | None = None) -> Encoding:
-    """Return a named encoding with some options changed; an option that is None keeps its value.
+def make_encoding(
+    name: str,
+    overrides: Mapping[str, object] | None = None,
+    **options: Unpack[EncodingKeywords],
+) -> Encoding:
+    """Return a named encoding with some options changed, which are keywords or in a mapping.
+
+    An option that is None keeps its value.
 
     Raises:
         InputError: there is no such encoding or option, or a value does not fit.
     """
     if name not in ENCODINGS:
         raise unknown_name("encoding", name, ENCODINGS)
-    asked = {option: value for option, value in (overrides or {}).items() if value is not None}
+    asked = {
+        option: value
+        for option, value in {**(overrides or {}), **options}.items()
+        if value is not None
+    }
     known = [field.name for field in fields(Encoding)]
     for option in asked:
         if option not in known:

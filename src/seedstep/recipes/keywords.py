@@ -5,10 +5,10 @@ types here equal theirs, but for the keywords for which a function accepts more 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from typing import Literal, TypedDict
 
 from seedstep.data import PathOrTasks, StrPath
-from seedstep.encode import Encoding
+from seedstep.encode import Encoding, EncodingKeywords
 from seedstep.llm import Price
 from seedstep.llm.records import SendMode
 from seedstep.tune import TuneSource
@@ -26,9 +26,46 @@ __all__ = [
 ]
 
 Prices = Mapping[str, Price | Mapping[str, float]]
-Sources = PathOrTasks | Sequence[PathOrTasks | Mapping[str, Any] | TuneSource]
+Sources = PathOrTasks | Sequence[PathOrTasks | Mapping[str, object] | TuneSource]
+Encodings = Encoding | Mapping[str, object] | str
 Paths = StrPath | Iterable[StrPath]
 Texts = str | Iterable[str]
+
+
+class SamplingKeywords(TypedDict, total=False):
+    """The sampling parameters of a request: those of `seedstep.llm.Sampling`."""
+
+    max_tokens: int
+    temperature: float | None
+    top_p: float | None
+    frequency_penalty: float | None
+    presence_penalty: float | None
+    stop: Sequence[str]
+
+
+class ReasoningKeywords(TypedDict, total=False):
+    """How a model that reasons is asked: the fields of `seedstep.llm.records.Reasoning`."""
+
+    effort: str | None
+    room: int | None
+    extra: Mapping[str, object]
+
+
+class AxisKeywords(TypedDict, total=False):
+    """An axis with a line for prompts, in which `{value}` stands for the value."""
+
+    values: "Values"
+    line: str
+
+
+Values = int | Sequence[str | float] | Mapping[str, float]
+"""The values of an axis: how many the model names, a list, or the share of each."""
+
+Axes = Mapping[str, Values | AxisKeywords]
+"""The values of each axis along which tasks are spread, by its name."""
+
+Gates = Mapping[str, Mapping[str, Mapping[str, object] | None]]
+"""The kind of each gate with its options, by the name of the gate."""
 
 
 class AskingKeywords(TypedDict, total=False):
@@ -37,7 +74,7 @@ class AskingKeywords(TypedDict, total=False):
     model: str
     base_url: str | list[str] | None
     in_flight: int
-    reasoning: Mapping[str, Any]
+    reasoning: ReasoningKeywords
     send: SendMode
     finish_live: bool
     workers: int
@@ -46,7 +83,7 @@ class AskingKeywords(TypedDict, total=False):
     max_tokens: int | None
     max_usd: float | None
     prices: Prices
-    sampling: Mapping[str, Any]
+    sampling: Mapping[str, SamplingKeywords]
 
 
 class TaskKeywords(TypedDict, total=False):
@@ -75,9 +112,9 @@ class BootstrapKeywords(AskingKeywords, total=False):
     fidelity: Literal["paper", "released"]
     numbering: Literal["number", "task"]
     extra_filters: bool
-    gates: Mapping[str, Any]
+    gates: Gates
     gate_base_urls: Mapping[str, str | Sequence[str]]
-    axes: StrPath | Mapping[str, Any]
+    axes: StrPath | Axes
     topic: str | None
     language: str | None
     patience: int
@@ -141,7 +178,7 @@ class PredictKeywords(AskingKeywords, TaskKeywords, total=False):
     backend: Literal["auto", "transformers"]
     prompt_style: Literal["auto", "completion", "chat"]
     protocol: str | None
-    encoding: Encoding | Mapping[str, Any] | str
+    encoding: Encodings
     steps: StrPath | None
     examples: StrPath | None
     choose: Literal["ranked", "drawn"]
@@ -178,8 +215,8 @@ class TuneKeywords(TypedDict, total=False):
     choose: Literal["ranked", "drawn"]
     draw: Literal["random", "covering"]
     reviewed: StrPath | None
-    encoding: Encoding | Mapping[str, Any] | str
-    encoding_options: Mapping[str, Any]
+    encoding: Encodings
+    encoding_options: EncodingKeywords
     limit_tasks: int | None
     limit_instances: int | None
     instances_seed: int | None
