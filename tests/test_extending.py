@@ -3,7 +3,7 @@
 import json
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import pytest
 import typer
 
-from seedstep import Instance, Task, export, open_run, predict, self_instruct, write_instructions
+from seedstep import export, open_run, predict, self_instruct, write_instructions
 from seedstep.bootstrap import (
     FILTERS,
     CandidateReply,
@@ -24,24 +24,12 @@ from seedstep.bootstrap import (
 from seedstep.bootstrap.filters import check_filters
 from seedstep.bootstrap.sifting import sift_instances
 from seedstep.cli import app
-from seedstep.data import Example
-from seedstep.encode import (
-    LAYOUTS,
-    Elements,
-    Encoding,
-    Layout,
-    Pair,
-    add_layout,
-    encode_task,
-    make_encoding,
-)
 from seedstep.errors import InputError, RunMismatchError, StoreError
 from seedstep.evaluate import METRICS, Metric, Prediction, Reference, ScoredPair, score
 from seedstep.evaluate.compare import compare_with_first, evaluated
 from seedstep.evaluate.systems import comparison_table, group_table, overall_table
 from seedstep.evaluate.tables import comparisons_json, scores_csv, scores_json
 from seedstep.exports import ExportFormat, ExportSource, write_lines
-from seedstep.infer.settings import SystemSettings
 from seedstep.recipes import evaluate_systems
 from seedstep.report import (
     SECTIONS,
@@ -52,7 +40,6 @@ from seedstep.report import (
     write_report,
 )
 from seedstep.runs import Run
-from seedstep.settings import make_settings
 from seedstep.stages import BOOTSTRAP, STAGES
 from seedstep.steps import CHECKS, Check, ParsedSteps, TaskText
 from support.command_line import seedstep
@@ -224,63 +211,6 @@ def test_an_export_format(grown: Path, tmp_path: Path) -> None:
     lines = list(map(json.loads, (tmp_path / "out" / "train.jsonl").read_text().splitlines()))
     assert 0 < count == len(lines) <= wanted
     assert {line["end"] for line in lines} == {"</s>"}
-
-
-SORT = Task(
-    "sort",
-    "Sort the words.",
-    (Instance("b a", ("a b",)),),
-    positive_examples=(Example("d c", "c d"), Example("f e", "e f")),
-)
-
-
-def head(elements: Elements) -> str:
-    shown = "".join(f"Q: {example.input}\nA: {example.output}\n\n" for example in elements.positive)
-    return f"{elements.definition}\n\n{shown}"
-
-
-class TestALayout:
-    @pytest.fixture(autouse=True)
-    def qa(self) -> Iterator[None]:
-        """A layout of our own, for one test."""
-        before = dict(LAYOUTS)
-        add_layout(
-            Layout("qa", "questions", head, lambda text: f"Q: {text}\nA: ", stop_texts=("\nQ:",))
-        )
-        yield
-        for name in set(LAYOUTS) - set(before):
-            del LAYOUTS[name]
-
-    def test_prompts_are_written_in_it(self) -> None:
-        encoded = encode_task(SORT, SORT.instances[0], Encoding("qa", positive=1))
-        assert encoded.prompt == "Sort the words.\n\nQ: d c\nA: c d\n\nQ: b a\nA: "
-        assert encoded.target == "a b"
-        assert make_encoding("definition", {"layout": "qa"}) == Encoding("qa", positive=0)
-
-    def test_a_prediction_stops_as_it_says(self) -> None:
-        asked = {"model": "hf:somewhere", "encoding": {"layout": "qa", "positive": 0}}
-        assert make_settings(SystemSettings, asked, "settings").stop_texts == ("\nQ:",)
-
-    def test_what_it_has_no_place_for_is_refused(self) -> None:
-        add_layout(Layout("whole", "", whole=lambda definition, text, out, key: Pair(text, out)))
-        assert encode_task(SORT, SORT.instances[0], Encoding("whole", positive=0)).prompt == "b a"
-        with pytest.raises(InputError, match="whole has no place for examples"):
-            encode_task(SORT, SORT.instances[0], Encoding("whole", positive=1))
-        with pytest.raises(InputError, match="qa has no fit fidelity"):
-            make_encoding("definition", {"layout": "qa", "fit": "fidelity"})
-
-    def test_what_can_t_be_a_layout_is_refused(self) -> None:
-        with pytest.raises(InputError, match="there is a layout 'qa' already"):
-            add_layout(Layout("qa", "", head, str))
-        with pytest.raises(InputError, match="'blind' shows no input"):
-            add_layout(Layout("blind", "", head))
-        with pytest.raises(InputError, match="can't have the fit fidelity"):
-            add_layout(Layout("cut", "", head, str, fits=("fidelity",)))
-
-
-def test_a_layout_that_is_not_there_is_told() -> None:
-    with pytest.raises(InputError, match="there is no layout 'qa'"):
-        make_encoding("definition", {"layout": "qa"})
 
 
 def test_a_section_of_the_report(grown: Path, tmp_path: Path) -> None:

@@ -14,9 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedstep.data import Example, Instance, Task
+from seedstep.data.choice import key
 from seedstep.encode import (
     ENCODINGS,
+    LAYOUTS,
     Dropped,
+    Elements,
     Encoded,
     Encoding,
     TaskEncoder,
@@ -24,6 +27,7 @@ from seedstep.encode import (
     make_encoding,
     tokenize,
 )
+from seedstep.encode.layouts import KeptElements
 from seedstep.errors import InputError
 from seedstep.steps import canonical, shuffled
 from support.encoding_tasks import SORT, TASKS, TRANSLATE
@@ -188,6 +192,13 @@ MADE = st.builds(
 )
 
 
+LABELLED = [
+    name
+    for name, encoding in ENCODINGS.items()
+    if encoding.layout in ("tk-instruct", "self-instruct-fixed", "chat")
+]
+
+
 @given(MADE, st.sampled_from(sorted(ENCODINGS)), st.sampled_from(sorted(TOKENIZERS)), st.data())
 def test_what_fits_is_within_the_budget_and_keeps_the_input(
     task: Task, name: str, kind: str, data: st.DataObject
@@ -203,26 +214,53 @@ def test_what_fits_is_within_the_budget_and_keeps_the_input(
     try:
         encoded = encode_task(task, instance, encoding, tokenizer)
     except InputError as error:
-        told = (
-            "chat template"
-            if encoding.layout.startswith("chat") and not tokenizer.chat
-            else "max_source"
-        )
-        expect(error, told)
+        in_template = LAYOUTS[encoding.layout].in_template
+        expect(error, "chat template" if in_template and not tokenizer.chat else "max_source")
         return
     for decoder_only in (True, False):
         pair = tokenize(encoded, tokenizer, decoder_only=decoder_only)
         assert len(pair.prompt) <= encoding.max_source
         assert 0 < len(pair.target) <= encoding.max_target
-    if encoding.layout == "self-instruct":
-        return
-    if encoding.layout in ("plain", "chat-plain"):
-        shown = instance.input.strip()[: len(encoded.prompt)] and f"\n\n{instance.input.strip()}"
-        if not encoded.dropped.input_tokens:
-            message = f"{task.definition}{shown}"
-            if encoding.layout == "chat-plain":
-                message = f"<|im_start|>user\n{message}<|im_end|>\n<|im_start|>assistant\n"
-            assert encoded.prompt == message
+    lost = encoded.dropped
+    text = instance.input if LAYOUTS[encoding.layout].whole else instance.input.strip()
+    shown = {text}
+    if lost.input_tokens:
+        shown = {text.lstrip()[:1], *(text[:end].rstrip() for end in range(1, len(text)))}
+    assert encoded.prompt in {
+        prompt_of(task, encoding, lost, each, chat=encoded.chat) for each in shown
+    }
+    if lost.input_tokens and encoding.steps == "refined":
+        assert lost.steps == len(canonical(task.steps))
+
+
+def prompt_of(task: Task, encoding: Encoding, lost: Dropped, text: str, *, chat: bool) -> str:
+    """The prompt for an input, by the encoding's layout alone: nothing is lost but what is told."""
+    layout = LAYOUTS[encoding.layout]
+    (instance,) = task.instances
+    if layout.whole:
+        chance = key("template", 42, 0, task.id, instance.id)
+        return layout.whole(task.definition, text, instance.outputs[0], chance).prompt
+    parts = Elements.of(task, encoding, seed=42)
+    kept = KeptElements(
+        parts.all.steps - lost.steps,
+        parts.all.positive - lost.positive,
+        parts.all.negative - lost.negative,
+    )
+    message = layout.written(parts.first(kept), text)
+    if not chat:
+        return message
+    return f"<|im_start|>user\n{message.rstrip()}<|im_end|>\n<|im_start|>assistant\n"
+
+
+@given(MADE, st.sampled_from(LABELLED), st.sampled_from(sorted(TOKENIZERS)), st.data())
+def test_the_input_stands_before_the_label_of_the_output(
+    task: Task, name: str, kind: str, data: st.DataObject
+) -> None:
+    (instance,) = task.instances
+    encoding = make_encoding(name, {"max_source": data.draw(st.integers(2, 300))})
+    try:
+        encoded = encode_task(task, instance, encoding, TOKENIZERS[kind]())
+    except InputError:
         return
     assert "Output:" in encoded.prompt[-60:]
     text = instance.input.strip()

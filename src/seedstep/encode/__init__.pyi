@@ -7,26 +7,29 @@ from seedstep.encode.encoder import (
     encode_task as encode_task,
     measure as measure,
 )
+from seedstep.encode.encodings import (
+    ENCODINGS as ENCODINGS,
+    Encoding as Encoding,
+    EncodingKeywords as EncodingKeywords,
+    StepsKind as StepsKind,
+    add_encoding as add_encoding,
+    add_layout as add_layout,
+    make_encoding as make_encoding,
+)
 from seedstep.encode.layouts import (
     LAYOUTS as LAYOUTS,
     Elements as Elements,
     Layout as Layout,
     Pair as Pair,
-    add_layout as add_layout,
     encode_pair as encode_pair,
     named_layout as named_layout,
 )
 from seedstep.encode.settings import (
-    ENCODINGS as ENCODINGS,
     ChatFrame as ChatFrame,
     Dropped as Dropped,
     Encoded as Encoded,
-    Encoding as Encoding,
-    EncodingKeywords as EncodingKeywords,
-    StepsKind as StepsKind,
     TextTokenizer as TextTokenizer,
     TokenPair as TokenPair,
-    make_encoding as make_encoding,
 )
 from seedstep.encode.tokenizers import (
     HfTokenizer as HfTokenizer,

@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from seedstep.encode.settings import ChatFrame, Encoding, TextTokenizer
+from seedstep.encode.encodings import Encoding
+from seedstep.encode.settings import ChatFrame, TextTokenizer
 from seedstep.errors import InputError
 
 __all__ = ["Counted", "LengthBudget", "ModelSizes", "cut"]
@@ -83,6 +84,10 @@ class LengthBudget:
         if abs(spare) > MARGIN:
             return spare > 0
         return self._count(self.framed(head + tail.text)) <= self._room
+
+    def is_in(self, prompt: str) -> bool:
+        """Return whether a whole prompt fits, inside the chat template if the budget has one."""
+        return self._count(prompt) <= self._room
 
     def cut_input(self, prompt: Callable[[str], str], text: str) -> tuple[str, int]:
         """Return the part of an input that fits into a prompt, and how many tokens are lost.

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from seedstep.data import Instance, Task
 from seedstep.data.choice import draw, key
 from seedstep.encode.budget import LengthBudget
+from seedstep.encode.encodings import Encoding, check_encoding
 from seedstep.encode.layouts import (
     FIDELITY,
     Elements,
@@ -29,14 +30,7 @@ from seedstep.encode.layouts import (
     tk_instruct_examples,
     tk_instruct_instruction,
 )
-from seedstep.encode.settings import (
-    Dropped,
-    Encoded,
-    Encoding,
-    TextTokenizer,
-    TokenPair,
-    check_encoding,
-)
+from seedstep.encode.settings import Dropped, Encoded, TextTokenizer, TokenPair
 from seedstep.encode.tokenizers import tokenize
 
 __all__ = ["TaskEncoder", "TaskEncoders", "TokenLengths", "Totals", "encode_task", "measure"]
@@ -134,6 +128,8 @@ class TaskEncoder:
     def _safe(self, text: str, seed: int) -> tuple[str, Dropped]:
         """Drop examples, then steps, then the end of the input, until the prompt fits."""
         parts = self._parts(seed)
+        if self._layout.prompt:
+            return self._shrunk(self._layout.prompt, text, parts)
         tail = self._budget.counted(self._layout.tail(text))
         for kept in _shrinking(parts.all):
             head = self._head(kept, seed)
@@ -146,6 +142,22 @@ class TaskEncoder:
 
         text, lost = self._budget.cut_input(prompt, text)
         return prompt(text), replace(_dropped(parts, KeptElements(0, 0, 0)), input_tokens=lost)
+
+    def _shrunk(
+        self, write: Callable[[Elements, str], str], text: str, parts: Elements
+    ) -> tuple[str, Dropped]:
+        """Do the same with a layout's `prompt`, each of which is counted as a whole."""
+        for kept in _shrinking(parts.all):
+            prompt = self._budget.framed(write(parts.first(kept), text))
+            if self._budget.is_in(prompt):
+                return prompt, _dropped(parts, kept)
+        bare = KeptElements(0, 0, 0)
+
+        def of(text: str) -> str:
+            return self._budget.framed(write(parts.first(bare), text))
+
+        text, lost = self._budget.cut_input(of, text)
+        return of(text), replace(_dropped(parts, bare), input_tokens=lost)
 
     def _as_released(self, instance: Instance, target: str, seed: int) -> Encoded:
         """Encode as Tk-Instruct's released code does.

@@ -1,7 +1,7 @@
 r"""The layouts: how the elements of a task and an input become the text of a prompt.
 
 `LAYOUTS` has all layouts: Tk-Instruct's labelled elements, Self-Instruct's random templates, and
-the model's own chat template. `add_layout` adds one of your own::
+the model's own chat template. `seedstep.encode.add_layout` adds one of your own::
 
     def head(elements: Elements) -> str:
         shown = (f"Q: {example.input}\nA: {example.output}\n\n" for example in elements.positive)
@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING
 
 from seedstep.data import Example, Instance, Task
 from seedstep.data.choice import generator
-from seedstep.errors import InputError, unknown_name
+from seedstep.errors import unknown_name
 from seedstep.steps import canonical, shuffled
 from seedstep.text import single_spaced
 
 if TYPE_CHECKING:
-    from seedstep.encode.settings import Encoding
+    from seedstep.encode.encodings import Encoding
 
 __all__ = [
     "FIDELITY",
@@ -39,7 +39,6 @@ __all__ = [
     "KeptElements",
     "Layout",
     "Pair",
-    "add_layout",
     "encode_pair",
     "name_of",
     "named_layout",
@@ -137,10 +136,12 @@ def _no_text(of: object) -> str:
 class Layout:
     """A way to write prompts.
 
-    `head` returns the text of a prompt before the input, `tail` the rest of it, with the input and
-    up to the answer. A layout that has no place for examples and steps has a `whole` in place of
-    these: called with the definition, an input, an answer and a key for random choices, it returns
-    the prompt and the answer. With `in_template` a prompt is a message in the model's chat
+    `meaning` is a line for the help of commands. `head` returns the text of a prompt before the
+    input, `tail` the rest of it, with the input and up to the answer. A layout whose prompts don't
+    begin alike, such as those with the definition after the input, has a `prompt` in place of
+    these, called with all elements and the input. A layout that has no place for examples and steps
+    has a `whole`: called with the definition, an input, an answer and a key for random choices, it
+    returns the prompt and the answer. With `in_template` a prompt is a message in the model's chat
     template. `fits` are the values of `Encoding.fit` that the layout supports.
 
     A model may go on writing after its answer: the answer ends before the first of the `stop_texts`
@@ -153,6 +154,7 @@ class Layout:
     meaning: str
     head: Callable[[Elements], str] = _no_text
     tail: Callable[[str], str] = _no_text
+    prompt: Callable[[Elements, str], str] | None = None
     whole: Callable[[str, str, str, str], Pair] | None = None
     in_template: bool = False
     fits: tuple[str, ...] = ("safe",)
@@ -166,21 +168,16 @@ class Layout:
         """Whether there is a place for examples and steps."""
         return self.whole is None and not self.bare
 
+    @property
+    def shows_input(self) -> bool:
+        """Whether there is a place for the input."""
+        return bool(self.prompt or self.whole) or self.tail is not _no_text
 
-def add_layout(layout: Layout) -> None:
-    """Add a layout of your own to the table.
-
-    Raises:
-        InputError: a layout has that name, or the new one shows no input or has the fit "fidelity".
-    """
-    if layout.name in LAYOUTS:
-        raise InputError(f"there is a layout '{layout.name}' already", "give yours another name")
-    if layout.whole is None and layout.tail is _no_text:
-        raise InputError(f"the layout '{layout.name}' shows no input", "give it a tail, or a whole")
-    if FIDELITY in layout.fits:
-        what = f"the layout '{layout.name}' can't have the fit fidelity, which is Tk-Instruct's own"
-        raise InputError(what, "leave it out of `fits`")
-    LAYOUTS[layout.name] = layout
+    def written(self, elements: Elements, text: str) -> str:
+        """Return the prompt for an input, of a layout that takes elements."""
+        if self.prompt:
+            return self.prompt(elements, text)
+        return self.head(elements) + self.tail(text)
 
 
 def named_layout(name: str) -> Layout:

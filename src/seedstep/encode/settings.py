@@ -1,109 +1,33 @@
-"""Encodings: their options, the named ones, and the records of prompts and targets that they make.
+"""The settings that name an encoding, and the records of prompts and targets that encodings make.
 
-An encoding says how a task and an instance become a prompt and a target: section 3.4 of the second
-paper, with Tk-Instruct's elements; section 2.3 of the first. `TextTokenizer` is what an encoding
-requires of a tokenizer.
-
-`ENCODINGS` has all named encodings; `make_encoding` changes some options of one and checks that
-the options go together. Settings of stages include `EncodingChoice`.
+`TextTokenizer` is what an encoding requires of a tokenizer. Settings of stages include
+`EncodingChoice`.
 
 Example::
 
-    >>> encoding = Encoding(positive=2, steps="refined")  # the second paper's
-    >>> encoding.positive, encoding.steps
-    (2, 'refined')
-    >>> make_encoding("steps", positive=1).positive
+    >>> EncodingChoice("steps", {"positive": 1}).make().positive
     1
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from types import MappingProxyType
-from typing import Annotated, Any, Literal, Protocol, TypedDict, Unpack
-
-import msgspec
-from msgspec import Meta
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Protocol
 
 from seedstep.data import TaskChoice
-from seedstep.encode.layouts import named_layout
-from seedstep.errors import InputError, unknown_name
-from seedstep.settings import SEED, NotNegative, Place, SettingsRecord, part, setting
+from seedstep.encode.encodings import ENCODINGS, Encoding, make_encoding
+from seedstep.settings import SEED, Place, SettingsRecord, part, setting
 
 __all__ = [
-    "ENCODINGS",
     "ChatFrame",
     "Dropped",
     "EncodeSettings",
     "Encoded",
-    "Encoding",
     "EncodingChoice",
-    "EncodingKeywords",
     "ExamplesChoice",
-    "StepsKind",
     "TextTokenizer",
     "TokenPair",
-    "check_encoding",
-    "make_encoding",
     "steps_setting",
 ]
-
-StepsKind = Literal["none", "refined", "unrefined", "shuffled"]
-"""Which step-by-step instruction of the task is used."""
-
-Tokens = Annotated[int, Meta(ge=2)]
-
-
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """The options that say what a prompt contains, and how long it may be.
-
-    `layout` is the name of one of `seedstep.encode.LAYOUTS`. `positive` and `negative` are numbers
-    of examples. `position` is where the step-by-step instruction stands: before the definition, or
-    after it. With `fit` "fidelity" a prompt that is too long is cut at its end, as in Tk-Instruct's
-    released code; "safe" drops examples, then steps, then trims the input. `max_source` and
-    `max_target` are in tokens, end-of-sequence included.
-
-    A layout may have no place for examples and steps, and may not have the fit "fidelity".
-    """
-
-    layout: str = setting("tk-instruct", "How the parts of a prompt are put together.")
-    task_name: bool = setting(False, "The task's name in a prompt.")
-    definition: bool = setting(True, "The task's definition in a prompt.")
-    positive: NotNegative = setting(2, "Positive examples in a prompt.")
-    negative: NotNegative = setting(0, "Negative examples in a prompt.")
-    explanations: bool = setting(False, "Explanations in the examples.")
-    steps: StepsKind = setting(
-        "none",
-        "The step-by-step instruction in a prompt: none, refined, unrefined (its first version), "
-        "or shuffled (the refined steps in random order).",
-        flags=("--encode-steps",),
-    )
-    position: Literal["prepend", "append"] = setting(
-        "prepend", "Steps before the definition, or after it."
-    )
-    fit: Literal["safe", "fidelity"] = setting(
-        "safe",
-        "What becomes of a prompt that is too long. safe: drop examples, then steps, then the "
-        "end of the input. fidelity: cut its end, as Tk-Instruct's released code does.",
-    )
-    max_source: Tokens = setting(1024, "Tokens of a prompt, at the most.")
-    max_target: Tokens = setting(128, "Tokens of an answer, at the most.")
-
-
-class EncodingKeywords(TypedDict, total=False):
-    """The options of an `Encoding` by their names."""
-
-    layout: str
-    task_name: bool
-    definition: bool
-    positive: int
-    negative: int
-    explanations: bool
-    steps: StepsKind
-    position: Literal["prepend", "append"]
-    fit: Literal["safe", "fidelity"]
-    max_source: int
-    max_target: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,85 +126,6 @@ class TextTokenizer(Protocol):
 
     def text(self, ids: list[int]) -> str:
         """Return the text of tokens, without special ones."""
-
-
-STEPS_SOURCE = 1224
-"""Tokens of a prompt in the second paper (section 4.2); Tk-Instruct's own are 1024."""
-
-_DEFINITION = Encoding(positive=0)
-_EXAMPLES = Encoding(positive=2)
-_STEPS = Encoding(positive=2, steps="refined", max_source=STEPS_SOURCE)
-
-ENCODINGS: Mapping[str, Encoding] = MappingProxyType(
-    {
-        "definition": _DEFINITION,
-        "definition-2-positive": _EXAMPLES,
-        "tk-instruct": _EXAMPLES,
-        "tk-instruct-full": Encoding(positive=2, negative=2, explanations=True),
-        "steps": _STEPS,
-        "steps-prepend": _STEPS,
-        "steps-append": Encoding(
-            positive=2, steps="refined", position="append", max_source=STEPS_SOURCE
-        ),
-        "steps-definition": Encoding(positive=0, steps="refined", max_source=STEPS_SOURCE),
-        "self-instruct": Encoding("self-instruct", positive=0),
-        "self-instruct-fixed": Encoding("self-instruct-fixed", positive=0),
-        "chat": Encoding("chat"),
-        "plain": Encoding("plain", positive=0),
-        "chat-plain": Encoding("chat-plain", positive=0),
-        "chat-steps": Encoding("chat", steps="refined", max_source=STEPS_SOURCE),
-    }
-)
-"""The named encodings; `steps` is the second paper's, `self-instruct` the first's."""
-
-
-def make_encoding(
-    name: str,
-    overrides: Mapping[str, object] | None = None,
-    **options: Unpack[EncodingKeywords],
-) -> Encoding:
-    """Return a named encoding with some options changed, which are keywords or in a mapping.
-
-    An option that is None keeps its value.
-
-    Raises:
-        InputError: there is no such encoding or option, or a value does not fit.
-    """
-    if name not in ENCODINGS:
-        raise unknown_name("encoding", name, ENCODINGS)
-    asked = {
-        option: value
-        for option, value in {**(overrides or {}), **options}.items()
-        if value is not None
-    }
-    known = [field.name for field in fields(Encoding)]
-    for option in asked:
-        if option not in known:
-            raise unknown_name("option of an encoding", option, known)
-    try:
-        encoding = msgspec.convert({**asdict(ENCODINGS[name]), **asked}, Encoding)
-    except msgspec.ValidationError as error:
-        text, _, option = str(error).rstrip("`").partition(" - at `$.")
-        what = f"encoding {name}, {option}: {text[:1].lower()}{text[1:]}"
-        raise InputError(what, "correct the value") from None
-    check_encoding(encoding)
-    return encoding
-
-
-def check_encoding(encoding: Encoding) -> None:
-    """Check that the options of an encoding go together.
-
-    Raises:
-        InputError: the options do not go together, or there is no such layout.
-    """
-    layout = named_layout(encoding.layout)
-    if encoding.fit not in layout.fits:
-        what = f"the layout {layout.name} has no fit {encoding.fit}"
-        raise InputError(what, f"use the fit {layout.fits[0]}, or the layout tk-instruct")
-    has_parts = encoding.positive or encoding.negative or encoding.steps != "none"
-    if has_parts and not layout.takes_parts:
-        what = f"the layout {layout.name} has no place for examples and steps"
-        raise InputError(what, "ask for none, or use the layout tk-instruct")
 
 
 def steps_setting() -> Any:

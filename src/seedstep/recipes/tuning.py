@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from seedstep.data import StrPath
-from seedstep.encode.settings import Encoding, EncodingChoice
+from seedstep.encode.encodings import Encoding
+from seedstep.encode.settings import EncodingChoice
 from seedstep.llm.models import tuned_model
 from seedstep.recipes.keywords import TuneKeywords
 from seedstep.recipes.notebook import notebook_tuning_watch

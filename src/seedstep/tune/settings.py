@@ -18,7 +18,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from seedstep.data import TaskChoice
-from seedstep.encode.settings import Encoding, EncodingChoice, ExamplesChoice, steps_setting
+from seedstep.encode.encodings import Encoding
+from seedstep.encode.settings import EncodingChoice, ExamplesChoice, steps_setting
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm.addresses import addresses_of
 from seedstep.llm.settings import AskedModel
