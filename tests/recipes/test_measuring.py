@@ -1,6 +1,5 @@
 """What instructions are worth to a model, and the best of their versions."""
 
-import asyncio
 import os
 import signal
 import subprocess
@@ -10,17 +9,14 @@ from typing import Any
 
 import pytest
 
-from seedstep.data import Instance, Task, TaskChoice
-from seedstep.encode import ENCODINGS, HfTokenizer, encode_task, tokenize
+from seedstep.data import TaskChoice
 from seedstep.errors import InputError, RunError
 from seedstep.evaluate.gains import gain_rows, read_measured, version_differences
-from seedstep.infer.likelihood import ScoringModel, open_scoring
-from seedstep.llm import Failure, Reply, Request, Sampling
+from seedstep.infer.likelihood import ScoringModel
 from seedstep.recipes.measuring import MeasureProgress, measure_steps
-from support.answering_models import save_bart, save_model
 from support.command_line import seedstep
-from support.measuring import STEPS, write_steps
-from support.tuning_things import lines_of, save_llama, save_t5, write_lines, write_tasks
+from support.measuring import STEPS, plainly, write_steps
+from support.tuning_things import lines_of, save_llama, write_lines, write_tasks
 
 
 @pytest.fixture
@@ -28,140 +24,6 @@ def asked(tmp_path: Path) -> dict[str, Any]:
     """Settings that measure two instances of three tasks with a small model."""
     tasks = write_tasks(tmp_path / "tasks.jsonl", 3, 6)
     return {"model": save_llama(tmp_path / "llama"), "tasks": str(tasks), "instances": 2, "skip": 3}
-
-
-def plainly(model: ScoringModel, task: Task, steps: Any, seed: int) -> list[float]:
-    """The loss of each reference in nats a token: one row at a time, without anything shared."""
-    import torch
-
-    found = []
-    decoder_only = not model._model.config.is_encoder_decoder
-    encoding = replace(ENCODINGS["steps"], steps=steps)
-    tokenizer: HfTokenizer = model._tokenizer
-    for instance in task.instances:
-        encoded = encode_task(task, instance, encoding, tokenizer, seed=seed)
-        pair = tokenize(encoded, tokenizer, decoder_only=decoder_only)
-        target = torch.tensor(pair.target)
-        with torch.no_grad():
-            if decoder_only:
-                row = torch.tensor([[*pair.prompt, *pair.target]])
-                logits = model._model(input_ids=row).logits[0, len(pair.prompt) - 1 : -1]
-            else:
-                out = model._model(input_ids=torch.tensor([pair.prompt]), labels=target[None])
-                logits = out.logits[0]
-        chosen = logits.log_softmax(-1)[range(len(target)), target]
-        found.append(-float(chosen.mean()))
-    return found
-
-
-def things(instances: int = 12) -> Task:
-    """A task whose instances have inputs and references of different lengths."""
-    kinds = [("oak", "tree"), ("ant", "insect"), ("trout", "fish"), ("rose", "flower")]
-    made = (
-        Instance(f"red gold {word}{' now' * place}", (f"{kind} {kind}"[: 3 + place],), f"t-{place}")
-        for place, (word, kind) in enumerate((kinds * instances)[:instances])
-    )
-    return Task("t", "Kind?", tuple(made), False, steps=STEPS["things_1"])
-
-
-def assert_measured_plainly(model: ScoringModel, task: Task) -> None:
-    """Each version's losses are those of reading one row at a time."""
-    for steps in ("none", "refined", "shuffled"):
-        scored = model.score(task, replace(ENCODINGS["steps"], steps=steps), seed=4)
-        assert scored.nats == pytest.approx(plainly(model, task, steps, 4), abs=1e-4)
-        assert len(set(scored.tokens)) > 1
-
-
-@pytest.mark.parametrize("save", [save_llama, save_t5])
-def test_likelihoods_are_those_of_one_row_at_a_time(save: Any, tmp_path: Path) -> None:
-    model = ScoringModel.load(save(tmp_path / "model"))
-    assert_measured_plainly(model, things())
-    assert not model.note
-
-
-STRETCHED = {"rope_type": "dynamic", "rope_theta": 1e4, "original_max_position_embeddings": 40}
-LOCAL = {"attention_types": [[["global", "local"], 1]], "window_size": 32, "num_layers": 2}
-"""Positions that change in long rows, and a window of places: trials of few tokens see neither."""
-
-
-@pytest.mark.parametrize(
-    "family, settings, how, note",
-    [
-        ("Qwen2", {}, "apart", ""),
-        ("GPT2", {"max_position_embeddings": 512}, "apart", ""),  # its positions are learned
-        ("Llama", {"rope_parameters": STRETCHED | {"factor": 2.0}}, "causal", "by itself"),
-        ("GPTNeo", LOCAL, "causal", "by itself"),
-        ("Mistral", {"sliding_window": 2048}, "sdpa", ""),  # the cache has windows
-        ("Mistral", {"sliding_window": 8}, "causal", "by itself"),
-        ("Mamba", {}, "causal", "by itself"),
-    ],
-)
-def test_a_prefix_is_shared_as_the_model_allows(
-    family: str, settings: dict[str, Any], how: str, note: str, tmp_path: Path
-) -> None:
-    model = ScoringModel.load(save_model(family, tmp_path / "model", **settings))
-    assert_measured_plainly(model, things())
-    assert model._how == how
-    assert note in model.note
-    assert bool(note) == bool(model.note)
-
-
-def test_without_the_sums_of_a_softmax_a_prefix_is_copied_to_each_row(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """PyTorch's operator that gives them may be another in later versions."""
-
-    def missing(*_: Any, **__: Any) -> Any:
-        raise AttributeError("no such operator")
-
-    monkeypatch.setattr("seedstep.infer.prefix._flash", missing)
-    model = ScoringModel.load(save_llama(tmp_path / "model"))
-    assert_measured_plainly(model, things())
-    assert model._how == "cache"
-    assert not model.note
-
-
-@pytest.mark.parametrize("limit", ["ROW_TOKENS", "CACHED_BYTES", "TARGET_TOKENS"])
-@pytest.mark.parametrize("most", [1, 40, 200_000])
-def test_batches_of_any_size_give_the_same(
-    limit: str, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = ScoringModel.load(save_llama(tmp_path / "model"))
-    whole = model.score(things(), ENCODINGS["steps"], seed=4)
-    monkeypatch.setattr(f"seedstep.infer.likelihood.{limit}", most)
-    parts = model.score(things(), ENCODINGS["steps"], seed=4)
-    assert parts.nats == pytest.approx(whole.nats, abs=1e-5)
-    assert parts.tokens == whole.tokens
-
-
-def test_a_text_whose_losses_are_no_numbers_fails_alone(tmp_path: Path) -> None:
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    name = save_llama(tmp_path / "model")
-    broken = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
-    known = ScoringModel.load(name)._tokenizer.ids("red ant")
-    bad = next(
-        token for token in ScoringModel.load(name)._tokenizer.ids("gold") if token not in known
-    )
-    with torch.no_grad():
-        broken.get_input_embeddings().weight[bad] = float("nan")
-    broken.save_pretrained(tmp_path / "model")
-
-    async def ask() -> list[Any]:
-        async with open_scoring(name) as endpoint:
-            assert endpoint.sender
-            texts = ("gold ant", "red ant")
-            asked = [
-                Request("gate", text, Sampling(1), scored_from=text.index("ant")) for text in texts
-            ]
-            return [await endpoint.sender.send(request) for request in asked]
-
-    failed, said = asyncio.run(ask())
-    assert isinstance(failed, Failure)
-    assert failed.reason == "not_scored"
-    assert "no numbers" in failed.detail
-    assert isinstance(said, Reply)
 
 
 class TestMeasure:
@@ -373,37 +235,3 @@ class TestMeasure:
         assert {path.name for path in plots.iterdir()} == {
             f"gains-{name}.{form}" for name in ("overall", "categories") for form in ("svg", "png")
         }
-
-
-def test_what_is_too_long_for_an_encoder_is_shortened(tmp_path: Path) -> None:
-    model = ScoringModel.load(save_bart(tmp_path / "bart", 60))
-    instances = (Instance("3 2 1 " * 40, ("1 2 3",), "long"), Instance("3", ("3",), "short"))
-    task = Task("t", "Sort.", instances)
-    scored = model.score(task, ENCODINGS["definition"], seed=42)
-    assert scored.shortened == 1
-    assert all(nats > 0 for nats in scored.nats)
-
-
-def test_a_token_without_an_embedding_is_told(tmp_path: Path) -> None:
-    model = ScoringModel.load(save_llama(tmp_path / "llama", vocab_size=20))
-    task = Task("t", "Kind?", (Instance("red now", ("tool",), "i"),))
-    with pytest.raises(InputError, match=r"t: the tokenizer has a token .* for 20 tokens only"):
-        model.score(task, ENCODINGS["definition"], seed=42)
-
-
-def test_likelihoods_are_computed_on_the_gpu_if_there_is_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import torch
-
-    placed: list[str] = []
-    name = save_llama(tmp_path / "model")
-
-    def place(self: torch.nn.Module, device: str) -> torch.nn.Module:
-        placed.append(device)
-        return self
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.nn.Module, "to", place)
-    ScoringModel.load(name)
-    assert placed == ["cuda"]

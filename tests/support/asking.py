@@ -75,3 +75,17 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 - any condition, of another thread
             await asyncio.sleep(0.002)
+
+
+class GatedLedger(MemoryLedger):
+    """Keeps nothing before the gate is opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.putting = asyncio.Event()
+        self.gate = asyncio.Event()
+
+    async def put(self, key: str, request: Request, answer: Answer) -> None:
+        self.putting.set()
+        await self.gate.wait()
+        await super().put(key, request, answer)

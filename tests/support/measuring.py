@@ -1,12 +1,17 @@
 """Instructions, and measurements of what they are worth, for tests."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from seedstep.data import Task
+from seedstep.encode import ENCODINGS, HfTokenizer, encode_task, tokenize
+from seedstep.infer.likelihood import ScoringModel
 from seedstep.runs.directory import digest
 from support.tuning_things import write_lines
 
-__all__ = ["FIRST", "STEPS", "write_steps", "written_measures"]
+__all__ = ["FIRST", "STEPS", "plainly", "write_steps", "written_measures"]
 
 STEPS = {
     "things_0": ("Find the thing.", "Name its kind."),
@@ -72,3 +77,27 @@ def written_measures(
         for task, found in nats.items()
     ]
     return write_lines(path, [header, *lines])
+
+
+def plainly(model: ScoringModel, task: Task, steps: Any, seed: int) -> list[float]:
+    """The loss of each reference in nats a token: one row at a time, without anything shared."""
+    import torch
+
+    found = []
+    decoder_only = not model._model.config.is_encoder_decoder
+    encoding = replace(ENCODINGS["steps"], steps=steps)
+    tokenizer: HfTokenizer = model._tokenizer
+    for instance in task.instances:
+        encoded = encode_task(task, instance, encoding, tokenizer, seed=seed)
+        pair = tokenize(encoded, tokenizer, decoder_only=decoder_only)
+        target = torch.tensor(pair.target)
+        with torch.no_grad():
+            if decoder_only:
+                row = torch.tensor([[*pair.prompt, *pair.target]])
+                logits = model._model(input_ids=row).logits[0, len(pair.prompt) - 1 : -1]
+            else:
+                out = model._model(input_ids=torch.tensor([pair.prompt]), labels=target[None])
+                logits = out.logits[0]
+        chosen = logits.log_softmax(-1)[range(len(target)), target]
+        found.append(-float(chosen.mean()))
+    return found

@@ -132,6 +132,7 @@ SLOW = (
     "infer/test_checkpoint_answers.py",
     "infer/test_checkpoint_sizes.py",
     "infer/test_generate.py",
+    "infer/test_likelihood.py",
     "infer/test_predict_run.py::test_killed_at_any_moment_it_ends_in_the_same_predictions",
     "infer/test_predictions_that_grow.py::TestInstancesChange::test_killed_in_between_and_changed_back",
     "infer/test_predictions_that_grow.py::TestTheListGrows::test_killed_while_it_grows",
