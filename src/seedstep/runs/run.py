@@ -332,7 +332,7 @@ class Run(OpenDirectory, Tabulated, Generic[S, Inputs, R_co]):
 
         Raises:
             InputError: the tasks that the stage works on can't be read any more.
-            RunError: they have changed, the stage has none, or the run is closed.
+            RunError: the tasks have changed, the stage has none, or the run is closed.
         """
         with self.snapshot():
             return self._records_with("tasks").tasks()

@@ -117,7 +117,7 @@ class TaskRecords(Generic[R]):
         """Return the tasks that the stage made, if it makes any, or those that it works on.
 
         Raises:
-            InputError: those that it works on can't be read any more.
+            InputError: the tasks that it works on can't be read any more.
         """
         made = self._run.stage.tasks
         return TaskFiles(tuple(made(self._database))) if made else self.listed()
