@@ -20,6 +20,7 @@ from seedstep.encode import (
 from seedstep.errors import (
     BudgetReached as BudgetReached,
     DeniedError as DeniedError,
+    EntryError as EntryError,
     InputError as InputError,
     MissingExtraError as MissingExtraError,
     ModelError as ModelError,

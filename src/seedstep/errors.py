@@ -4,6 +4,7 @@ The tree::
 
     SeedstepError
     ├── InputError             a file or a value that the user gave
+    │   └── EntryError             an entry that the user added, or what its function returned
     ├── MissingExtraError      an optional dependency is not installed
     ├── BudgetReached          the budget of a run is spent
     ├── TuningError            a tuning can't go on: a loss without a value, no space
@@ -35,6 +36,7 @@ __all__ = [
     "MOST_WHAT",
     "BudgetReached",
     "DeniedError",
+    "EntryError",
     "InputError",
     "MissingExtraError",
     "ModelError",
@@ -93,6 +95,10 @@ def short_line(text: str, most: int = MOST_ECHO) -> str:
 
 class InputError(SeedstepError):
     """A file or a value that the user gave can't be used."""
+
+
+class EntryError(InputError):
+    """An entry that the user added to a table can't be used, or its function failed."""
 
 
 class MissingExtraError(SeedstepError):

@@ -41,6 +41,7 @@ __all__ = [
     "part",
     "setting",
     "table",
+    "unset_fields",
 ]
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -197,6 +198,12 @@ def table(kind: type) -> Mapping[str, Setting]:
             raise TypeError(f"{kind.__name__} has two settings named '{twice}'")
         _TABLES[kind] = MappingProxyType(by_name)
     return _TABLES[kind]
+
+
+def unset_fields(kind: type) -> list[str]:
+    """Return the fields of a dataclass that neither `setting` nor `part` has made."""
+    made = (_SETTING, _PART)
+    return [each.name for each in fields(kind) if not any(name in each.metadata for name in made)]
 
 
 _TABLES: dict[type, Mapping[str, Setting]] = {}  # the cache of `table`

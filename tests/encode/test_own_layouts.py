@@ -73,8 +73,11 @@ class TestALayout:
         assert make_encoding("qa-1", {"max_source": 99}) == Encoding(
             "qa", positive=1, max_source=99
         )
-        with pytest.raises(InputError, match="there is an encoding 'qa-1' already"):
-            add_encoding("qa-1", Encoding("qa"))
+        add_encoding("qa-1", Encoding("qa", positive=0))
+        assert make_encoding("qa-1").positive == 0, "added again, it replaces the earlier"
+        for taken in ("qa", "steps"):
+            with pytest.raises(InputError, match=f"there is an encoding '{taken}' already"):
+                add_encoding(taken, Encoding("qa"))
         with pytest.raises(InputError, match="there is no layout 'other'"):
             add_encoding("mine", Encoding("other"))
         with pytest.raises(InputError, match="there is an encoding 'qa-1' already"):
@@ -115,8 +118,10 @@ class TestALayout:
             make_encoding("definition", {"layout": "qa", "fit": "fidelity"})
 
     def test_what_can_t_be_a_layout_is_refused(self) -> None:
-        with pytest.raises(InputError, match="there is a layout 'qa' already"):
-            add_layout(Layout("qa", "", head, str))
+        with pytest.raises(InputError, match="there is a layout 'chat' already"):
+            add_layout(Layout("chat", "", head, str))
+        with pytest.raises(InputError, match="there is an encoding 'steps' already"):
+            add_layout(Layout("steps", "", head, str))
         with pytest.raises(InputError, match="'blind' shows no input"):
             add_layout(Layout("blind", "", head))
         with pytest.raises(InputError, match="can't have the fit fidelity"):

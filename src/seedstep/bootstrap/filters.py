@@ -14,12 +14,14 @@ Example::
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 from seedstep.bootstrap import rules
 from seedstep.bootstrap.rules import CandidateReply, Found
+from seedstep.entries import as_entries, guarded
 from seedstep.errors import InputError
 from seedstep.text import count_words, is_refusal, loops, unicode_tokens
 
@@ -31,6 +33,7 @@ __all__ = [
     "InstructionFilter",
     "changed_filters",
     "check_filters",
+    "guarded_filters",
     "reasons_of",
 ]
 
@@ -284,17 +287,49 @@ REASONS: Mapping[str, str] = MappingProxyType(reasons_of(FILTERS))
 """The meaning of each reason."""
 
 
-def check_filters(filters: Sequence[Filter]) -> None:
-    """Check that no two filters have the same name.
+def check_filters(filters: Iterable[Filter] | Filter) -> tuple[Filter, ...]:
+    """Return filters, or one alone, as a tuple; no two of them have the same name.
 
     Raises:
         InputError: two filters have the same name, or a filter has the name of another reason.
+        EntryError: something else is given than filters.
     """
+    entries: tuple[Filter, ...] = as_entries("filters", filters, *_KINDS)
     known = set(OUTCOMES)
-    for entry in filters:
+    for entry in entries:
         if entry.name in known:
             raise InputError(f"the name '{entry.name}' stands for two reasons", "rename the filter")
         known.add(entry.name)
+    return entries
+
+
+def guarded_filters(filters: Iterable[Filter]) -> tuple[Filter, ...]:
+    """Return filters of which those that are not seedstep's own are named in their errors."""
+    return tuple(entry if entry in FILTERS else _guarded_filter(entry) for entry in filters)
+
+
+def _guarded_filter(entry: Filter) -> Filter:
+    names = [name for name in _FUNCTIONS if getattr(entry, name, None) is not None]
+    functions: dict[str, Any] = {
+        name: guarded(
+            f"the filter '{entry.name}'",
+            getattr(entry, name),
+            "True where it rejects, or a detail for people",
+            _is_finding,
+        )
+        for name in names
+    }
+    return replace(entry, **functions)
+
+
+_KINDS: tuple[type[Any], ...] = (InstructionFilter, InstanceFilter)
+_FUNCTIONS = ("find", "in_other_languages", "as_released")
+"""The fields of filters that are functions."""
+
+
+def _is_finding(found: object) -> bool:
+    """Return whether a filter may return this: what is neither true nor false is none."""
+    return found is None or isinstance(found, bool | int | str)
 
 
 def changed_filters(filters: Sequence[Filter]) -> dict[str, str] | None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from seedstep.bootstrap.filters import FILTERS, Filter, check_filters
+from seedstep.bootstrap.filters import FILTERS, Filter, check_filters, guarded_filters
 from seedstep.bootstrap.instances import RawInstance
 from seedstep.bootstrap.records import RejectedInstance
 from seedstep.bootstrap.rules import CandidateReply, same_wording, too_hard
@@ -70,9 +70,8 @@ class Pool:
         Raises:
             InputError: two filters have one name.
         """
-        check_filters(filters)
         settings = settings.for_seeds(seeds)
-        self._filters = tuple(filters)
+        self._filters = guarded_filters(check_filters(filters))
         self.finished: list[Task] = []
         manner = settings.manner
         self._seeds = (_easy(seeds) if manner.easy else ()) or tuple(seeds)

@@ -23,7 +23,8 @@ from typing import Annotated, Literal, TypedDict, Unpack
 import msgspec
 from msgspec import Meta
 
-from seedstep.encode.layouts import FIDELITY, LAYOUTS, Layout, named_layout
+from seedstep.encode.layouts import FIDELITY, LAYOUTS, Layout, guarded_layout, named_layout
+from seedstep.entries import require_entry
 from seedstep.errors import InputError, unknown_name
 from seedstep.settings import NotNegative, setting
 
@@ -139,35 +140,45 @@ for _layout in LAYOUTS.values():
     _add_encoding_of(_layout)
 
 
+_OWN = frozenset((*LAYOUTS, *ENCODINGS))
+"""The names of the layouts and encodings that are not added."""
+
+
 def add_layout(layout: Layout) -> None:
     """Add a layout of your own to the table, and an encoding of its name.
 
+    A layout of that name that was added before is replaced, with its encoding.
+
     Raises:
-        InputError: a layout or an encoding has that name, or the new one shows no input or has the
-            fit "fidelity".
+        EntryError: it is no layout.
+        InputError: seedstep has a layout or an encoding of that name, or you have added such an
+            encoding; or the layout shows no input, or has the fit "fidelity".
     """
-    for kind, table in (("a layout", LAYOUTS), ("an encoding", ENCODINGS)):
-        if layout.name in table:
-            what = f"there is {kind} '{layout.name}' already"
-            raise InputError(what, "give yours another name")
+    require_entry("add_layout", layout, Layout)
+    kind = "a layout" if layout.name in LAYOUTS else "an encoding"
+    if layout.name in _OWN or layout.name in ENCODINGS.keys() - LAYOUTS.keys():
+        raise InputError(f"there is {kind} '{layout.name}' already", "give yours another name")
     if not layout.shows_input:
         what = f"the layout '{layout.name}' shows no input"
         raise InputError(what, "give it a tail, a prompt, or a whole")
     if FIDELITY in layout.fits:
         what = f"the layout '{layout.name}' can't have the fit fidelity, which is Tk-Instruct's own"
         raise InputError(what, "leave it out of `fits`")
-    LAYOUTS[layout.name] = layout
+    LAYOUTS[layout.name] = guarded_layout(layout)
+    ENCODINGS.pop(layout.name, None)
     _add_encoding_of(layout)
 
 
 def add_encoding(name: str, encoding: Encoding) -> None:
-    """Add an encoding of your own to the table.
+    """Add an encoding of your own to the table. One of that name that was added is replaced.
 
     Raises:
-        InputError: an encoding has that name, the options do not go together, or there is no such
-            layout.
+        EntryError: it is no encoding.
+        InputError: seedstep has an encoding of that name, or it is that of a layout; the options
+            do not go together, or there is no such layout.
     """
-    if name in ENCODINGS:
+    require_entry("add_encoding", encoding, Encoding)
+    if name in _OWN or name in LAYOUTS:
         raise InputError(f"there is an encoding '{name}' already", "give yours another name")
     check_encoding(encoding)
     ENCODINGS[name] = encoding

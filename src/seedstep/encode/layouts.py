@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from seedstep.data import Example, Instance, Task
 from seedstep.data.choice import generator
+from seedstep.entries import guarded, is_text
 from seedstep.errors import unknown_name
 from seedstep.steps import canonical, shuffled
 from seedstep.text import single_spaced
@@ -178,6 +179,23 @@ class Layout:
         if self.prompt:
             return self.prompt(elements, text)
         return self.head(elements) + self.tail(text)
+
+
+def guarded_layout(layout: Layout) -> Layout:
+    """Return a layout whose name is in the errors of its functions."""
+    entry = f"the layout '{layout.name}'"
+    prompt, whole = layout.prompt, layout.whole
+    return replace(
+        layout,
+        head=guarded(entry, layout.head, "a text", is_text),
+        tail=guarded(entry, layout.tail, "a text", is_text),
+        prompt=prompt and guarded(entry, prompt, "a text", is_text),
+        whole=whole and guarded(entry, whole, "a Pair of prompt and target", _is_pair),
+    )
+
+
+def _is_pair(found: object) -> bool:
+    return isinstance(found, Pair)
 
 
 def named_layout(name: str) -> Layout:

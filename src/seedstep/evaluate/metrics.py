@@ -16,12 +16,13 @@ Example::
     {'rouge_l': 0.8, 'rouge_1': 0.8, 'exact_match': 0.0}
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from seedstep.entries import as_entries, guarded, is_number
 from seedstep.errors import InputError, MissingExtraError, first_line, unknown_name
 from seedstep.text import (
     TOKENIZERS,
@@ -182,18 +183,33 @@ def compared_metrics(metrics: Sequence[Metric]) -> tuple[Metric, ...]:
     return tuple(metric for metric in metrics if metric.compared) or tuple(metrics[:1])
 
 
-def check_metrics(metrics: Sequence[Metric]) -> None:
-    """Check that there is a metric, and that no two have the same name.
+def check_metrics(metrics: Iterable[Metric] | Metric) -> tuple[Metric, ...]:
+    """Return metrics, or one alone, as a tuple: at least one, and no two of the same name.
 
     Raises:
         InputError: there is no metric, or two have the same name.
+        EntryError: something else is given than metrics.
     """
+    metrics = as_entries("metrics", metrics, Metric)
     names = [metric.name for metric in metrics]
     if not names:
         raise InputError("there is no metric to score by", "pass one or more")
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"two metrics are called '{name}'", "rename one of them")
+    return metrics
+
+
+def _measure_of(metric: Metric) -> Callable[[ScoredPair], float]:
+    """Return the function of a metric; of one that is not seedstep's own, it checks the score."""
+    if metric in METRICS:
+        return metric.measure
+    entry = f"the metric '{metric.name}'"
+    return guarded(entry, metric.measure, "a number from 0 to 1", _is_score)
+
+
+def _is_score(found: Any) -> bool:
+    return is_number(found) and 0 <= float(found) <= 1
 
 
 class _Memo(dict[str, Made]):
@@ -245,7 +261,7 @@ class PredictionMarker:
         """`tokenizer` decides what a token is for ROUGE."""
         self._tokenizer = tokenizer
         self._answers = _Memo(self._answer, longest=100, most=50_000)
-        self._measures = [(metric.name, metric.measure) for metric in metrics]
+        self._measures = [(metric.name, _measure_of(metric)) for metric in metrics]
         self._tokens_of_character = _Memo(tokenizer, longest=1, most=50_000)
 
     def mark(self, prediction: str, references: Sequence[str]) -> Marks:

@@ -174,7 +174,7 @@ def score(
     predictions: Iterable[Prediction],
     references: Mapping[str, Reference],
     tokenizer: Tokenizer = stemmed_tokens,
-    metrics: Sequence[Metric] = METRICS,
+    metrics: Sequence[Metric] | Metric = METRICS,
 ) -> Scores:
     """Score predictions by the `metrics` against `references`, which are by instance id.
 
@@ -185,7 +185,7 @@ def score(
         InputError: there is no reference, or one without outputs; there is no metric, or two have
             one name.
     """
-    check_metrics(metrics)
+    metrics = check_metrics(metrics)
     if not references:
         raise InputError("there are no references to score against", "name tasks with instances")
     joined = _joined(predictions, references)

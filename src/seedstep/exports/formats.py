@@ -35,6 +35,7 @@ from seedstep.data import (
 )
 from seedstep.data.files import EXPORT_MARKER
 from seedstep.encode import encode_pair
+from seedstep.entries import guarded, require_entry
 from seedstep.errors import InputError, MissingExtraError, RunError, unknown_name
 from seedstep.exports.hub import ExportRow, require_licence
 from seedstep.inputs.labels import without_rejected
@@ -123,6 +124,7 @@ def export(
     rejected in the review `reviewed` are left out.
 
     Raises:
+        EntryError: a format of your own raised an error, or did not return a number.
         InputError: there is no such format, `hub` has no licence, or the review is of something
             else.
         RunError: `run` is no run or can't be read, there is nothing to export, `out` has other
@@ -134,6 +136,7 @@ def export(
         with _opened(Path(run)) as opened:
             return export(opened, format, out, reviewed=reviewed, **more)
     chosen = _named(format) if isinstance(format, str) else format
+    require_entry("format", chosen, ExportFormat)
     if chosen.published:
         require_licence(licence)
     with run.snapshot():  # the card counts what the rows are made of
@@ -148,7 +151,19 @@ def export(
                 raise RunError(f"people rejected all of {run.path}", "leave the review out")
         source = ExportSource(run, tasks, end_of_text, licence, left_out, _cells(run))
         with whole_folder(Path(out), EXPORT_MARKER, {"format": chosen.name}) as folder:
-            return chosen.write(source, folder)
+            return _writer(chosen)(source, folder)
+
+
+def _writer(chosen: ExportFormat) -> Callable[[ExportSource, Path], int]:
+    """Return the function of a format; of one that is not seedstep's own, it checks the count."""
+    if chosen in EXPORT_FORMATS.values():
+        return chosen.write
+    entry = f"the format '{chosen.name}'"
+    return guarded(entry, chosen.write, "the number of records", _is_count)
+
+
+def _is_count(found: object) -> bool:
+    return isinstance(found, int) and not isinstance(found, bool) and found >= 0
 
 
 def _opened(path: Path) -> Run[Any, Any, Any]:

@@ -30,6 +30,7 @@ from seedstep.encode import (
     decoder_texts,
     tokenize,
 )
+from seedstep.entries import guarded
 from seedstep.errors import InputError
 from seedstep.infer.asking import load_checkpoint
 from seedstep.infer.settings import SystemSettings
@@ -251,10 +252,18 @@ def _is_shortened(encoded: Encoded) -> bool:
     return replace(encoded.dropped, target_tokens=0) != Dropped()
 
 
+_COPIED = "a text, or None where it has none to copy"
+"""What the function of a model that copies has to return."""
+
+
+def _is_copied(found: object) -> bool:
+    return found is None or isinstance(found, str)
+
+
 def copy_answers(settings: SystemSettings, work: Iterable[TaskWork]) -> Iterator[list[Answer]]:
     """Yield the answers of a baseline, task by task."""
     ref = settings.model.ref
-    copy = ref.provider.copies[ref.name]
+    copy = guarded(f"the model '{ref}'", ref.provider.copies[ref.name], _COPIED, _is_copied)
     for task_work in work:
         copied = [
             (place, copy(task_work.task, instance, settings.seed))

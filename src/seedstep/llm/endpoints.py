@@ -13,7 +13,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from types import MappingProxyType
@@ -22,6 +22,7 @@ from typing import Literal
 from yarl import URL
 
 from seedstep.data import Instance, Task
+from seedstep.entries import named_in_errors, require_return
 from seedstep.errors import InputError
 from seedstep.llm.addresses import OPENAI_URL, is_loopback_host, server_address
 from seedstep.llm.ledgers import read_recording
@@ -199,7 +200,11 @@ class Provider:
         """Open the endpoint of a model that is served, which knows its provider."""
         assert self.opens
         opening = replace(opening, key_variable=self.key_variable)
-        async with self.opens(name, opening) as endpoint:
+        entry = f"`opens` of the provider '{self.prefix}'"
+        async with AsyncExitStack() as stack:
+            with named_in_errors(entry):
+                endpoint = await stack.enter_async_context(self.opens(name, opening))
+            require_return(entry, "an Endpoint", endpoint, fits=isinstance(endpoint, Endpoint))
             yield replace(endpoint, prefix=self.prefix, key_variable=self.key_variable)
 
     @property

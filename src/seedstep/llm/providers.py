@@ -23,6 +23,7 @@ from types import MappingProxyType
 
 from seedstep.data import Instance, Task
 from seedstep.data.choice import draw_from
+from seedstep.entries import require_entry
 from seedstep.errors import InputError
 from seedstep.llm.addresses import server_address
 from seedstep.llm.endpoints import (
@@ -148,15 +149,21 @@ PROVIDERS: dict[str, Provider] = {
 """The providers by prefix."""
 
 
+_OWN = frozenset(PROVIDERS)
+"""The prefixes of the providers that are not added."""
+
+
 def add_provider(provider: Provider) -> None:
-    """Add a provider to the table.
+    """Add a provider to the table. One of its prefix that was added before is replaced.
 
     Raises:
-        InputError: another provider has its prefix, the prefix can't be used, its models can do
-            nothing, or it lacks a function for what they are said to do.
+        EntryError: it is no provider.
+        InputError: a provider of seedstep's own has its prefix, the prefix can't be used, its
+            models can do nothing, or it lacks a function for what they are said to do.
     """
-    if provider.prefix in PROVIDERS:
-        what = f"there is a provider '{provider.prefix}' already"
+    require_entry("add_provider", provider, Provider)
+    if provider.prefix in _OWN:
+        what = f"seedstep has a provider '{provider.prefix}' already"
         raise InputError(what, "give yours another prefix")
     if not provider.prefix.isidentifier():
         raise InputError(f"'{provider.prefix}' can't be a prefix", "use letters and digits")

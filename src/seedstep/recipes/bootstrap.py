@@ -117,7 +117,7 @@ BootstrapWatch = Watcher[BootstrapProgress, Generation]
 def _self_instruct(
     out: StrPath,
     *,
-    filters: Sequence[Filter] = FILTERS,
+    filters: Sequence[Filter] | Filter = FILTERS,
     own_gates: Sequence[Gate] = (),
     watch: BootstrapWatch | None = None,
     same_model: bool = False,
@@ -160,11 +160,11 @@ async def work_on_bootstrap(
     watch: BootstrapWatch | None = None,
     *,
     same_model: bool = False,
-    filters: Sequence[Filter] = FILTERS,
+    filters: Sequence[Filter] | Filter = FILTERS,
     own_gates: Sequence[Gate] = (),
 ) -> BootstrapProgress:
     """Do the work of `self_instruct`, and return the progress that was made."""
-    check_filters(filters)
+    filters = check_filters(filters)
     entries = entries_of(filters, own_gates)
     with Run.start(BOOTSTRAP, out, asked, same_model=same_model, entries=entries) as run:
         progress = BootstrapProgress(run.settings, before=run.records.finished())

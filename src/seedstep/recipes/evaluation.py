@@ -104,7 +104,7 @@ def evaluate_systems(
     tasks: TaskChoice | PathOrTasks | None = None,
     tokenizer: str = "",
     grouping: Grouping | None = None,
-    metrics: Sequence[Metric] = METRICS,
+    metrics: Sequence[Metric] | Metric = METRICS,
 ) -> Evaluation:
     """Score the systems in runs and files, and keep the scores of a run's systems in the run.
 

@@ -6,13 +6,14 @@ Example::
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from seedstep.data import StrPath
+from seedstep.entries import as_entries, named_in_errors, require_return
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm.settings import AskingSettings
 from seedstep.report.contents import (
@@ -24,7 +25,7 @@ from seedstep.report.contents import (
     with_run,
 )
 from seedstep.report.data_files import data_part, is_data
-from seedstep.report.records import Block, Paragraph, ReportPart, Section, Table
+from seedstep.report.records import Block, Chart, Paragraph, ReportPart, Section, Specimens, Table
 from seedstep.runs import Line, Rows
 from seedstep.settings import flatten
 from seedstep.stages import PREDICT, STAGES, open_run, status_blocks
@@ -32,13 +33,15 @@ from seedstep.stages import PREDICT, STAGES, open_run, status_blocks
 __all__ = ["check_sections", "parts_of", "split_against"]
 
 
-def check_sections(sections: Sequence[ReportSection]) -> None:
-    """Check that each section can be in a report.
+def check_sections(given: Iterable[ReportSection] | ReportSection) -> tuple[ReportSection, ...]:
+    """Return sections, or one alone, as a tuple, of which each can be in a report.
 
     Raises:
+        EntryError: something else is given than sections.
         InputError: two have one name, or one names a stage that is not there, or would be in no
             part: neither does it name a stage, nor a stage it.
     """
+    sections = as_entries("sections", given, ReportSection)
     names: set[str] = set()
     for section in sections:
         if section.name in names:
@@ -54,17 +57,20 @@ def check_sections(sections: Sequence[ReportSection]) -> None:
         if not section.stages and section.name not in _named_by_stages(section):
             what = f"the section '{section.name}' is in no report: no stage names it"
             raise InputError(what, "give it `stages`, such as stages=('bootstrap',)")
+    return sections
 
 
 def _named_by_stages(section: ReportSection) -> set[str]:
     """Return the names of the sections that stages name; of seedstep's own, its own name."""
-    if any(section is known for known in SECTIONS):
+    if section in SECTIONS:
         return {section.name}
     return {name for stage in STAGES.values() for name in stage.sections}
 
 
 def parts_of(
-    paths: Sequence[Path], sections: Sequence[ReportSection], context: ReportContext
+    paths: Sequence[Path],
+    sections: Sequence[ReportSection] | ReportSection,
+    context: ReportContext,
 ) -> list[ReportPart]:
     """Return the parts of a report about runs, results first, and about data; systems are compared.
 
@@ -72,7 +78,7 @@ def parts_of(
         RunError: a directory is neither a run nor data.
         InputError: predictions can't be compared, or a section can't be in a report.
     """
-    check_sections(sections)
+    sections = check_sections(sections)
     data = [path for path in paths if is_data(path)]
     with ExitStack() as opened:
         runs = [opened.enter_context(open_run(path)) for path in paths if path not in data]
@@ -160,13 +166,41 @@ def _groups(
 def _part(
     runs: Sequence[AnyRun], sections: Sequence[ReportSection], context: ReportContext
 ) -> ReportPart:
-    found = [made for section in sections for made in section.make(runs, context)]
+    found = [made for section in sections for made in _made(section, runs, context)]
     if not sections:
         found = [_standing(runs[0]), spending(runs[0])]
     title = f"{runs[0].stage.name}: {', '.join(run.path.resolve().name for run in runs)}"
     together = any(section.together for section in sections)
     facts = () if together else _facts(runs[0])
     return ReportPart(title, facts, tuple(made for made in found if made))
+
+
+def _made(
+    section: ReportSection, runs: Sequence[AnyRun], context: ReportContext
+) -> Sequence[Section | None]:
+    """Return the sections that an entry makes; what is not seedstep's own is checked.
+
+    Raises:
+        EntryError: the entry raised an error, or made something else.
+    """
+    if section in SECTIONS:
+        return section.make(runs, context)
+    entry = f"the section '{section.name}'"
+    with named_in_errors(entry):
+        made = section.make(runs, context)
+        is_list = isinstance(made, Iterable) and not isinstance(made, str)
+        sections = list(made) if is_list else []
+    fits = is_list and all(each is None or isinstance(each, Section) for each in sections)
+    require_return(entry, "a list of Sections", made if not is_list else sections, fits=fits)
+    for block in (block for each in sections if each for block in each.blocks):
+        fits = isinstance(block, Paragraph | Table | Chart | Specimens)
+        wanted = "a Section whose blocks are Paragraphs, Tables, Charts or Specimens"
+        require_return(entry, wanted, block, fits=fits)
+        head, rows = (block.head, block.rows) if isinstance(block, Table) else ((), ())
+        for row in rows:
+            fits = len(row) == len(head) and all(isinstance(cell, str) for cell in row)
+            require_return(entry, "rows of texts, as many as the head has", row, fits=fits)
+    return sections
 
 
 def _facts(run: AnyRun) -> tuple[tuple[str, str], ...]:

@@ -173,7 +173,7 @@ def write_report(
     out: StrPath,
     test_sets: PathOrTasks | Iterable[PathOrTasks] = (),
     tell: TellDone = lambda doing: None,
-    sections: Sequence[ReportSection] = SECTIONS,
+    sections: Sequence[ReportSection] | ReportSection = SECTIONS,
     against: StrPath | Sequence[StrPath] = (),
     experiments: StrPath | Iterable[StrPath] = (),
 ) -> Report:

@@ -11,20 +11,23 @@ Example::
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from seedstep.data import Task
-from seedstep.errors import InputError, unknown_name
+from seedstep.entries import require_entry
+from seedstep.errors import EntryError, InputError, unknown_name
 from seedstep.llm import Header, first_address
+from seedstep.llm.settings import AskingSettings
 from seedstep.runs.blocks import Blocks, line
 from seedstep.runs.database import Database
 from seedstep.runs.directory import DATABASE
 from seedstep.runs.entries import STAGE_ENTRIES, StageEntry
 from seedstep.runs.lists import ListChanges, Removed, reconcile
 from seedstep.runs.places import CONFIG
+from seedstep.settings import unset_fields
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -309,12 +312,36 @@ STAGES = StageTable(STAGE_ENTRIES)
 """All stages: those of `STAGE_ENTRIES`, and those that were added."""
 
 
+def _require_settings(stage: Stage[Any, Any, Any]) -> None:
+    """Check that the settings of a stage are a record of settings.
+
+    Raises:
+        EntryError: they are something else, or none of a model that is to be asked.
+    """
+    kind: Any = stage.settings
+    where = f"`settings` of the stage '{stage.name}'"
+    shown = getattr(kind, "__name__", type(kind).__name__)
+    if not isinstance(kind, type) or not is_dataclass(kind):
+        raise EntryError(
+            f"{where}: {shown} is no class of a dataclass", "write @dataclass above it"
+        )
+    for name in unset_fields(kind):
+        what = f"{where}: the field '{name}' of {shown} is no setting"
+        raise EntryError(what, f'write {name}: ... = setting(default, "What it is."), or part(...)')
+    if stage.asks_model and not issubclass(kind, AskingSettings):
+        what = f"{where}: with asks_model=True, {shown} has to be an AskingSettings"
+        raise EntryError(what, "derive it from seedstep.llm.settings.AskingSettings")
+
+
 def add_stage(stage: Stage[Any, Any, Any]) -> None:
     """Add a stage of your own to the table. One of that name that was added before is replaced.
 
     Raises:
+        EntryError: it is no stage, or its settings are no settings.
         InputError: seedstep has a stage of that name, or it has a list that can't be shown.
     """
+    require_entry("add_stage", stage, Stage)
+    _require_settings(stage)
     if stage.name in STAGES and isinstance(STAGES.entries[stage.name].home, str):
         what = f"seedstep has a stage '{stage.name}' already"
         raise InputError(what, "give yours another name")

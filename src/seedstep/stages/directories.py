@@ -23,16 +23,17 @@ Example::
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 
 from seedstep.data import StrPath, write_atomically
+from seedstep.entries import named_in_errors, require_return
 from seedstep.errors import RunError, SeedstepError
 from seedstep.runs import Run, Stage, stage_of
-from seedstep.runs.blocks import Block, Rows, line
+from seedstep.runs.blocks import Block, Line, Rows, Rule, line
 from seedstep.runs.lists import aside_notes
 from seedstep.runs.places import CONFIG
 from seedstep.runs.stage import STAGES, StageTable, add_stage
@@ -73,16 +74,17 @@ EARLIEST = "bootstrap"
 
 def status_blocks(run: Run[Any, Any, Any]) -> tuple[Block, ...]:
     """Return blocks that describe the state of a run at this moment."""
-    with run.snapshot():
+    with _named(run, "status"), run.snapshot():
         aside = aside_notes(run.database) if run.stage.has_database else ()
         notes = (line(note, "warning") for note in (*run.reply_notes(), *aside))
-        return (*run.stage.status(run), *notes)
+        return (*_blocks(run, "status", run.stage.status(run)), *notes)
 
 
 def list_blocks(run: Run[Any, Any, Any], *, rejected: bool = False) -> tuple[Block, ...]:
     """Return blocks that list the records of a run, or the rejected ones, at this moment."""
-    with run.snapshot():
-        return tuple(run.stage.rejected(run) if rejected else run.stage.listed(run))
+    name = "rejected" if rejected else "listed"
+    with _named(run, name), run.snapshot():
+        return _blocks(run, name, getattr(run.stage, name)(run))
 
 
 def item_blocks(run: Run[Any, Any, Any], name: str) -> tuple[Block, ...]:
@@ -91,8 +93,30 @@ def item_blocks(run: Run[Any, Any, Any], name: str) -> tuple[Block, ...]:
     Raises:
         InputError: nothing in the run has that name.
     """
-    with run.snapshot():
-        return tuple(run.stage.shown(run, name))
+    with _named(run, "shown"), run.snapshot():
+        return _blocks(run, "shown", run.stage.shown(run, name))
+
+
+def _named(run: Run[Any, Any, Any], name: str) -> AbstractContextManager[None]:
+    """Name a function of a stage in its errors, if it is not one of seedstep's own."""
+    entry = STAGES.entries.get(run.stage.name)
+    is_own = entry is not None and isinstance(entry.home, str)
+    return nullcontext() if is_own else named_in_errors(f"`{name}` of the stage '{run.stage.name}'")
+
+
+def _blocks(run: Run[Any, Any, Any], name: str, made: Any) -> tuple[Block, ...]:
+    """Return the blocks that a function of a stage made.
+
+    Raises:
+        EntryError: they are no blocks.
+    """
+    is_list = isinstance(made, Iterable) and not isinstance(made, str)
+    blocks = tuple(made) if is_list else ()
+    fits = is_list and all(isinstance(block, Line | Rows | Rule) for block in blocks)
+    entry = f"`{name}` of the stage '{run.stage.name}'"
+    wanted = "a list of blocks, such as [line('text')], or yield them"
+    require_return(entry, wanted, made if not is_list else list(blocks), fits=fits)
+    return blocks
 
 
 @overload

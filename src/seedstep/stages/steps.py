@@ -213,8 +213,9 @@ def _unwritten(written: WrittenSteps) -> tuple[str, ...]:
 def instructions_work(run: StepsRun, checks: "Mapping[str, Check] | None" = None) -> StageWork:
     """Return how step-by-step instructions are written for the tasks of a run."""
     from seedstep.steps import CHECKS, preview_steps, write_steps
+    from seedstep.steps.checks import guarded_checks
 
-    known = CHECKS if checks is None else checks
+    known = CHECKS if checks is None else guarded_checks(checks)
 
     async def stage(
         tasks: tuple[Task, ...], engine: "Engine", spent: "Spent"

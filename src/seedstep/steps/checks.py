@@ -19,11 +19,12 @@ Example::
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from types import MappingProxyType
 
 from seedstep.data import Task
+from seedstep.entries import guarded, is_text, require_entry
 from seedstep.steps.definitions import labels, names, promised, same_answer
 from seedstep.steps.demands import demands, is_met
 from seedstep.steps.parsing import REASONS, ParsedSteps
@@ -38,7 +39,7 @@ from seedstep.steps.unfit import (
 )
 from seedstep.text import loops, rouge_l, single_spaced, unicode_tokens
 
-__all__ = ["CHECKS", "Check", "Finding", "TaskText", "check", "repair_request"]
+__all__ = ["CHECKS", "Check", "Finding", "TaskText", "check", "guarded_checks", "repair_request"]
 
 MIN_STEPS = 2
 
@@ -126,6 +127,30 @@ def check(
         if name == "no_steps" and detail:
             break
     return tuple(findings)
+
+
+def guarded_checks(checks: Mapping[str, Check]) -> dict[str, Check]:
+    """Return checks by name, of which those that are not seedstep's own are named in their errors.
+
+    Raises:
+        EntryError: they are no checks by name.
+    """
+    if not isinstance(checks, Mapping):
+        require_entry("checks", checks, dict)
+    for name, entry in checks.items():
+        require_entry(f"checks['{name}']", entry, Check)
+    return {
+        name: entry
+        if CHECKS.get(name) is entry
+        else replace(entry, find=_guarded_find(name, entry))
+        for name, entry in checks.items()
+    }
+
+
+def _guarded_find(name: str, entry: Check) -> Callable[[ParsedSteps, TaskText], str]:
+    return guarded(
+        f"the check '{name}'", entry.find, "a text, empty where nothing is wrong", is_text
+    )
 
 
 def repair_request(finding: Finding, checks: Mapping[str, Check] | None = None) -> str:

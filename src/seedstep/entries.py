@@ -1,0 +1,134 @@
+"""Check the entries that users add to tables, and what the functions of these entries return.
+
+What is seedstep's own is not checked. The error of what is not is an `EntryError`, which names the
+entry and says what is wanted.
+
+Example::
+
+    >>> double = guarded("the entry 'double'", lambda value: 2 * value, "a number", is_number)
+    >>> double(2)
+    4
+    >>> as_entries("metrics", print, int)
+    Traceback (most recent call last):
+        ...
+    seedstep.errors.EntryError: metrics: print is no int. Pass an int, made with a name and print.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, ParamSpec, TypeVar, cast
+
+from seedstep.errors import EntryError, SeedstepError, first_line, short_line
+
+__all__ = [
+    "Guarded",
+    "as_entries",
+    "guarded",
+    "is_number",
+    "is_text",
+    "named_in_errors",
+    "require_entry",
+    "require_return",
+]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def as_entries(where: str, given: object, *kinds: type[T]) -> tuple[T, ...]:
+    """Return entries of some kinds as a tuple; one alone is a tuple of one.
+
+    Raises:
+        EntryError: something else is given, such as a function alone; `where` names the argument.
+    """
+    is_list = isinstance(given, Iterable) and not isinstance(given, (str, Mapping, *kinds))
+    entries = tuple(cast("Iterable[T]", given)) if is_list else (cast("T", given),)
+    for entry in entries:
+        require_entry(where, entry, *kinds)
+    return entries
+
+
+def require_entry(where: str, entry: object, *kinds: type) -> None:
+    """Check that an entry is of one of some kinds.
+
+    Raises:
+        EntryError: it is something else; `where` names the argument.
+    """
+    if not isinstance(entry, kinds):
+        names = " or ".join(kind.__name__ for kind in kinds)
+        shown = _shown(entry)
+        named = f"{'an' if names[0].lower() in 'aeiou' else 'a'} {names}"
+        made = f", made with a name and {shown}" if callable(entry) else ""
+        raise EntryError(f"{where}: {shown} is no {names}", f"pass {named}{made}")
+
+
+def require_return(entry: str, wanted: str, found: object, *, fits: bool) -> None:
+    """Check what a function of an entry returned.
+
+    Raises:
+        EntryError: it does not fit; `wanted` says what does.
+    """
+    if not fits:
+        raise EntryError(f"{entry} returned {_shown(found)}", f"return {wanted}")
+
+
+@contextmanager
+def named_in_errors(entry: str) -> Iterator[None]:
+    """Name an entry in what is raised while its function runs.
+
+    Raises:
+        EntryError: the function raised an error that is not for users; it is the cause.
+    """
+    try:
+        yield
+    except SeedstepError:
+        raise
+    except Exception as error:
+        what = f"{entry} raised {type(error).__name__}: {first_line(error)}"
+        raise EntryError(what, "correct its function, or leave it out") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded(Generic[P, T]):
+    """A function of an entry that is called as before, and whose errors and returns are told."""
+
+    entry: str
+    function: Callable[P, T]
+    wanted: str
+    fits: Callable[[Any], bool]
+
+    def __call__(self, *args: P.args, **named: P.kwargs) -> T:
+        """Call it.
+
+        Raises:
+            EntryError: it raised an error, or what it returned does not fit.
+        """
+        with named_in_errors(self.entry):
+            found = self.function(*args, **named)
+        require_return(self.entry, self.wanted, found, fits=self.fits(found))
+        return found
+
+
+def guarded(
+    entry: str, function: Callable[P, T], wanted: str, fits: Callable[[Any], bool]
+) -> Callable[P, T]:
+    """Return a function that raises an EntryError where this one raises, or returns what not fits.
+
+    `wanted` says what it has to return, and `fits` returns whether something is that.
+    """
+    return function if isinstance(function, Guarded) else Guarded(entry, function, wanted, fits)
+
+
+def is_text(found: object) -> bool:
+    """Return whether a value is a text."""
+    return isinstance(found, str)
+
+
+def is_number(found: object) -> bool:
+    """Return whether a value is a number, of Python or of NumPy."""
+    return hasattr(found, "__float__") and not isinstance(found, str)
+
+
+def _shown(value: object) -> str:
+    return short_line(str(getattr(value, "__name__", "") or repr(value)))
