@@ -34,7 +34,7 @@ from seedstep.data import Task, load_tasks
 from seedstep.encode import ENCODINGS, HfTokenizer, TaskEncoder, tokenize
 from seedstep.errors import MissingExtraError
 from seedstep.infer.generate import Checkpoint
-from seedstep.infer.settings import SystemSettings
+from seedstep.infer.settings import PredictSettings
 from seedstep.llm.checkpoints import computing_type, load_model, load_tokenizer
 from seedstep.llm.parameters import before_stop
 from seedstep.recipes import predict
@@ -101,7 +101,7 @@ def shared(asked: Sequence[Prompts], checkpoint: Checkpoint) -> Answers:
 
 
 def plain(
-    asked: Sequence[Prompts], model: Any, tokenizer: Any, settings: SystemSettings
+    asked: Sequence[Prompts], model: Any, tokenizer: Any, settings: PredictSettings
 ) -> Answers:
     """By `generate`, with every prompt read as a whole, padded on the left."""
     answers = []
@@ -117,7 +117,7 @@ def plain(
 
 
 def _generated(
-    rows: Sequence[Sequence[int]], model: Any, tokenizer: Any, settings: SystemSettings
+    rows: Sequence[Sequence[int]], model: Any, tokenizer: Any, settings: PredictSettings
 ) -> list[str]:
     longest = max(map(len, rows))
     padding = [longest - len(row) for row in rows]
@@ -144,7 +144,7 @@ def _generated(
     return [(text if end is None else end).strip() for text, end in zip(whole, ends, strict=True)]
 
 
-def served(asked: Sequence[Prompts], settings: SystemSettings) -> Answers:
+def served(asked: Sequence[Prompts], settings: PredictSettings) -> Answers:
     """By llama.cpp, through the whole of `seedstep predict`."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tasks.jsonl"
@@ -193,7 +193,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     logging.disable_progress_bar()
-    settings = SystemSettings.of(
+    settings = PredictSettings.of(
         backend="transformers",
         encoding=ENCODING,
         max_new_tokens=asked.new_tokens,

@@ -21,7 +21,7 @@ from seedstep.errors import EntryError, InputError
 from seedstep.evaluate import Metric, Prediction, Reference, score
 from seedstep.exports import ExportFormat
 from seedstep.infer.predict import TaskWork, copy_answers
-from seedstep.infer.settings import SystemSettings
+from seedstep.infer.settings import PredictSettings
 from seedstep.llm import PROVIDERS, Provider, add_provider, open_model
 from seedstep.report import SECTIONS, Paragraph, ReportSection, Section, Table, write_report
 from seedstep.report.assembly import check_sections
@@ -207,7 +207,7 @@ class TestProviders:
     def test_a_copy_that_is_no_text_is_refused(self, copy: Any, told: str) -> None:
         for copies in ({"it": returns("x")}, {"it": copy}):  # the second replaces the first
             add_provider(Provider(prefix="mine", argument="NAME", meaning="copies", copies=copies))
-        settings = make_settings(SystemSettings, {"model": "mine:it"}, "settings")
+        settings = make_settings(PredictSettings, {"model": "mine:it"}, "settings")
         with refused(told):
             list(copy_answers(settings, [TaskWork(TASK, ((0, TASK.instances[0]),))]))
 

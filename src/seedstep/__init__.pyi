@@ -54,7 +54,7 @@ from seedstep.evaluate.systems import (
     Pairings as Pairings,
 )
 from seedstep.exports import export as export
-from seedstep.infer import SystemSettings as SystemSettings
+from seedstep.infer import PredictSettings as PredictSettings
 from seedstep.infer.distill import DistillSettings as DistillSettings
 from seedstep.llm.jobs import ApiError as ApiError
 from seedstep.recipes import (

@@ -9,7 +9,7 @@ import pytest
 
 from seedstep.data import Instance, Task
 from seedstep.infer.predict import TaskWork, preview_answers
-from seedstep.infer.settings import SystemSettings
+from seedstep.infer.settings import PredictSettings
 from seedstep.runs import database
 from seedstep.runs.directory import take_lock
 from seedstep.settings import make_settings
@@ -109,7 +109,7 @@ class TestPredict:
             yield TaskWork(Task("t", "Say it.", ()), ((0, Instance("a", ("b",))),))
             raise AssertionError("a second task was read")
 
-        settings = make_settings(SystemSettings, {"model": "hf:tiny"}, "settings")
+        settings = make_settings(PredictSettings, {"model": "hf:tiny"}, "settings")
         view = preview_answers(settings, work())
         assert len(view.requests) == 1
         assert not view.counts

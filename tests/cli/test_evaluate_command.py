@@ -12,7 +12,7 @@ import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
 from seedstep.errors import InputError
-from seedstep.infer.settings import SystemSettings
+from seedstep.infer.settings import PredictSettings
 from seedstep.inputs import read_systems
 from seedstep.runs import Run, kept_scores
 from seedstep.runs.predictions import ChosenSystem
@@ -297,7 +297,7 @@ class TestRuns:
         seedstep("evaluate", run, "--by", "overall")
         assert {row["name"] for row in kept_scores(run)} == {"base", "tuned"}
         with Run.start(PREDICT, run, {}) as opened:
-            chosen = ChosenSystem("base", SystemSettings(), (), {}, None)
+            chosen = ChosenSystem("base", PredictSettings(), (), {}, None)
             asyncio.run(opened.records.record(chosen, ()))
         assert {row["name"] for row in kept_scores(run)} == {"tuned"}
 

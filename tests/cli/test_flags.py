@@ -18,7 +18,7 @@ from seedstep.encode.settings import EncodeSettings
 from seedstep.errors import InputError
 from seedstep.evaluate.judge import JudgeSettings
 from seedstep.evaluate.scores import ScoringSettings
-from seedstep.infer.settings import SystemSettings
+from seedstep.infer.settings import PredictSettings
 from seedstep.settings import SettingsRecord, make_settings, part, setting, table
 from seedstep.stages import STAGES
 from seedstep.steps import ImportSettings, SuperniSettings
@@ -35,7 +35,7 @@ def flag_names(kind: type) -> dict[str, tuple[str, ...]]:
 
 SETTINGS: dict[str, tuple[type, ...]] = {
     **{name: (STAGES[name].settings,) for name in STAGES if name not in ("predict", "review")},
-    "predict": (TaskChoice, SystemSettings),
+    "predict": (TaskChoice, PredictSettings),
     "review new": (STAGES["review"].settings,),
     "steps import": (ImportSettings,),
     "steps superni": (SuperniSettings,),

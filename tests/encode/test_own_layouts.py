@@ -21,7 +21,7 @@ from seedstep.encode import (
 )
 from seedstep.errors import InputError
 from seedstep.infer.likelihood import MeasureStepsSettings
-from seedstep.infer.settings import SystemSettings
+from seedstep.infer.settings import PredictSettings
 from seedstep.settings import make_settings
 from seedstep.tune.settings import TuneSettings
 from support.made_tokenizers import byte_level
@@ -62,7 +62,9 @@ class TestALayout:
 
     def test_its_name_is_an_encoding(self) -> None:
         assert make_encoding("qa") == ENCODINGS["qa"] == Encoding("qa", positive=2)
-        assert make_settings(SystemSettings, {"encoding": "qa"}, "settings").encoding.layout == "qa"
+        assert (
+            make_settings(PredictSettings, {"encoding": "qa"}, "settings").encoding.layout == "qa"
+        )
         assert make_settings(TuneSettings, {"encoding": "qa"}, "settings").encoding.make().positive
         assert make_settings(MeasureStepsSettings, {"encoding": "qa"}, "settings").encoding == "qa"
         with pytest.raises(InputError, match=r"(?i)known are .*qa"):
@@ -107,7 +109,7 @@ class TestALayout:
 
     def test_a_prediction_stops_as_it_says(self) -> None:
         asked = {"model": "hf:somewhere", "encoding": {"layout": "qa", "positive": 0}}
-        assert make_settings(SystemSettings, asked, "settings").stop_texts == ("\nQ:",)
+        assert make_settings(PredictSettings, asked, "settings").stop_texts == ("\nQ:",)
 
     def test_what_it_has_no_place_for_is_refused(self) -> None:
         add_layout(Layout("whole", "", whole=lambda definition, text, out, key: Pair(text, out)))

@@ -8,7 +8,7 @@ import yaml
 from seedstep import TaskChoice, predict
 from seedstep.data import load_tasks
 from seedstep.errors import InputError, RunMismatchError
-from seedstep.infer.settings import PROTOCOLS, SystemSettings
+from seedstep.infer.settings import PROTOCOLS, PredictSettings
 from seedstep.runs import Run
 from seedstep.stages import JUDGE, PREDICT
 from support.command_line import seedstep
@@ -47,22 +47,22 @@ def test_self_instructs_prompt_is_asked_as_published(tmp_path: Path) -> None:
 
 
 def test_single_settings_change_a_protocol() -> None:
-    settings = SystemSettings.of(
+    settings = PredictSettings.of(
         protocol="superni", max_new_tokens=7, encoding={"positive": 1}, model="openai:m"
     )
     assert settings.max_new_tokens == 7
     assert (settings.encoding.layout, settings.encoding.positive) == ("tk-instruct", 1)
     assert settings.encoding.max_source == 1024
-    chosen = SystemSettings.of(protocol="step-by-step", encoding="chat")
+    chosen = PredictSettings.of(protocol="step-by-step", encoding="chat")
     assert chosen.encoding.layout == "chat"
-    assert SystemSettings.of(protocol="step-by-step").encoding.max_source == 1224
+    assert PredictSettings.of(protocol="step-by-step").encoding.max_source == 1224
     with pytest.raises(InputError, match="self-instruct"):
-        SystemSettings.of(protocol="self-instrukt")
+        PredictSettings.of(protocol="self-instrukt")
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_every_protocol_is_complete(name: str) -> None:
-    settings = SystemSettings.of(protocol=name)
+    settings = PredictSettings.of(protocol=name)
     for key, value in PROTOCOLS[name].settings.items():
         if key != "encoding":
             assert getattr(settings, key) == value

@@ -15,7 +15,7 @@ from seedstep.bootstrap import BootstrapSettings
 from seedstep.data import Instance, Task
 from seedstep.errors import DeniedError, InputError
 from seedstep.infer.predict import TaskWork, copy_answers
-from seedstep.infer.settings import SystemSettings
+from seedstep.infer.settings import PredictSettings
 from seedstep.llm import (
     PROVIDERS,
     Endpoint,
@@ -144,7 +144,7 @@ async def test_a_provider_from_outside_is_asked() -> None:
         style=lambda _: "chat",
     )
     add_provider(echo)
-    settings = make_settings(SystemSettings, {"model": "echo:m"}, "settings")
+    settings = make_settings(PredictSettings, {"model": "echo:m"}, "settings")
     assert settings.kind == "server"
     assert settings.style == "chat"
     async with open_model("echo:m", None, 1, "http://first.test") as endpoint:
@@ -160,7 +160,7 @@ async def test_a_provider_from_outside_is_asked() -> None:
 def test_a_provider_from_outside_copies() -> None:
     own = Provider(prefix="own", argument="NAME", meaning="copies", copies={"last-word": last_word})
     add_provider(own)
-    settings = make_settings(SystemSettings, {"model": "own:last-word"}, "settings")
+    settings = make_settings(PredictSettings, {"model": "own:last-word"}, "settings")
     task = Task("t", "Copy the last word.", ())
     work = TaskWork(task, ((3, Instance("a b", ("b",), "i")),))
     assert [(answer.place, answer.text) for (answer,) in copy_answers(settings, [work])] == [
@@ -249,9 +249,9 @@ add_provider(
 )
 
 from seedstep.infer.distill import DistillSettings
-from seedstep.infer.settings import SystemSettings
+from seedstep.infer.settings import PredictSettings
 
-for record in (SystemSettings, DistillSettings):
+for record in (PredictSettings, DistillSettings):
     print(table(record)["model"].help)
     print(table(record)["base_url"].help)
 """

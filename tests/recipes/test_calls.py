@@ -13,7 +13,7 @@ import pytest
 
 from seedstep import InputError, Task, evaluate_systems, filter_file, judge, recipes
 from seedstep.evaluate.judge import JudgeSettings
-from seedstep.infer.settings import SystemSettings
+from seedstep.infer.settings import PredictSettings
 from seedstep.recipes.evaluation import chosen_verdicts, verdict_rows
 from support.answer_files import right, write_predictions, write_tasks
 from support.judging import by_length
@@ -56,8 +56,8 @@ class TestSeveralTextsOrOne:
             evaluate_systems(answers, "bas", tasks=tasks)
 
     def test_of_what_ends_an_answer(self) -> None:
-        assert SystemSettings.of(model="local", encoding="steps", stop="###").stop == ("###",)
-        assert SystemSettings.of(model="local", encoding="steps", stop=None).stop is None
+        assert PredictSettings.of(model="local", encoding="steps", stop="###").stop == ("###",)
+        assert PredictSettings.of(model="local", encoding="steps", stop=None).stop is None
 
     @pytest.mark.parametrize("given", [3, {"a": "b"}, [3]])
     def test_what_is_no_text_is_refused(self, given: Any) -> None:

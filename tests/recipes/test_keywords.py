@@ -19,7 +19,7 @@ from seedstep.data import PathOrTasks, StrPath, TaskChoice
 from seedstep.encode import Encoding, EncodingKeywords
 from seedstep.evaluate.judge import JudgeSettings
 from seedstep.infer.distill import DistillSettings
-from seedstep.infer.settings import SystemSettings
+from seedstep.infer.settings import PredictSettings
 from seedstep.llm import Sampling
 from seedstep.llm.records import Reasoning
 from seedstep.recipes import NoveltyFilter, Semantic, keywords
@@ -38,7 +38,7 @@ KEYWORDS = [
     (keywords.ImportKeywords, [ImportSettings], "import_instructions"),
     (keywords.SuperniKeywords, [SuperniSettings], "take_superni"),
     (keywords.ExamplesKeywords, [ExamplesSettings], "make_examples"),
-    (keywords.PredictKeywords, [TaskChoice, SystemSettings], "predict"),
+    (keywords.PredictKeywords, [TaskChoice, PredictSettings], "predict"),
     (keywords.JudgeKeywords, [JudgeSettings], "judge"),
     (keywords.TuneKeywords, [TuneSettings], "tune_model"),
 ]

@@ -12,7 +12,7 @@ from seedstep.errors import InputError
 from seedstep.evaluate.judge import JudgeSettings, SystemAnswers, judge_answers
 from seedstep.infer.distill import DistillSettings, rewrite_outputs
 from seedstep.infer.predict import TaskWork, ask_server
-from seedstep.infer.settings import SystemSettings
+from seedstep.infer.settings import PredictSettings
 from seedstep.llm import Engine
 from seedstep.steps import ExamplesSettings, StepsSettings, generate_examples, render, write_steps
 from seedstep.steps.examples import written_examples
@@ -265,7 +265,7 @@ async def predicting(bad: Bad) -> set[str]:
     async def work(engine: Engine) -> set[str]:
         instance = Instance("red", ("Ruby",))
         task = Task("t1", "Name a boat.", (instance,))
-        chosen = SystemSettings.of(model=MODEL)
+        chosen = PredictSettings.of(model=MODEL)
         found: set[str] = set()
         async for answers in ask_server(chosen, [TaskWork(task, ((0, instance),))], engine):
             for answer in answers:

@@ -32,7 +32,7 @@ from seedstep.cli.terminal import console, duration, plain, print_blocks, print_
 from seedstep.data import TaskChoice
 from seedstep.evaluate import METRICS
 from seedstep.evaluate.scores import ScoringSettings
-from seedstep.infer.settings import SystemSettings
+from seedstep.infer.settings import PredictSettings
 from seedstep.runs import Rows
 from seedstep.settings import make_settings
 from seedstep.text import escaped
@@ -126,7 +126,7 @@ def _split(asked: Mapping[str, Any], source: str) -> object:
     return split_settings(asked, source)
 
 
-@with_settings(TaskChoice, SystemSettings, make=_split)
+@with_settings(TaskChoice, PredictSettings, make=_split)
 def predict_command(
     asked: Asked,
     out: Out = None,

@@ -8,4 +8,4 @@ from seedstep.infer.predict import (
     ask_server as ask_server,
     copy_answers as copy_answers,
 )
-from seedstep.infer.settings import SystemKind as SystemKind, SystemSettings as SystemSettings
+from seedstep.infer.settings import SystemKind as SystemKind, PredictSettings as PredictSettings

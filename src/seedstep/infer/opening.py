@@ -24,7 +24,7 @@ from seedstep.infer.predict import (
     fitting_tokenizer,
     load_system,
 )
-from seedstep.infer.settings import SystemSettings
+from seedstep.infer.settings import PredictSettings
 from seedstep.infer.workers import in_workers
 from seedstep.llm import Budget, Engine, Ledger, Pricing, Spent, open_model
 
@@ -32,7 +32,7 @@ __all__ = ["answer_tasks"]
 
 
 def answer_tasks(
-    settings: SystemSettings,
+    settings: PredictSettings,
     work: Sequence[TaskWork],
     *,
     ledger: Ledger,
@@ -65,7 +65,7 @@ def answer_tasks(
 
 
 async def _of_server(
-    settings: SystemSettings,
+    settings: PredictSettings,
     work: Sequence[TaskWork],
     ledger: Ledger,
     limits: tuple[Budget, Spent, Pricing],
@@ -86,7 +86,7 @@ async def _of_server(
 
 
 async def _of_checkpoint(
-    settings: SystemSettings,
+    settings: PredictSettings,
     work: Sequence[TaskWork],
     opened: Opened,
     frames: MutableMapping[str, ChatFrame],
@@ -113,7 +113,7 @@ Part = tuple[TaskWork, tuple[int, int]]
 class _Answering:
     """The job of workers that predict. `frames` are what chat templates write."""
 
-    settings: SystemSettings
+    settings: PredictSettings
     first: TaskWork
     frames: dict[str, ChatFrame]
 
@@ -132,7 +132,7 @@ class _Answering:
 
 
 async def _of_workers(
-    settings: SystemSettings,
+    settings: PredictSettings,
     work: Sequence[TaskWork],
     frames: MutableMapping[str, ChatFrame],
     opened: Opened,
@@ -155,7 +155,7 @@ async def _of_workers(
             yield batch
 
 
-def _parts(settings: SystemSettings, work: Sequence[TaskWork]) -> Iterator[Part]:
+def _parts(settings: PredictSettings, work: Sequence[TaskWork]) -> Iterator[Part]:
     for task in work:
         number = min(settings.model.workers, -(-len(task.instances) // settings.batch))
         yield from ((task, (part, number)) for part in range(number))

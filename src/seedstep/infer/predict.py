@@ -33,7 +33,7 @@ from seedstep.encode import (
 from seedstep.entries import guarded
 from seedstep.errors import InputError
 from seedstep.infer.asking import load_checkpoint
-from seedstep.infer.settings import SystemSettings
+from seedstep.infer.settings import PredictSettings
 from seedstep.llm import (
     Engine,
     EngineStats,
@@ -102,7 +102,7 @@ Opened = Callable[[EngineStats | None, str], None]
 
 
 async def ask_server(
-    settings: SystemSettings,
+    settings: PredictSettings,
     work: Iterable[TaskWork],
     engine: Engine,
     tokenizer: HfTokenizer | None = None,
@@ -123,7 +123,7 @@ async def ask_server(
 
 
 def _asking(
-    settings: SystemSettings,
+    settings: PredictSettings,
     work: Iterable[TaskWork],
     engine: Engine,
     tokenizer: HfTokenizer | None,
@@ -135,7 +135,7 @@ def _asking(
 
 
 async def _ask(
-    settings: SystemSettings, encoder: TaskEncoder, place: int, instance: Instance, engine: Engine
+    settings: PredictSettings, encoder: TaskEncoder, place: int, instance: Instance, engine: Engine
 ) -> Answer:
     try:
         encoded = encoder.encode(instance)
@@ -148,14 +148,14 @@ async def _ask(
     return Answer(place, said, cut=answer.cut, shortened=_is_shortened(encoded))
 
 
-def _request(settings: SystemSettings, encoded: Encoded) -> Request:
+def _request(settings: PredictSettings, encoded: Encoded) -> Request:
     text, _ = decoder_texts(encoded)
     prompt = (Message("user", text.rstrip()),) if settings.style == "chat" else text
     return Request(PURPOSE, prompt, settings.prediction)
 
 
 def preview_answers(
-    settings: SystemSettings, work: Iterable[TaskWork], kept: KeptAnswers | None = None
+    settings: PredictSettings, work: Iterable[TaskWork], kept: KeptAnswers | None = None
 ) -> Preview:
     """Return the first prompt to a model, and an estimate for all of one that is served.
 
@@ -176,7 +176,7 @@ def preview_answers(
 
 
 def _previewed(
-    settings: SystemSettings, work: Iterable[TaskWork]
+    settings: PredictSettings, work: Iterable[TaskWork]
 ) -> Iterator[tuple[Request, Instance]]:
     fit = fitting_tokenizer(settings) if settings.kind == "server" else None
     for task_work in work if settings.kind != "baseline" else ():
@@ -187,13 +187,13 @@ def _previewed(
                 yield _request(settings, encoded), instance
 
 
-def fitting_tokenizer(settings: SystemSettings) -> HfTokenizer | None:
+def fitting_tokenizer(settings: PredictSettings) -> HfTokenizer | None:
     """Return the tokenizer by which prompts to a served model are fitted, if one is named."""
     return HfTokenizer(load_tokenizer(settings.tokenizer)) if settings.tokenizer else None
 
 
 def ask_checkpoint(
-    settings: SystemSettings,
+    settings: PredictSettings,
     work: Iterable[TaskWork],
     checkpoint: "Checkpoint",
     tokenizer: HfTokenizer,
@@ -218,7 +218,7 @@ def ask_checkpoint(
 
 
 def _prompts(
-    settings: SystemSettings, work: TaskWork, checkpoint: "Checkpoint", tokenizer: HfTokenizer
+    settings: PredictSettings, work: TaskWork, checkpoint: "Checkpoint", tokenizer: HfTokenizer
 ) -> tuple[list[tuple[int, Encoded, tuple[int, ...]]], list[Answer]]:
     """Return the prompts of a task's instances, with their places; and what can't be asked."""
     encoder = TaskEncoder(work.task, settings.encoding, tokenizer)
@@ -260,7 +260,7 @@ def _is_copied(found: object) -> bool:
     return found is None or isinstance(found, str)
 
 
-def copy_answers(settings: SystemSettings, work: Iterable[TaskWork]) -> Iterator[list[Answer]]:
+def copy_answers(settings: PredictSettings, work: Iterable[TaskWork]) -> Iterator[list[Answer]]:
     """Yield the answers of a baseline, task by task."""
     ref = settings.model.ref
     copy = guarded(f"the model '{ref}'", ref.provider.copies[ref.name], _COPIED, _is_copied)
@@ -278,7 +278,7 @@ def copy_answers(settings: SystemSettings, work: Iterable[TaskWork]) -> Iterator
 
 
 def about_checkpoint(
-    settings: SystemSettings,
+    settings: PredictSettings,
     work: Sequence[TaskWork],
     checkpoint: "Checkpoint",
     tokenizer: HfTokenizer,
@@ -304,7 +304,7 @@ def about_checkpoint(
 
 
 def load_system(
-    settings: SystemSettings, frames: MutableMapping[str, ChatFrame]
+    settings: PredictSettings, frames: MutableMapping[str, ChatFrame]
 ) -> tuple["Checkpoint", HfTokenizer]:
     """Load the checkpoint of a system, and its tokenizer. `frames` are as in `answer_tasks`."""
     return load_checkpoint(

@@ -5,7 +5,7 @@ predict the same tasks, which `seedstep.data.TaskChoice` chooses, so that they c
 
 Example::
 
-    SystemSettings.of(model="hf:checkpoints/tuned", encoding="steps", steps="runs/steps")
+    PredictSettings.of(model="hf:checkpoints/tuned", encoding="steps", steps="runs/steps")
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ from seedstep.llm.settings import (
 )
 from seedstep.settings import Count, Place, part, setting
 
-__all__ = ["PROTOCOLS", "AskingProtocol", "SystemKind", "SystemSettings"]
+__all__ = ["PROTOCOLS", "AskingProtocol", "PredictSettings", "SystemKind"]
 
 SystemKind = Literal["baseline", "checkpoint", "server"]
 """The kind of a system: a baseline, a model loaded into this process, or a served model."""
@@ -74,8 +74,8 @@ _BOTH_WAYS = either(forms_of(lambda provider: provider.is_served and provider.is
 
 
 @dataclass(frozen=True, slots=True)
-class SystemSettings(AskingSettings):
-    """The settings of a system: a model, the options for asking it, and a budget."""
+class PredictSettings(AskingSettings):
+    """The settings of `predict`: a model, the options for asking it, and a budget."""
 
     SAMPLING: ClassVar[Mapping[str, Sampling]] = MappingProxyType({"prediction": PREDICTION})
 
@@ -217,7 +217,7 @@ def _with_protocol(values: Mapping[str, Any], source: str) -> Mapping[str, Any]:
     return {**settings, **values, "encoding": {**whole, **(given or {})}}
 
 
-def _layout_stop(settings: SystemSettings) -> tuple[str, ...]:
+def _layout_stop(settings: PredictSettings) -> tuple[str, ...]:
     """Return the texts at which the answer of a base model ends.
 
     A base model goes on after its answer with the next part of the prompt. If the prompt has

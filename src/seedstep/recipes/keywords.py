@@ -169,7 +169,7 @@ class ExamplesKeywords(AskingKeywords, total=False):
 
 
 class PredictKeywords(AskingKeywords, TaskKeywords, total=False):
-    """The settings of `predict`: those of `TaskChoice` and `SystemSettings`."""
+    """The settings of `predict`: those of `TaskChoice` and `PredictSettings`."""
 
     limit_tasks: int | None
     limit_instances: int | None

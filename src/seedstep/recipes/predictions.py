@@ -21,7 +21,7 @@ from seedstep.data.choice import OFFICIAL_INSTANCES
 from seedstep.encode import Encoding
 from seedstep.errors import BudgetReached, InputError
 from seedstep.infer import PURPOSE, Answer, answer_tasks
-from seedstep.infer.settings import SystemSettings
+from seedstep.infer.settings import PredictSettings
 from seedstep.inputs.systems import tunings_around
 from seedstep.inputs.tasks import about_examples, encodings_of
 from seedstep.llm import EngineStats, ModelRef, Price, Pricing, Spent, known_model
@@ -62,7 +62,7 @@ class PredictProgress(StageProgress):
     ones. `started` is when the model was ready.
     """
 
-    settings: SystemSettings
+    settings: PredictSettings
     name: str
     wanted: int
     before: int
@@ -110,9 +110,10 @@ def _predict(
 ) -> StageCall[PredictionsRun]:
     """Predict with a system, or continue to, and return the run, opened for reading.
 
-    `settings` are those of `seedstep.data.TaskChoice` and `seedstep.infer.settings.SystemSettings`;
-    `encoding` may also be a name. The system is called `name`, by default after its model. To
-    continue a run that was killed, make the same call again; no reply is requested twice.
+    `settings` are those of `seedstep.data.TaskChoice` and of
+    `seedstep.infer.settings.PredictSettings`; `encoding` may also be a name. The system is called
+    `name`, by default after its model. To continue a run that was killed, make the same call
+    again; no reply is requested twice.
 
     Where a budget is spent, the work ends without an error, and `stopped` of the run says so.
 
@@ -203,7 +204,7 @@ def unnamed(run: PredictionsRun, model: str | None) -> str:
     names = run.records.names()
     if len(names) > 1:
         raise InputError(f"{run.path} has several systems", f"add --name: {', '.join(names)}")
-    return names[0] if names else SystemSettings().model.name
+    return names[0] if names else PredictSettings().model.name
 
 
 def _about_steps(system: ChosenSystem) -> Iterator[str]:
@@ -240,11 +241,11 @@ def split_settings(asked: Mapping[str, Any], source: str) -> tuple[dict[str, Any
     """
     names = table(TaskChoice)
     chosen = {key: value for key, value in asked.items() if key in names}
-    system = SystemSettings.complete(
+    system = PredictSettings.complete(
         {key: value for key, value in asked.items() if key not in names}, source
     )
     make_settings(TaskChoice, chosen, source)
-    make_settings(SystemSettings, system, source)
+    make_settings(PredictSettings, system, source)
     return chosen, dict(system)
 
 
@@ -337,7 +338,7 @@ def _has_open_batches(run: PredictionsRun, system: ChosenSystem) -> bool:
     return has_open_batches(run.database, endpoint)
 
 
-def spent_by_model(run: PredictionsRun, settings: SystemSettings) -> tuple[Spent, Pricing]:
+def spent_by_model(run: PredictionsRun, settings: PredictSettings) -> tuple[Spent, Pricing]:
     """Return what the run has spent, with the tokens of other models apart, and all prices.
 
     Raises:
@@ -355,7 +356,7 @@ def spent_by_model(run: PredictionsRun, settings: SystemSettings) -> tuple[Spent
     return spent, replace(settings.pricing, others=others)
 
 
-def _price_of(run: PredictionsRun, settings: SystemSettings, model: str) -> Price | None:
+def _price_of(run: PredictionsRun, settings: PredictSettings, model: str) -> Price | None:
     """Return the price of a model by these settings, or else by those of a system that asked it."""
     name = ModelRef.parse(model).name
     asked = map(run.records.settings_of, run.records.names())

@@ -23,7 +23,7 @@ from seedstep.errors import InputError, RunError, unknown_name
 from seedstep.evaluate.scores import Reference, TrainingOverlap, references_of
 from seedstep.evaluate.systems import EvaluatedSystem
 from seedstep.infer.predict import Answer, TaskWork
-from seedstep.infer.settings import SystemSettings
+from seedstep.infer.settings import PredictSettings
 from seedstep.runs.database import Database, Statement, decode_value
 from seedstep.runs.directory import DATABASE, digest, in_order_of, open_database, take_lock
 from seedstep.runs.lists import NO_CHANGES, Fingerprint, ListChanges
@@ -84,7 +84,7 @@ class ChosenSystem:
     """
 
     name: str
-    settings: SystemSettings
+    settings: PredictSettings
     tasks: tuple[Task, ...]
     stamps: dict[str, Any]
     identity_url: str | None
@@ -148,7 +148,7 @@ class PredictionRecords:
             self._database.require_whole()
         return tuple(row["name"] for row in rows)
 
-    def settings_of(self, name: str) -> SystemSettings:
+    def settings_of(self, name: str) -> PredictSettings:
         """Return the settings of a system.
 
         Raises:
@@ -157,7 +157,7 @@ class PredictionRecords:
         kept = self.kept(name)
         if not kept:
             raise unknown_name("system", name, self.names(), str(self._path))
-        return make_settings(SystemSettings, kept.settings, str(self._path))
+        return make_settings(PredictSettings, kept.settings, str(self._path))
 
     def kept(self, name: str) -> KeptSystem | None:
         """Return a system as the database stores it, or None if there is no such system."""

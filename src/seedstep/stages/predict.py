@@ -19,7 +19,7 @@ from seedstep.data import Task, TaskChoice, TaskFiles, instances_of
 from seedstep.encode import make_encoding
 from seedstep.errors import InputError
 from seedstep.evaluate.tables import kept_remarks, kept_table
-from seedstep.infer.settings import SystemSettings
+from seedstep.infer.settings import PredictSettings
 from seedstep.inputs import with_generated, with_steps
 from seedstep.inputs.systems import overlap, training_of
 from seedstep.llm import Header, ModelRef, first_address, resolve_base_url
@@ -153,7 +153,7 @@ def plan_begin(
 
 def _asking_before(kept: KeptSystem, begun: ChosenSystem) -> dict[str, str]:
     """Return the fingerprints of how a system was asked; none if what it was shown has changed."""
-    settings = make_settings(SystemSettings, kept.settings, begun.name)
+    settings = make_settings(PredictSettings, kept.settings, begun.name)
     shown = ["examples_fingerprint", *["steps_fingerprint"] * _shows_steps(settings)]
     if any(kept.stamps.get(name) != begun.stamps.get(name) for name in shown):
         return {}
@@ -161,20 +161,20 @@ def _asking_before(kept: KeptSystem, begun: ChosenSystem) -> dict[str, str]:
     return _asking(settings, begun.tasks, model)
 
 
-def _shows_steps(settings: SystemSettings) -> bool:
+def _shows_steps(settings: PredictSettings) -> bool:
     return settings.encoding.steps != "none"
 
 
 def _settings(
     kept: KeptSystem | None, asked: Mapping[str, Any], defaults: Mapping[str, Any]
-) -> SystemSettings:
+) -> PredictSettings:
     """Return the settings that the user gave, then those stored for the model, then `defaults`."""
     is_same = kept and asked.get("model", kept.settings["model"]) == kept.settings["model"]
     known = kept.settings if kept and is_same else {}
     values = {**defaults, **known, **asked}
     knobs = [values_of.get("encoding") or {} for values_of in (defaults, known, asked)]
     values["encoding"] = {knob: value for some in knobs for knob, value in some.items()}
-    settings = make_settings(SystemSettings, values, "settings")
+    settings = make_settings(PredictSettings, values, "settings")
     make_encoding("tk-instruct", asdict(settings.encoding))  # raises where knobs do not fit
     require_server(settings, asked)
     is_served = settings.kind == "server"
@@ -184,7 +184,7 @@ def _settings(
     return replace(settings, model=replace(model, base_url=url))
 
 
-def _chosen(listed: tuple[Task, ...], name: str, settings: SystemSettings) -> ChosenSystem:
+def _chosen(listed: tuple[Task, ...], name: str, settings: PredictSettings) -> ChosenSystem:
     tasks = listed
     if settings.steps:
         tasks = with_steps(tasks, Path(settings.steps))
@@ -211,7 +211,7 @@ def _chosen(listed: tuple[Task, ...], name: str, settings: SystemSettings) -> Ch
     )
 
 
-def _asking(settings: SystemSettings, tasks: Sequence[Task], model: str) -> dict[str, str]:
+def _asking(settings: PredictSettings, tasks: Sequence[Task], model: str) -> dict[str, str]:
     """Return fingerprints, by task, of all that answers follow from besides the instance."""
     shows_steps = _shows_steps(settings)
     way = [model, settings.max_new_tokens, settings.sampling, settings.model.reasoning]
@@ -225,7 +225,7 @@ def _asking(settings: SystemSettings, tasks: Sequence[Task], model: str) -> dict
 
 def _refuse_changes(where: str, kept: KeptSystem, begun: ChosenSystem, *, same_model: bool) -> None:
     """Raise RunMismatchError if a system has predictions that were made with other settings."""
-    settings = make_settings(SystemSettings, kept.settings, where)
+    settings = make_settings(PredictSettings, kept.settings, where)
     before = dict(_flat({**flatten(settings), **kept.stamps}))
     now = dict(_flat({**begun.kept.settings, **begun.stamps}))
     changeable = (*CHANGEABLE, *TOUCHING, *["base_url"] * same_model)
