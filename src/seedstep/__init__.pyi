@@ -6,7 +6,7 @@ from seedstep.data import (
     Problem as Problem,
     Task as Task,
     TaskChoice as TaskChoice,
-    TaskFiles as TaskFiles,
+    TaskList as TaskList,
     load_tasks as load_tasks,
     seed_tasks as seed_tasks,
 )

@@ -16,7 +16,7 @@ from seedstep import (
     RunError,
     Task,
     TaskChoice,
-    TaskFiles,
+    TaskList,
 )
 from seedstep.data import evaluation_items
 from seedstep.encode import TaskEncoder
@@ -71,7 +71,7 @@ class TestTasksOfRuns:
     @pytest.mark.parametrize("stage", STAGES)
     def test_they_are_a_sequence_of_tasks_with_rows(self, stage: str, runs: dict[str, Any]) -> None:
         found = runs[stage].tasks()
-        assert isinstance(found, TaskFiles)
+        assert isinstance(found, TaskList)
         assert list(found) == list(found.tasks) == [found[place] for place in range(len(found))]
         assert len(found) == 2
         assert all(isinstance(task, Task) for task in found)
@@ -91,7 +91,7 @@ class TestTasksOfRuns:
     @pytest.mark.parametrize("stage", STAGES)
     def test_they_are_loaded_again_as_they_are(self, stage: str, runs: dict[str, Any]) -> None:
         found = runs[stage].tasks()
-        assert seedstep.load_tasks(found) == TaskFiles(found.tasks)
+        assert seedstep.load_tasks(found) == TaskList(found.tasks)
 
     def test_those_of_distill_have_the_outputs_that_were_written(
         self, runs: dict[str, Any]

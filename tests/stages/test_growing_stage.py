@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from seedstep import agreement
-from seedstep.data import Instance, Task, TaskChoice, TaskFiles, load_tasks
+from seedstep.data import Instance, Task, TaskChoice, TaskList, load_tasks
 from seedstep.errors import InputError, RunError, RunMismatchError
 from seedstep.inputs import load_source
 from seedstep.inputs.labels import questions_of, read_labels
@@ -67,10 +67,10 @@ class AnsweredTask:
     failure: str = ""
 
 
-AnswerRun = Run[AnswerSettings, TaskFiles, TaskRecords[AnsweredTask]]
+AnswerRun = Run[AnswerSettings, TaskList, TaskRecords[AnsweredTask]]
 
 
-def load(settings: AnswerSettings) -> TaskFiles:
+def load(settings: AnswerSettings) -> TaskList:
     """The tasks of the settings."""
     return load_tasks(Path(settings.tasks), limit=0)
 
@@ -119,7 +119,7 @@ def labels(database: Database, question: str) -> dict[tuple[str, str], str]:
     return found
 
 
-ANSWER: Stage[AnswerSettings, TaskFiles, TaskRecords[AnsweredTask]] = Stage(
+ANSWER: Stage[AnswerSettings, TaskList, TaskRecords[AnsweredTask]] = Stage(
     name="answer",
     settings=AnswerSettings,
     load=load,

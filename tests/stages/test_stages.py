@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from seedstep import distill
-from seedstep.data import Task, TaskFiles, load_tasks
+from seedstep.data import Task, TaskList, load_tasks
 from seedstep.errors import InputError, RunError, RunMismatchError
 from seedstep.runs import Blocks, Entry, Line, Run, Stage, TaskRecords, has_rows, labelled, line
 from seedstep.runs.reviews import Review
@@ -264,12 +264,12 @@ def count_words(settings: CountSettings, task: Task) -> CountedWords:
     return CountedWords(words) if words else CountedWords(0, "no words")
 
 
-def load(settings: CountSettings) -> TaskFiles:
+def load(settings: CountSettings) -> TaskList:
     """The tasks of the settings."""
     return load_tasks(Path(settings.tasks), limit=0)
 
 
-CountRun = Run[CountSettings, TaskFiles, TaskRecords[CountedWords]]
+CountRun = Run[CountSettings, TaskList, TaskRecords[CountedWords]]
 
 
 def status(run: CountRun) -> Blocks:
@@ -291,7 +291,7 @@ def shown(run: CountRun, name: str) -> Blocks:
     yield labelled("words", str(run.records.entry(name).result.words))
 
 
-COUNT: Stage[CountSettings, TaskFiles, TaskRecords[CountedWords]] = Stage(
+COUNT: Stage[CountSettings, TaskList, TaskRecords[CountedWords]] = Stage(
     name="count",
     settings=CountSettings,
     load=load,

@@ -23,7 +23,7 @@ from seedstep.data.records import (
     Problem as Problem,
     Tabulated as Tabulated,
     Task as Task,
-    TaskFiles as TaskFiles,
+    TaskList as TaskList,
     instance_id as instance_id,
     instances_of as instances_of,
     task_record as task_record,

@@ -16,7 +16,7 @@ from hashlib import blake2b, sha256
 from itertools import islice
 from pathlib import Path
 
-from seedstep.data.records import Task, TaskFiles
+from seedstep.data.records import Task, TaskList
 from seedstep.data.sources import load_tasks
 from seedstep.errors import InputError
 from seedstep.settings import Count, setting
@@ -99,7 +99,7 @@ class TaskChoice:
     )
     skip_bad: bool = setting(False, "Go on without tasks that can't be read.")
 
-    def load(self) -> TaskFiles:
+    def load(self) -> TaskList:
         """Return the tasks up to `limit_tasks`, each with `limit_instances`, the first or drawn.
 
         With `skip_bad`, bad tasks are left out, and their problems are returned.

@@ -35,7 +35,7 @@ __all__ = [
     "Problem",
     "Tabulated",
     "Task",
-    "TaskFiles",
+    "TaskList",
     "as_html",
     "html_table",
     "instance_id",
@@ -278,7 +278,7 @@ def task_record(task: Task) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskFiles(Tabulated, Sequence[Task]):
+class TaskList(Tabulated, Sequence[Task]):
     """Tasks in the order in which they were read or made, and the problems of the others.
 
     It is a sequence of its tasks, which goes wherever tasks go. `whole_prompts` says that

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from seedstep.data.files import exported_format
 from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_lines
-from seedstep.data.records import Instance, Problem, Task, TaskFiles, placed
+from seedstep.data.records import Instance, Problem, Task, TaskList, placed
 from seedstep.data.rows import HUB, TABLES, items_of_list, load_hub
 from seedstep.data.sources import LONGEST_LINE, LOOKS
 from seedstep.data.superni import collect
@@ -169,7 +169,7 @@ def load_row_forms(
     *,
     limit: int | None = None,
     skip_bad: bool = False,
-) -> TaskFiles:
+) -> TaskList:
     """Read the tasks of a source, each with its first `limit` instances.
 
     Rows with the same instruction or prompt are instances of one task. Tasks and instances are
@@ -196,7 +196,7 @@ def load_row_forms(
         raise InputError(f"{source.text}: no rows", "name another source")
     items = _tasks(source, form, chain(begin, rows), limit)
     found = collect(items, skip_bad=skip_bad)
-    return TaskFiles(found.tasks, found.problems, form.kind != "rows")
+    return TaskList(found.tasks, found.problems, form.kind != "rows")
 
 
 def _chosen_form(source: RowSource, columns: tuple[str, ...]) -> RowForm:

@@ -30,7 +30,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_jsonl, read_lines
-from seedstep.data.records import Instance, Problem, Task, TaskFiles, placed, task_record
+from seedstep.data.records import Instance, Problem, Task, TaskList, placed, task_record
 from seedstep.data.rows import items_of
 from seedstep.data.run_tasks import made_tasks
 from seedstep.data.seeds import TextOrTexts, WrittenTask, task_of
@@ -132,7 +132,7 @@ def load_tasks(
     *,
     limit: int | None = None,
     skip_bad: bool = False,
-) -> TaskFiles:
+) -> TaskList:
     """Read all tasks that `scan_tasks` yields. With `skip_bad`, problems are returned, not raised.
 
     The source is a bootstrap's run or one of `distill`, a SUPER-NATURALINSTRUCTIONS directory or
@@ -303,7 +303,7 @@ def _is_row(line: bytes) -> bool:
     return isinstance(found, _Shape) and found.is_row
 
 
-def load_rows(path: Path, *, limit: int | None = None, skip_bad: bool = False) -> TaskFiles:
+def load_rows(path: Path, *, limit: int | None = None, skip_bad: bool = False) -> TaskList:
     """Read the tasks of a file, each with its first `limit` instances.
 
     Tasks and instances are named after the line where they begin. With `skip_bad`, problems are

@@ -29,7 +29,7 @@ from typing import Any
 import msgspec
 
 from seedstep.data.reading import MAX_FILE_BYTES, BadLine, decode_json, not_utf8
-from seedstep.data.records import Example, Problem, Task, TaskFiles, placed, raise_first
+from seedstep.data.records import Example, Problem, Task, TaskList, placed, raise_first
 from seedstep.data.seeds import TextOrTexts, WrittenExample, WrittenInstance, WrittenTask, task_of
 from seedstep.errors import InputError
 from seedstep.lazy import collector_at_rest
@@ -125,7 +125,7 @@ def _examples(examples: Sequence[Example]) -> list[dict[str, str]]:
     ]
 
 
-def collect(found: Iterable[Task | Problem], *, skip_bad: bool) -> TaskFiles:
+def collect(found: Iterable[Task | Problem], *, skip_bad: bool) -> TaskList:
     """Return tasks and problems apart.
 
     Raises:
@@ -143,7 +143,7 @@ def collect(found: Iterable[Task | Problem], *, skip_bad: bool) -> TaskFiles:
         raise_first(problems)
     if not skip_bad:
         raise_first(problems, "or add --skip-bad to go on without them")
-    return TaskFiles(tuple(tasks), tuple(problems))
+    return TaskList(tuple(tasks), tuple(problems))
 
 
 def load_file(path: Path, *, any_steps: bool = False) -> tuple[bytes, WrittenTask | BadLine]:

@@ -23,7 +23,7 @@ from seedstep.data import (
     Example,
     Problem,
     Task,
-    TaskFiles,
+    TaskList,
     has_rows,
     load_rows,
     load_tasks,
@@ -76,7 +76,7 @@ SEEDS = "seeds"
 
 def load_source(
     source: TuneSource, *, limit: int | None = None, skip_bad: bool = False
-) -> TaskFiles:
+) -> TaskList:
     """Return the tasks of a source, each with its first `limit` instances, which all have ids.
 
     With `skip_bad`, bad tasks are left out, and their problems are returned.
@@ -90,7 +90,7 @@ def load_source(
         return load_row_forms(rows, source.split, limit=limit, skip_bad=skip_bad)
     if source.path == SEEDS and (not path.exists() or _is_tuning(path)):
         tasks = tuple(replace(task, instances=task.instances[:limit]) for task in seed_tasks())
-        return _no_split(source, TaskFiles(tasks))
+        return _no_split(source, TaskList(tasks))
     name = exported_format(path)
     if name == "alpaca":
         return _no_split(source, load_rows(path / "train.jsonl", limit=limit, skip_bad=skip_bad))
@@ -109,7 +109,7 @@ def _is_tuning(path: Path) -> bool:
     )
 
 
-def _no_split(source: TuneSource, found: TaskFiles) -> TaskFiles:
+def _no_split(source: TuneSource, found: TaskList) -> TaskList:
     if source.split is not None:
         raise InputError(f"{source.path}: only a directory has splits", "leave the split out")
     return found

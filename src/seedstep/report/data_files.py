@@ -11,7 +11,7 @@ Example::
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from seedstep.data import Task, TaskFiles
+from seedstep.data import Task, TaskList
 from seedstep.data.files import exported_format
 from seedstep.data.row_forms import RowSource
 from seedstep.data.rows import HUB
@@ -110,7 +110,7 @@ def data_part(path: Path, test_sets: TestSets, tell: TellDone) -> ReportPart:
     return ReportPart(title, facts, tuple(section for section in sections if section))
 
 
-def _left_out(found: TaskFiles) -> Section | None:
+def _left_out(found: TaskList) -> Section | None:
     if not found.problems:
         return None
     named = "; ".join(problem.what for problem in found.problems[:SHOWN_PROBLEMS])

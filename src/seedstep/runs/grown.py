@@ -20,7 +20,7 @@ from seedstep.bootstrap.gate_kinds import parse_gates
 from seedstep.bootstrap.gates import gate_reasons
 from seedstep.bootstrap.prompting import STYLES
 from seedstep.bootstrap.steering import Coverage, Steering
-from seedstep.data import Instance, Task, TaskFiles, instance_id
+from seedstep.data import Instance, Task, TaskList, instance_id
 from seedstep.errors import InputError, RunError
 from seedstep.llm import Reply
 from seedstep.runs.database import Database, decode_value
@@ -155,9 +155,9 @@ class GrownTasks:
         self._database = run.database
         self.retired = RetiredGenerations(run.database)
 
-    def tasks(self) -> TaskFiles:
+    def tasks(self) -> TaskList:
         """Return the finished tasks, in the order in which they were retired."""
-        return TaskFiles(read_grown_tasks(self._database))
+        return TaskList(read_grown_tasks(self._database))
 
     def reasons(self) -> dict[str, str]:
         """Return the meaning of each reason, also of gates and of the user's own filters."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from seedstep.data import Prediction, Task, TaskChoice, TaskFiles, instances_of
+from seedstep.data import Prediction, Task, TaskChoice, TaskList, instances_of
 from seedstep.encode import ChatFrame
 from seedstep.errors import InputError, RunError, unknown_name
 from seedstep.evaluate.scores import Reference, TrainingOverlap, references_of
@@ -115,13 +115,13 @@ class PredictionCounts:
 class PredictionRecords:
     """The systems of a run, and the predictions of each for the instances of the run's tasks."""
 
-    def __init__(self, path: Path, database: Database, load: Callable[[], TaskFiles]) -> None:
+    def __init__(self, path: Path, database: Database, load: Callable[[], TaskList]) -> None:
         """Use the database of a run. `load` reads the tasks."""
         self._path = path
         self._database = database
         self._load = load
 
-    def tasks(self) -> TaskFiles:
+    def tasks(self) -> TaskList:
         """Return the tasks of the run, and the problems of those left out.
 
         Raises:
@@ -131,7 +131,7 @@ class PredictionRecords:
         return self._tasks
 
     @cached_property
-    def _tasks(self) -> TaskFiles:
+    def _tasks(self) -> TaskList:
         return self._load()
 
     def references(self) -> dict[str, Reference]:
@@ -285,7 +285,7 @@ def work_without(system: ChosenSystem, done: Set[int]) -> tuple[TaskWork, ...]:
     return tuple(found)
 
 
-PredictionsRun = Run[TaskChoice, TaskFiles, PredictionRecords]
+PredictionsRun = Run[TaskChoice, TaskList, PredictionRecords]
 """A run of predictions."""
 
 
@@ -302,13 +302,13 @@ def open_predictions(path: Path) -> Iterator[PredictionRecords]:
         values = {name: value for name, value in config.items() if name in names}
         settings = make_settings(TaskChoice, values, str(path / CONFIG))
 
-        def load() -> TaskFiles:
+        def load() -> TaskList:
             return unchanged_tasks(path, settings, load_chosen_tasks(settings), config, database)
 
         yield PredictionRecords(path, database, load)
 
 
-def load_chosen_tasks(settings: TaskChoice) -> TaskFiles:
+def load_chosen_tasks(settings: TaskChoice) -> TaskList:
     """Return the chosen tasks, with the chosen instances of each.
 
     Raises:
@@ -320,7 +320,7 @@ def load_chosen_tasks(settings: TaskChoice) -> TaskFiles:
     return chosen
 
 
-def stamp_chosen_tasks(settings: TaskChoice, inputs: TaskFiles) -> dict[str, str]:
+def stamp_chosen_tasks(settings: TaskChoice, inputs: TaskList) -> dict[str, str]:
     """Return the fingerprint of the tasks."""
     return {STAMP: digest(inputs.tasks)}
 
@@ -328,10 +328,10 @@ def stamp_chosen_tasks(settings: TaskChoice, inputs: TaskFiles) -> dict[str, str
 def unchanged_tasks(
     path: Path,
     settings: TaskChoice,
-    found: TaskFiles,
+    found: TaskList,
     config: Mapping[str, Any],
     database: Database,
-) -> TaskFiles:
+) -> TaskList:
     """Return the tasks that a run predicted.
 
     Raises:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from seedstep.data import Task, TaskFiles
+from seedstep.data import Task, TaskList
 from seedstep.errors import InputError
 from seedstep.evaluate.judge import Judged, JudgeSettings, SystemAnswers
 from seedstep.infer.distill import DistilledTask, DistillSettings
@@ -113,22 +113,22 @@ class TaskRecords(Generic[R]):
         self._database = run.database
         self._type = record_type
 
-    def tasks(self) -> TaskFiles:
+    def tasks(self) -> TaskList:
         """Return the tasks that the stage made, if it makes any, or those that it works on.
 
         Raises:
             InputError: the tasks that it works on can't be read any more.
         """
         made = self._run.stage.tasks
-        return TaskFiles(tuple(made(self._database))) if made else self.listed()
+        return TaskList(tuple(made(self._database))) if made else self.listed()
 
-    def listed(self) -> TaskFiles:
+    def listed(self) -> TaskList:
         """Return the tasks to work on, up to a `limit`, and the problems of those left out.
 
         Raises:
             InputError: they can't be read any more.
         """
-        found: TaskFiles = self._run.inputs()
+        found: TaskList = self._run.inputs()
         return replace(found, tasks=found.tasks[: getattr(self._run.settings, "limit", None)])
 
     def left(self) -> list[tuple[int, Task]]:
@@ -268,7 +268,7 @@ PLACES = ("tasks", "split", "track")
 """The settings that say where a list of tasks is."""
 
 
-def contents_of(inputs: TaskFiles) -> dict[str, str]:
+def contents_of(inputs: TaskList) -> dict[str, str]:
     """Return the fingerprint of each task by its id."""
     return {task.id: digest([task]) for task in inputs.tasks}
 
@@ -283,7 +283,7 @@ def asking_of(settings: Any, config: Mapping[str, Any]) -> str:
     return digest(parts)
 
 
-def stamp_tasks(settings: Any, inputs: TaskFiles) -> dict[str, str]:
+def stamp_tasks(settings: Any, inputs: TaskList) -> dict[str, str]:
     """Return the fingerprints of tasks and of the prompts about step-by-step instructions."""
     return {
         "tasks_fingerprint": digest(inputs.tasks),
@@ -334,7 +334,7 @@ def entry_title(task: str, category: str, definition: str) -> Iterator[Line]:
 
 
 @dataclass(frozen=True, slots=True)
-class JudgeInputs(TaskFiles):
+class JudgeInputs(TaskList):
     """The inputs of a judge: a task for each instance, the answers of each system, a rubric."""
 
     answers: tuple[SystemAnswers, ...] = ()
@@ -342,7 +342,7 @@ class JudgeInputs(TaskFiles):
 
 
 @dataclass(frozen=True, slots=True)
-class ExamplesInputs(TaskFiles):
+class ExamplesInputs(TaskList):
     """The inputs of generated examples: tasks, and the steps of each, by the task's id.
 
     `language` is the one in which the steps were asked for, if one was named.
@@ -352,13 +352,13 @@ class ExamplesInputs(TaskFiles):
     language: str | None = None
 
 
-StepsRun = Run[StepsSettings, TaskFiles, TaskRecords[WrittenSteps]]
+StepsRun = Run[StepsSettings, TaskList, TaskRecords[WrittenSteps]]
 """A run of step-by-step instructions."""
 
 ExamplesRun = Run[ExamplesSettings, ExamplesInputs, TaskRecords[ExampleSet]]
 """A run of examples generated from step-by-step instructions."""
 
-DistillRun = Run[DistillSettings, TaskFiles, TaskRecords[DistilledTask]]
+DistillRun = Run[DistillSettings, TaskList, TaskRecords[DistilledTask]]
 """A run of outputs that were written anew."""
 
 JudgeRun = Run[JudgeSettings, JudgeInputs, TaskRecords[Judged]]

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from seedstep.data import Task, TaskFiles
+from seedstep.data import Task, TaskList
 from seedstep.errors import InputError
 from seedstep.infer.distill import (
     LEFT_OUT,
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["DISTILL", "load_distill_tasks", "outputs_work"]
 
 
-def load_distill_tasks(settings: DistillSettings) -> TaskFiles:
+def load_distill_tasks(settings: DistillSettings) -> TaskList:
     """Return the tasks of the source that have instances.
 
     Raises:
@@ -69,11 +69,11 @@ def load_distill_tasks(settings: DistillSettings) -> TaskFiles:
     return replace(found, tasks=tasks)
 
 
-def _stamps(settings: DistillSettings, inputs: TaskFiles) -> dict[str, str]:
+def _stamps(settings: DistillSettings, inputs: TaskList) -> dict[str, str]:
     return {"tasks_fingerprint": digest(inputs.tasks)}
 
 
-def _contents(inputs: TaskFiles) -> dict[str, str]:
+def _contents(inputs: TaskList) -> dict[str, str]:
     """Return the fingerprint of each task with the frame in which it is sent, by its id."""
     if not inputs.whole_prompts:
         return contents_of(inputs)
@@ -176,7 +176,7 @@ def _told(distilled: DistilledTask) -> str:
     return f"{written}{left}"
 
 
-DISTILL: Stage[DistillSettings, TaskFiles, TaskRecords[DistilledTask]] = Stage(
+DISTILL: Stage[DistillSettings, TaskList, TaskRecords[DistilledTask]] = Stage(
     name="distill",
     settings=DistillSettings,
     load=load_distill_tasks,

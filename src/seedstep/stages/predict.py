@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from seedstep.data import Task, TaskChoice, TaskFiles, instances_of
+from seedstep.data import Task, TaskChoice, TaskList, instances_of
 from seedstep.encode import make_encoding
 from seedstep.errors import InputError
 from seedstep.evaluate.tables import kept_remarks, kept_table
@@ -242,7 +242,7 @@ def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _records(run: PredictionsRun) -> PredictionRecords:
-    def load() -> TaskFiles:
+    def load() -> TaskList:
         return unchanged_tasks(run.path, run.settings, run.inputs(), run.config, run.database)
 
     return PredictionRecords(run.path, run.database, load)
@@ -369,7 +369,7 @@ def _rows(run: PredictionsRun) -> Iterator[dict[str, Any]]:
             }
 
 
-PREDICT: Stage[TaskChoice, TaskFiles, PredictionRecords] = Stage(
+PREDICT: Stage[TaskChoice, TaskList, PredictionRecords] = Stage(
     name="predict",
     settings=TaskChoice,
     load=load_chosen_tasks,

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seedstep.data import Example, Task, TaskFiles
+from seedstep.data import Example, Task, TaskList
 from seedstep.data.run_tasks import made_tasks
 from seedstep.llm.settings import require_price
 from seedstep.runs import (
@@ -64,7 +64,7 @@ INSTANCES_SHOWN = 2
 """How many instances of a machine-generated task are used as its positive examples."""
 
 
-def load_steps_tasks(settings: StepsSettings) -> TaskFiles:
+def load_steps_tasks(settings: StepsSettings) -> TaskList:
     """Return all tasks of the settings, or the finished ones of a run.
 
     Raises:
@@ -73,7 +73,7 @@ def load_steps_tasks(settings: StepsSettings) -> TaskFiles:
     require_price(settings)
     grown = made_tasks(Path(settings.chosen.path)) if settings.chosen.path else None
     if grown is not None:
-        return TaskFiles(tuple(map(_with_examples, grown)))
+        return TaskList(tuple(map(_with_examples, grown)))
     return replace(settings.chosen, limit_tasks=None, limit_instances=0).load()
 
 
@@ -281,7 +281,7 @@ def _labels(database: Database, question: str) -> Mapping[tuple[str, str], str]:
     return found
 
 
-STEPS: Stage[StepsSettings, TaskFiles, TaskRecords[WrittenSteps]] = Stage(
+STEPS: Stage[StepsSettings, TaskList, TaskRecords[WrittenSteps]] = Stage(
     name="steps",
     settings=StepsSettings,
     load=load_steps_tasks,
