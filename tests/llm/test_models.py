@@ -150,8 +150,11 @@ async def test_a_provider_from_outside_is_asked() -> None:
     async with open_model("echo:m", None, 1, "http://first.test") as endpoint:
         known = Endpoint("echo:http://first.test", "m", "http://echo.test")
         assert endpoint == replace(known, prefix="echo", key_variable="")
-    with pytest.raises(InputError, match="'echo' already"):
-        add_provider(echo)
+    with pytest.raises(InputError, match="'openai' already"):
+        add_provider(replace(echo, prefix="openai"))
+    again = replace(echo, meaning="answers again")
+    add_provider(again)
+    assert PROVIDERS["echo"] is again
     with pytest.raises(InputError, match=r"Use local, .* echo:NAME"):
         resolve_base_url("magic:x", None)
 
