@@ -27,6 +27,7 @@ from seedstep.cli import app
 from seedstep.errors import InputError, RunMismatchError, StoreError
 from seedstep.evaluate import METRICS, Metric, Prediction, Reference, ScoredPair, score
 from seedstep.evaluate.compare import compare_with_first, evaluated
+from seedstep.evaluate.metrics import compared_metrics
 from seedstep.evaluate.systems import comparison_table, group_table, overall_table
 from seedstep.evaluate.tables import comparisons_json, scores_csv, scores_json
 from seedstep.exports import ExportFormat, ExportSource, write_lines
@@ -150,11 +151,9 @@ class TestAMetric:
         assert json.loads(scores_json(systems))[0]["overall"]["start"]["value"] == 100.0
         assert ",start,100.0," in scores_csv(systems)
         pairings = compare_with_first(systems)
-        assert [row[1] for row in comparison_table(pairings[0]).rows][:3] == [
-            "ROUGE-L",
-            "exact match",
-            "same start",
-        ]
+        titles = [metric.title for metric in (*compared_metrics(METRICS), START)]
+        assert titles[:2] == ["ROUGE-L", "exact match"]
+        assert [row[1] for row in comparison_table(pairings[0]).rows][: len(titles)] == titles
         comparison = json.loads(comparisons_json(pairings))[0]["comparison"]
         assert comparison["start"]["difference"]["value"] == 100.0
         assert comparison["start"]["metric"] == "start"
@@ -195,6 +194,10 @@ class TestAMetric:
         assert kept == [(100.0,)]
         status = seedstep("status", tmp_path / "run").out
         assert "start" in status.split()
+        done = write_report(tmp_path / "run", tmp_path / "report", metrics=[*METRICS, START])
+        assert START.title in done.page.read_text()
+        without = write_report(tmp_path / "run", tmp_path / "other").page.read_text()
+        assert START.title not in without
 
 
 def test_an_export_format(grown: Path, tmp_path: Path) -> None:

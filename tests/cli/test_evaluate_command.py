@@ -12,6 +12,7 @@ import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
 from seedstep.errors import InputError
+from seedstep.evaluate import METRICS
 from seedstep.infer.settings import PredictSettings
 from seedstep.inputs import read_systems
 from seedstep.runs import Run, kept_scores
@@ -44,8 +45,9 @@ class TestScores:
         assert done.code == 0
         rows = [line.split() for line in done.lines]
         assert rows[0][:3] == ["system", "ROUGE-L", "ROUGE-1"]
-        assert rows[1] == ["good", *["100.0"] * 3, "16", "8"]
-        assert rows[2] == ["[100.0,", "100.0]"] * 3
+        assert rows[1][:4] == ["good", *["100.0"] * 3]
+        assert rows[2][:6] == ["[100.0,", "100.0]"] * 3
+        assert done.out.split().count("16") == done.out.split().count("8") == 2
         assert rows[3][:2] == ["half", "6.2"]
         assert "Scores from 0 to 100 with 95% intervals over tasks." in done.out
         assert "missing" not in done.out
@@ -208,7 +210,7 @@ class TestFormats:
     def test_csv_has_a_score_a_row(self, path: Path, tasks: Path) -> None:
         out = seedstep("evaluate", path, "--tasks", tasks, "--format", "csv").out
         rows = list(csv.DictReader(io.StringIO(out)))
-        assert len(rows) == 9
+        assert len(rows) == 3 * len(METRICS)
         assert rows[0]["system"] == "p"
         assert (rows[0]["metric"], rows[0]["value"], rows[0]["low"]) == (
             "rouge_l",
@@ -225,7 +227,7 @@ class TestFormats:
         lines = out.splitlines()
         assert lines[0].startswith("| system | ROUGE-L | ROUGE-1 | exact match |")
         assert lines[2].startswith("| p | 100.0 [100.0, 100.0] |")
-        assert {line.count("|") for line in lines[:3]} == {7}
+        assert {line.count("|") for line in lines[:3]} == {4 + len(METRICS)}
 
     @pytest.mark.parametrize("form", ["json", "csv", "markdown", "table"])
     def test_a_file_gets_what_is_shown(
@@ -283,7 +285,7 @@ class TestRuns:
         seedstep("evaluate", run, "--by", "overall")
         seedstep("evaluate", run)
         rows = kept_scores(run)
-        assert len(rows) == 2 * 3 * 3
+        assert len(rows) == 2 * 3 * len(METRICS)
         first = rows[0]
         assert (first["name"], first["grouping"], first["metric"]) == ("base", "", "rouge_l")
         assert (first["value"], first["instances"], first["failed"]) == (87.5, 16, 2)
@@ -351,5 +353,5 @@ def test_figures_are_whole_however_narrow_the_terminal(
     lines = seedstep("evaluate", path, "--tasks", tasks).lines
     tables = [line for line in lines if "Scores from" not in line and "is not known" not in line]
     assert all(len(line) <= 40 for line in tables)
-    assert "".join(tables).count("[100.0, 100.0]") == 3 + 2
+    assert "".join(tables).count("[100.0, 100.0]") == len(METRICS) + 2
     assert "".join(line[:20].strip() for line in tables).count("long-name-") >= 9

@@ -14,12 +14,14 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
 from seedstep.errors import InputError
-from seedstep.evaluate import InstanceResult, Metric, Prediction, Reference, score
+from seedstep.evaluate import METRICS, InstanceResult, Metric, Prediction, Reference, score
 from seedstep.evaluate.compare import compare, compare_systems, compare_with_first, evaluated
 from seedstep.evaluate.intervals import MIN_UNITS, Value, mcnemar, resample
+from seedstep.evaluate.metrics import compared_metrics
 from seedstep.evaluate.scores import Scores, means
 from seedstep.evaluate.systems import EvaluatedSystem, Pairing
 from seedstep.recipes import Evaluation
+from support.metrics import marks_of
 from support.values import numbers
 
 CATEGORIES = ("Title Generation", "Word Analogy")
@@ -34,7 +36,7 @@ def results(
             f"{task}-{number}",
             task,
             category or CATEGORIES[len(task) % 2],
-            {"rouge_l": mark, "rouge_1": mark, "exact_match": float(task in exact)},
+            marks_of(mark, mark, float(task in exact)),
             "predicted",
         )
         for task, several in marks.items()
@@ -53,8 +55,7 @@ def test_rows_say_what_was_found() -> None:
     overall, *others = found.to_records()
     assert json.loads(json.dumps(overall)) == overall
     assert [(row["category"], row["metric"]) for row in (overall, *others)] == [
-        ("", "rouge_l"),
-        ("", "exact_match"),
+        *(("", metric.name) for metric in compared_metrics(METRICS)),
         (CATEGORIES[0], "rouge_l"),
     ]
     low, value, high = numbers(found.overall.difference)

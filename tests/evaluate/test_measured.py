@@ -6,27 +6,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedstep.evaluate import InstanceResult, Marks
+from seedstep.evaluate import InstanceResult
 from seedstep.evaluate.compare import compare, measured, measured_by
 from seedstep.evaluate.intervals import Value, shown
 from seedstep.evaluate.systems import CellTable
 from seedstep.evaluate.tables import markdown
 from support.command_line import UNSAFE
-
-
-def marks(rouge_l: float, rouge_1: float, exact_match: float) -> Marks:
-    return {"rouge_l": rouge_l, "rouge_1": rouge_1, "exact_match": exact_match}
-
+from support.metrics import marks_of
 
 RESULTS = [
     InstanceResult(
-        f"t{n}-{k}", f"t{n}", "Sorting" * (n % 2), marks(n / 9, n / 10, float(n == k)), "predicted"
+        f"t{n}-{k}",
+        f"t{n}",
+        "Sorting" * (n % 2),
+        marks_of(n / 9, n / 10, float(n == k)),
+        "predicted",
     )
     for n in range(9)
     for k in range(n + 1)
 ]
 NOTHING = [
-    InstanceResult(result.instance, result.task, "", marks(0, 0, 0), "missing")
+    InstanceResult(result.instance, result.task, "", marks_of(0, 0, 0), "missing")
     for result in RESULTS
 ]
 

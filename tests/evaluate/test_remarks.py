@@ -9,13 +9,14 @@ import pytest
 
 from seedstep.evaluate import Prediction, PredictionMarker, Reference, score
 from seedstep.evaluate.compare import compare_systems, evaluated
-from seedstep.evaluate.metrics import METRICS, Metric, load_tokenizer
+from seedstep.evaluate.metrics import Metric, load_tokenizer
 from seedstep.infer.predict import Answer
 from seedstep.runs import Run
 from seedstep.stages import PREDICT
 from seedstep.stages.predict import begin_system
 from support.answer_files import write_lines, write_predictions, write_tasks
 from support.command_line import json_of, seedstep
+from support.metrics import EXACT_MATCH, ROUGE_L
 
 ANSWERS = {
     "Chinese": "三只灰猫在屋顶上",
@@ -76,7 +77,7 @@ def test_remarks_speak_of_the_metrics_that_were_measured() -> None:
     length = Metric("length", "length", "1 where both are as long", lambda pair: 1.0)
     words = replace(length, name="words", title="shared words", of_tokens=True)
     pairs = replace(words, name="pairs", title="shared pairs")
-    rouge, _, exact = METRICS
+    rouge, exact = ROUGE_L, EXACT_MATCH
     share = "2 of 2 references have no tokens, or hardly any, so that"
     way_out = "can't score them: `--tokenizer unicode` knows the letters of all scripts"
     blank = "1 of 2 references are ASCII punctuation alone, which exact match"
@@ -89,9 +90,12 @@ def test_remarks_speak_of_the_metrics_that_were_measured() -> None:
     assert said(length) == flaws
     assert said(words) == (f"{share} shared words {way_out}", *flaws)
     assert said(words, pairs) == (f"{share} shared words and shared pairs {way_out}", *flaws)
-    assert said(rouge, length) == (f"{share} ROUGE {way_out}", *flaws)
+    assert (
+        said(words, pairs, rouge)[0] == f"{share} shared words, shared pairs and ROUGE-L {way_out}"
+    )
+    assert said(rouge, length) == (f"{share} ROUGE-L {way_out}", *flaws)
     first, second, *rest = said(rouge, exact)
-    assert first == f"{share} ROUGE {way_out}, and exact match needs no tokens"
+    assert first == f"{share} ROUGE-L {way_out}, and exact match needs no tokens"
     assert second.startswith(blank)
     assert rest == [*flaws]
     (only, *_) = said(exact, length)

@@ -8,7 +8,6 @@ from itertools import combinations
 
 import pytest
 
-from seedstep.evaluate import METRICS
 from seedstep.evaluate.intervals import Value
 from seedstep.evaluate.systems import Difference
 from seedstep.report.bars import (
@@ -22,6 +21,7 @@ from seedstep.report.figures import size_chart
 from seedstep.report.records import Chart
 from seedstep.report.statistics import score_histogram, words_histogram
 from seedstep.report.style import DARK, LIGHT, DrawnChart, render
+from support.metrics import EXACT_MATCH, ROUGE_L
 from support.reports import HEAD, SCORES, charts_of_each_kind, differences
 
 HOSTILE = (
@@ -33,8 +33,6 @@ HOSTILE = (
     "x" * 100_000,
     "#0b63a5 &amp; {{ 1 }} %s",
 )
-
-ROUGE_L, _, EXACT_MATCH = METRICS
 
 
 def texts_of(markup: str | bytes) -> list[str]:

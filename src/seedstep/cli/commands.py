@@ -83,7 +83,7 @@ _OTHERS = (
     CommandEntry(
         "evaluate",
         EVALUATE,
-        "Score predictions: ROUGE-L, ROUGE-1, exact match, with 95% intervals over tasks.",
+        "Score predictions by all metrics, with 95% intervals over tasks.",
     ),
     CommandEntry(
         "compare",

@@ -251,8 +251,8 @@ def evaluate_command(
 
 
 evaluate_command.__doc__ = (
-    f"Score predictions: {', '.join(metric.title for metric in METRICS)}, "
-    "with 95% intervals over tasks."
+    "Score predictions by all metrics, with 95% intervals over tasks.\n\n"
+    f"These are {', '.join(metric.title for metric in METRICS)}."
 )
 
 

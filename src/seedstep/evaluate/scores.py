@@ -344,12 +344,12 @@ def remarks(
     """Return the remarks on a system, often none, to be shown with its scores by the `metrics`."""
     found = list(training.shown(results)) if training else []
     has_exact = any(metric.name == "exact_match" for metric in metrics)
-    of_tokens = (metric for metric in metrics if metric.of_tokens)
-    named = dict.fromkeys("ROUGE" if each in METRICS else each.title for each in of_tokens)
-    if named and (share := tokenless_share(results)):
+    *others, last = ("", *(metric.title for metric in metrics if metric.of_tokens))
+    if last and (share := tokenless_share(results)):
         more = ", and exact match needs no tokens" if has_exact else ""
         way_out = f"`--tokenizer unicode` knows the letters of all scripts{more}"
-        found.append(f"{share}, so that {' and '.join(named)} can't score them: {way_out}")
+        named = " and ".join(filter(None, (", ".join(others[1:]), last)))
+        found.append(f"{share}, so that {named} can't score them: {way_out}")
     if has_exact and (share := blank_share(results)):
         found.append(
             f"{share}, which exact match leaves out: any such answer, even an empty one, matches "

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from seedstep.data import Task
-from seedstep.evaluate import score
+from seedstep.evaluate import METRICS, Metric, score
 from seedstep.evaluate.compare import evaluated
 from seedstep.inputs import SystemPredictions, distinct_names, read_systems
 from seedstep.llm.budget import UNPRICED
@@ -78,12 +78,14 @@ Sections = Sequence[Section | None]
 class ReportContext:
     """The arguments of all sections besides the runs.
 
-    `against` has the names of the systems with which others are compared.
+    `against` has the names of the systems with which others are compared. Predictions are scored by
+    the `metrics`.
     """
 
     test_sets: TestSets
     tell: TellDone
     against: tuple[str, ...] = ()
+    metrics: Sequence[Metric] = METRICS
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ def _results(runs: Sequence[AnyRun], context: ReportContext) -> Sections:
     scored = [
         evaluated(name, scores, "category", system.left_out(scores), training=system.training)
         for system, name in zip(systems, _called(systems), strict=True)
-        for scores in [score(system.predictions, system.references)]
+        for scores in [score(system.predictions, system.references, metrics=context.metrics)]
     ]
     return results_sections(systems, scored, context.against)
 

@@ -41,6 +41,7 @@ from seedstep.data import (
 from seedstep.data.records import as_html
 from seedstep.data.sources import path_of
 from seedstep.errors import InputError, MissingExtraError
+from seedstep.evaluate import METRICS, Metric
 from seedstep.llm.addresses import OPENAI_URL
 from seedstep.report.assembly import parts_of, split_against
 from seedstep.report.contents import SECTIONS, ReportContext, ReportSection
@@ -176,6 +177,7 @@ def write_report(
     sections: Sequence[ReportSection] | ReportSection = SECTIONS,
     against: StrPath | Sequence[StrPath] = (),
     experiments: StrPath | Iterable[StrPath] = (),
+    metrics: Sequence[Metric] = METRICS,
 ) -> Report:
     """Write a report into a new directory, an empty one, or that of an earlier report.
 
@@ -185,7 +187,7 @@ def write_report(
     are compared with those that `against` names, by default the first with each of the others.
     As in version 0.1.0, `against` may also name test sets. `sections` is the table of sections.
     `experiments` are directories in which experiments ran; the tables of papers that these make are
-    shown beside the printed ones.
+    shown beside the printed ones. Predictions are scored by the `metrics`.
 
     Raises:
         RunError: a run can't be read, a directory is neither a run nor data, or `out` holds other
@@ -205,7 +207,7 @@ def write_report(
     tables = [table for directory in paths_of(experiments) for table in paper_tables(directory)]
     parts = [
         *map(paper_part, tables),
-        *parts_of(paths, sections, ReportContext(named, tell, baselines)),
+        *parts_of(paths, sections, ReportContext(named, tell, baselines, metrics)),
     ]
     tell("drawing")
     drawn = _drawn(parts)
