@@ -10,7 +10,7 @@ import pytest
 from seedstep.evaluate import Prediction, PredictionMarker, Reference, score
 from seedstep.evaluate.compare import compare_systems, evaluated
 from seedstep.evaluate.metrics import Metric, load_tokenizer
-from seedstep.infer.predict import Answer
+from seedstep.infer.predict import InstanceAnswer
 from seedstep.runs import Run
 from seedstep.stages import PREDICT
 from seedstep.stages.predict import begin_system
@@ -136,7 +136,7 @@ def test_every_command_says_it_and_a_run_keeps_it(foreign: Path, tmp_path: Path)
     with Run.start(PREDICT, run, {"tasks": str(foreign)}) as opened:
         for name in ("good", "poor"):
             system = begin_system(opened, name, {"model": "baseline:copy-input"}, {})
-            answers = [Answer(n, "да" if name == "good" else "x") for n in range(8)]
+            answers = [InstanceAnswer(n, "да" if name == "good" else "x") for n in range(8)]
             asyncio.run(opened.records.record(system, answers))
     said = "7 of 8 references have no tokens, or hardly any"
     assert said not in seedstep("status", run).out
@@ -167,11 +167,11 @@ def test_answers_that_are_empty_or_cut_are_counted_at_the_figure(tmp_path: Path)
     with Run.start(PREDICT, run, {"tasks": str(tasks)}) as opened:
         for name in ("untuned", "tuned"):
             system = begin_system(opened, name, {"model": "baseline:copy-input"}, {})
-            answers = [Answer(n, f"R{n // 2} B{n % 2}") for n in range(16)]
+            answers = [InstanceAnswer(n, f"R{n // 2} B{n % 2}") for n in range(16)]
             if name == "untuned":
-                answers[:5] = [Answer(n, " \n" * (n % 2)) for n in range(5)]
-                answers[5] = Answer(5, "", failed="refused")
-                answers[6] = Answer(6, "R", cut=True)
+                answers[:5] = [InstanceAnswer(n, " \n" * (n % 2)) for n in range(5)]
+                answers[5] = InstanceAnswer(5, "", failed="refused")
+                answers[6] = InstanceAnswer(6, "R", cut=True)
             asyncio.run(opened.records.record(system, answers))
     said = "untuned: of 16 answers 5 are empty and 1 is cut at the length limit"
     assert "worded as" not in seedstep("status", run).out
@@ -208,7 +208,7 @@ def test_refusals_and_notices_that_are_kept_as_predictions_are_counted(tmp_path:
     texts = ["I'm sorry, but I can't do it.", "I'm unable to assist with that.", notice, "no"]
     with Run.start(PREDICT, run, {"tasks": str(tasks)}) as opened:
         system = begin_system(opened, "served", {"model": "baseline:copy-input"}, {})
-        answers = [Answer(n, text) for n, text in enumerate([*texts, "yes", ""])]
+        answers = [InstanceAnswer(n, text) for n, text in enumerate([*texts, "yes", ""])]
         asyncio.run(opened.records.record(system, answers))
         assert [each.text for each in opened.predictions("served")] == [*texts, "yes", ""]
     assert "2 worded as a refusal or as a server's notice" in seedstep("status", run).out

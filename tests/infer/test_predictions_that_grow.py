@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from seedstep import RunError, RunMismatchError, predict, self_instruct
-from seedstep.infer.predict import Answer
+from seedstep.infer.predict import InstanceAnswer
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP, PREDICT
 from seedstep.stages.predict import begin_system
@@ -323,7 +323,7 @@ def test_another_gguf_file_of_the_same_name_is_another_model(tmp_path: Path) -> 
         with Run.start(PREDICT, tmp_path / "run", {"tasks": tasks}) as run:
             system = begin_system(run, "g", {"model": f"gguf:{file}"}, {})
             if run.records.work(system)[0].instances[0][0] == 0:
-                asyncio.run(run.records.record(system, [Answer(0, content.decode())]))
+                asyncio.run(run.records.record(system, [InstanceAnswer(0, content.decode())]))
             found.append(system.changes)
     assert [changes.touched for changes in found] == [(), ("task0-word0x0",), ()]
     assert found[2].restored == ("task0-word0x0",)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from seedstep.infer.predict import Answer
+from seedstep.infer.predict import InstanceAnswer
 from seedstep.runs import Run
 from seedstep.stages import PREDICT
 from seedstep.stages.predict import begin_system
@@ -76,9 +76,9 @@ def run_with_predictions(path: Path, tasks: Path) -> Path:
         for name in ("base", "tuned"):
             system = begin_system(run, name, {"model": "baseline:copy-input"}, {})
             answers = [
-                Answer(place, "", failed="refused")
+                InstanceAnswer(place, "", failed="refused")
                 if name == "base" and instance.startswith("t7")
-                else Answer(place, texts[instance])
+                else InstanceAnswer(place, texts[instance])
                 for place, instance in enumerate(run.records.references())
             ]
             asyncio.run(run.records.record(system, answers))

@@ -39,7 +39,7 @@ from seedstep.text import escaped
 
 if TYPE_CHECKING:
     from seedstep.evaluate.systems import CellTable, Pairing
-    from seedstep.infer.predict import Answer
+    from seedstep.infer.predict import InstanceAnswer
     from seedstep.recipes import Evaluation, PredictProgress
 
 __all__ = ["compare_command", "evaluate_command", "predict_command", "print_predictions_end"]
@@ -74,7 +74,7 @@ class _Watch:
         self._bar.say(plain(line))
         self.tick(progress)
 
-    def retired(self, progress: "PredictProgress", record: "list[Answer]") -> None:
+    def retired(self, progress: "PredictProgress", record: "list[InstanceAnswer]") -> None:
         self.tick(progress)
 
     def tick(self, progress: "PredictProgress") -> None:

@@ -1,7 +1,7 @@
 from seedstep.infer.opening import answer_tasks as answer_tasks
 from seedstep.infer.predict import (
     PURPOSE as PURPOSE,
-    Answer as Answer,
+    InstanceAnswer as InstanceAnswer,
     Opened as Opened,
     TaskWork as TaskWork,
     ask_checkpoint as ask_checkpoint,

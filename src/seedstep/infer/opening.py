@@ -14,7 +14,7 @@ from typing import Any
 
 from seedstep.encode import ChatFrame
 from seedstep.infer.predict import (
-    Answer,
+    InstanceAnswer,
     Opened,
     TaskWork,
     about_checkpoint,
@@ -41,7 +41,7 @@ def answer_tasks(
     opened: Opened = lambda _stats, _note: None,
     frames: MutableMapping[str, ChatFrame] | None = None,
     pricing: Pricing | None = None,
-) -> AsyncGenerator[list[Answer]]:
+) -> AsyncGenerator[list[InstanceAnswer]]:
     """Open the system of some settings, and yield its answers, batch by batch.
 
     Replies of a served model are kept in `ledger` under `identity_url`, and `spent` counts what
@@ -71,7 +71,7 @@ async def _of_server(
     limits: tuple[Budget, Spent, Pricing],
     identity_url: str | None,
     opened: Opened,
-) -> AsyncGenerator[list[Answer]]:
+) -> AsyncGenerator[list[InstanceAnswer]]:
     fit = fitting_tokenizer(settings)
     model = settings.model
     async with (
@@ -90,7 +90,7 @@ async def _of_checkpoint(
     work: Sequence[TaskWork],
     opened: Opened,
     frames: MutableMapping[str, ChatFrame],
-) -> AsyncGenerator[list[Answer]]:
+) -> AsyncGenerator[list[InstanceAnswer]]:
     checkpoint, tokenizer = await asyncio.to_thread(load_system, settings, frames)
     opened(None, about_checkpoint(settings, work, checkpoint, tokenizer))
     answers = ask_checkpoint(settings, work, checkpoint, tokenizer)
@@ -99,7 +99,9 @@ async def _of_checkpoint(
             yield batch
 
 
-async def _in_thread(batches: Iterator[list[Answer]]) -> AsyncGenerator[list[Answer]]:
+async def _in_thread(
+    batches: Iterator[list[InstanceAnswer]],
+) -> AsyncGenerator[list[InstanceAnswer]]:
     """Yield batches that are computed in a thread, so that the event loop handles signals."""
     while (batch := await asyncio.to_thread(next, batches, None)) is not None:
         yield batch
@@ -117,13 +119,13 @@ class _Answering:
     first: TaskWork
     frames: dict[str, ChatFrame]
 
-    def open(self) -> tuple[Any, Callable[[Part, int], Iterator[list[Answer]]]]:
+    def open(self) -> tuple[Any, Callable[[Part, int], Iterator[list[InstanceAnswer]]]]:
         """Load the checkpoint; tell what templates write, and why no prefix is shared."""
         settings, frames = self.settings, dict(self.frames)
         checkpoint, tokenizer = load_system(settings, frames)
         note = about_checkpoint(settings, [self.first], checkpoint, tokenizer)
 
-        def answer(part: Part, done: int) -> Iterator[list[Answer]]:
+        def answer(part: Part, done: int) -> Iterator[list[InstanceAnswer]]:
             task, (number, of) = part
             left = (number + done * of, of)
             return ask_checkpoint(settings, [task], checkpoint, tokenizer, left)
@@ -136,7 +138,7 @@ async def _of_workers(
     work: Sequence[TaskWork],
     frames: MutableMapping[str, ChatFrame],
     opened: Opened,
-) -> AsyncGenerator[list[Answer]]:
+) -> AsyncGenerator[list[InstanceAnswer]]:
     """Yield the answers of a checkpoint, batch by batch, as the workers have them.
 
     Tasks are divided by the batches that one process would make of them, so that the answers are

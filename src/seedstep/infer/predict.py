@@ -53,7 +53,7 @@ from seedstep.text.characters import plain_text
 
 __all__ = [
     "PURPOSE",
-    "Answer",
+    "InstanceAnswer",
     "Opened",
     "TaskWork",
     "about_checkpoint",
@@ -81,7 +81,7 @@ class TaskWork:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class InstanceAnswer:
     """A system's answer to the instance at a place.
 
     `failed` says why there is no answer. `cut` says that the answer reached its length limit,
@@ -106,7 +106,7 @@ async def ask_server(
     work: Iterable[TaskWork],
     engine: Engine,
     tokenizer: HfTokenizer | None = None,
-) -> AsyncGenerator[list[Answer]]:
+) -> AsyncGenerator[list[InstanceAnswer]]:
     """Yield the answers of a served model, one at a time, in order.
 
     With a tokenizer, prompts are fitted to the encoding's `max_source`.
@@ -127,7 +127,7 @@ def _asking(
     work: Iterable[TaskWork],
     engine: Engine,
     tokenizer: HfTokenizer | None,
-) -> Iterator[Coroutine[Any, Any, Answer]]:
+) -> Iterator[Coroutine[Any, Any, InstanceAnswer]]:
     for task_work in work:
         encoder = TaskEncoder(task_work.task, settings.encoding, tokenizer, in_template=False)
         for place, instance in task_work.instances:
@@ -136,16 +136,16 @@ def _asking(
 
 async def _ask(
     settings: PredictSettings, encoder: TaskEncoder, place: int, instance: Instance, engine: Engine
-) -> Answer:
+) -> InstanceAnswer:
     try:
         encoded = encoder.encode(instance)
     except InputError as error:
-        return Answer(place, "", failed=error.what)
+        return InstanceAnswer(place, "", failed=error.what)
     answer = await engine.ask(_request(settings, encoded), (place,))
     if isinstance(answer, Failure):
-        return Answer(place, "", failed=plain_text(f"{answer.reason}: {answer.detail}"))
+        return InstanceAnswer(place, "", failed=plain_text(f"{answer.reason}: {answer.detail}"))
     said = plain_text(answer.text).strip()
-    return Answer(place, said, cut=answer.cut, shortened=_is_shortened(encoded))
+    return InstanceAnswer(place, said, cut=answer.cut, shortened=_is_shortened(encoded))
 
 
 def _request(settings: PredictSettings, encoded: Encoded) -> Request:
@@ -198,7 +198,7 @@ def ask_checkpoint(
     checkpoint: "Checkpoint",
     tokenizer: HfTokenizer,
     part: tuple[int, int] = (0, 1),
-) -> Iterator[list[Answer]]:
+) -> Iterator[list[InstanceAnswer]]:
     """Yield the answers of a model that is loaded into this process, batch by batch, task by task.
 
     Of each task's batches, `part` (number, of how many) names those that are computed: (1, 3) every
@@ -219,7 +219,7 @@ def ask_checkpoint(
 
 def _prompts(
     settings: PredictSettings, work: TaskWork, checkpoint: "Checkpoint", tokenizer: HfTokenizer
-) -> tuple[list[tuple[int, Encoded, tuple[int, ...]]], list[Answer]]:
+) -> tuple[list[tuple[int, Encoded, tuple[int, ...]]], list[InstanceAnswer]]:
     """Return the prompts of a task's instances, with their places; and what can't be asked."""
     encoder = TaskEncoder(work.task, settings.encoding, tokenizer)
     asked, failed = [], []
@@ -227,25 +227,25 @@ def _prompts(
         try:
             encoded = encoder.encode(instance)
         except InputError as error:
-            failed.append(Answer(place, "", failed=error.what))
+            failed.append(InstanceAnswer(place, "", failed=error.what))
             continue
         pair = tokenize(encoded, tokenizer, decoder_only=checkpoint.is_decoder_only)
         if fault := checkpoint.fault(pair.prompt):
-            failed.append(Answer(place, "", failed=fault))
+            failed.append(InstanceAnswer(place, "", failed=fault))
         else:
             asked.append((place, encoded, pair.prompt))
     return asked, failed
 
 
-def _answered(place: int, encoded: Encoded, written: "GeneratedText") -> Answer:
+def _answered(place: int, encoded: Encoded, written: "GeneratedText") -> InstanceAnswer:
     said, thoughts = plain_text(written.text).strip(), plain_text(written.thoughts)
     if written.used_up_by_thinking:
         used = (
             f"{THINKING}: all {written.tokens:,} tokens of the answer went into the model's "
             "thoughts; raise `room` under `reasoning`"
         )
-        return Answer(place, "", failed=used, thoughts=thoughts)
-    return Answer(place, said, "", written.cut, _is_shortened(encoded), thoughts)
+        return InstanceAnswer(place, "", failed=used, thoughts=thoughts)
+    return InstanceAnswer(place, said, "", written.cut, _is_shortened(encoded), thoughts)
 
 
 def _is_shortened(encoded: Encoded) -> bool:
@@ -260,7 +260,9 @@ def _is_copied(found: object) -> bool:
     return found is None or isinstance(found, str)
 
 
-def copy_answers(settings: PredictSettings, work: Iterable[TaskWork]) -> Iterator[list[Answer]]:
+def copy_answers(
+    settings: PredictSettings, work: Iterable[TaskWork]
+) -> Iterator[list[InstanceAnswer]]:
     """Yield the answers of a baseline, task by task."""
     ref = settings.model.ref
     copy = guarded(f"the model '{ref}'", ref.provider.copies[ref.name], _COPIED, _is_copied)
@@ -270,9 +272,9 @@ def copy_answers(settings: PredictSettings, work: Iterable[TaskWork]) -> Iterato
             for place, instance in task_work.instances
         ]
         yield [
-            Answer(place, "", failed="the task has no demonstration")
+            InstanceAnswer(place, "", failed="the task has no demonstration")
             if text is None
-            else Answer(place, text.strip())
+            else InstanceAnswer(place, text.strip())
             for place, text in copied
         ]
 

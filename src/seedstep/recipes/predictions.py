@@ -20,7 +20,7 @@ from seedstep.data import StrPath, TaskChoice
 from seedstep.data.choice import OFFICIAL_INSTANCES
 from seedstep.encode import Encoding
 from seedstep.errors import BudgetReached, InputError
-from seedstep.infer import PURPOSE, Answer, answer_tasks
+from seedstep.infer import PURPOSE, InstanceAnswer, answer_tasks
 from seedstep.infer.settings import PredictSettings
 from seedstep.inputs.systems import tunings_around
 from seedstep.inputs.tasks import about_examples, encodings_of
@@ -87,7 +87,7 @@ class PredictProgress(StageProgress):
         """The number of instances that this process predicts in a second."""
         return self.new / self.seconds if self.seconds else 0.0
 
-    def add(self, answers: list[Answer]) -> None:
+    def add(self, answers: list[InstanceAnswer]) -> None:
         """Count answers that were written to the run."""
         self.new += len(answers)
         self.failed += sum(bool(answer.failed) for answer in answers)
@@ -95,7 +95,7 @@ class PredictProgress(StageProgress):
         self.cut += sum(answer.cut for answer in answers)
 
 
-PredictWatch = Watcher[PredictProgress, list[Answer]]
+PredictWatch = Watcher[PredictProgress, list[InstanceAnswer]]
 """A watcher of predictions, called after each batch."""
 
 

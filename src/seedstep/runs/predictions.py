@@ -22,7 +22,7 @@ from seedstep.encode import ChatFrame
 from seedstep.errors import InputError, RunError, unknown_name
 from seedstep.evaluate.scores import Reference, TrainingOverlap, references_of
 from seedstep.evaluate.systems import EvaluatedSystem
-from seedstep.infer.predict import Answer, TaskWork
+from seedstep.infer.predict import InstanceAnswer, TaskWork
 from seedstep.infer.settings import PredictSettings
 from seedstep.runs.database import Database, Statement, decode_value
 from seedstep.runs.directory import DATABASE, digest, in_order_of, open_database, take_lock
@@ -250,7 +250,7 @@ class PredictionRecords:
     def _marks(self) -> tuple[InstanceMark, ...]:
         return marks_of(self.tasks().tasks)
 
-    async def record(self, system: ChosenSystem, answers: Sequence[Answer]) -> None:
+    async def record(self, system: ChosenSystem, answers: Sequence[InstanceAnswer]) -> None:
         """Store answers; they are on the disk when this returns.
 
         Raises:
