@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from seedstep import self_instruct
 from seedstep.errors import BudgetReached, InputError, ModelError, RunMismatchError
-from seedstep.llm import Budget, Engine, MemoryLedger, Price, Pricing, Spent, Tokens
+from seedstep.llm import Budget, Engine, MemoryLedger, Price, Pricing, Spent, TokenUsage
 from seedstep.llm.budget import UNPRICED, Account
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP
@@ -251,7 +251,7 @@ def test_each_model_is_priced_by_its_own_name() -> None:
     "pricing", [Pricing(), Pricing(Price(1.0, 2.0), {"judge": None}), Pricing(None, {})]
 )
 def test_an_unknown_price_makes_no_cost(pricing: Pricing) -> None:
-    assert pricing.usd({"conversation": Tokens(1, 1)}) is None
+    assert pricing.usd({"conversation": TokenUsage(1, 1)}) is None
     Budget(max_usd=0.01).check(Spent(), pricing)
 
 
@@ -274,7 +274,7 @@ async def test_engines_of_one_budget_spend_from_it_at_their_models_prices() -> N
 async def test_who_asks_after_a_batch_has_failed_does_not_wait_for_what_it_set_aside() -> None:
     spent = Spent()
     account = Account(Budget(max_tokens=150), spent, UNPRICED)
-    assert account.reserve("steps", Tokens.by_batch(100, 40)) is None
+    assert account.reserve("steps", TokenUsage.by_batch(100, 40)) is None
     spent.add("steps", 20, 10)
     waiting = asyncio.create_task(account.require())
     await asyncio.sleep(0)
@@ -283,7 +283,7 @@ async def test_who_asks_after_a_batch_has_failed_does_not_wait_for_what_it_set_a
         await waiting
     with pytest.raises(ModelError, match="paused"):
         await asyncio.wait_for(account.require(), 5)
-    spent.release({"steps": Tokens.by_batch(100, 40)})
+    spent.release({"steps": TokenUsage.by_batch(100, 40)})
     await asyncio.wait_for(account.require(), 5)
 
 

@@ -26,7 +26,7 @@ from seedstep.bootstrap.settings import PAPER_THRESHOLD, BootstrapSettings
 from seedstep.bootstrap.sifting import instruction_fault, sift_instances
 from seedstep.bootstrap.steering import Steering
 from seedstep.data import Problem, SeedFile, Task, read_seeds
-from seedstep.llm import Preview, Tokens, tokens_of
+from seedstep.llm import Preview, TokenUsage, tokens_of
 from seedstep.novelty import NoveltyIndex, tell_nearness
 from seedstep.text import TOKENIZERS, Script, script_of
 
@@ -139,7 +139,9 @@ def preview(
     }
     counts = {purpose: max(0, count - ahead.get(purpose, 0)) for purpose, count in whole.items()}
     tokens = {
-        purpose: Tokens(count * tokens_of(request), count * settings.manner.reply_tokens[purpose])
+        purpose: TokenUsage(
+            count * tokens_of(request), count * settings.manner.reply_tokens[purpose]
+        )
         for request, (purpose, count) in zip(requests, counts.items(), strict=False)
     }
     window = window_by_batch or settings.window

@@ -5,7 +5,7 @@ from seedstep.llm.budget import (
     Price as Price,
     Pricing as Pricing,
     Spent as Spent,
-    Tokens as Tokens,
+    TokenUsage as TokenUsage,
 )
 from seedstep.llm.endpoints import Endpoint as Endpoint, Provider as Provider
 from seedstep.llm.engine import Engine as Engine, KeptAnswers as KeptAnswers

@@ -19,7 +19,7 @@ from types import MappingProxyType
 
 from seedstep.errors import BudgetReached, DeniedError, InputError, ModelError, SeedstepError
 from seedstep.llm.batch_api import ResultLine, line_of, read_results
-from seedstep.llm.budget import Account, Tokens
+from seedstep.llm.budget import Account, TokenUsage
 from seedstep.llm.exchange import require_readable
 from seedstep.llm.faults import Refused, Retryable, ServerError
 from seedstep.llm.jobs import shown
@@ -75,7 +75,7 @@ class Reserve:
         self._wire = wire
         self._collect = collect
         self._held: list[Asked] = []
-        self._reserved: dict[int | str, dict[str, Tokens]] = {}
+        self._reserved: dict[int | str, dict[str, TokenUsage]] = {}
         account.spent.when_released.append(self._wake)
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ class Reserve:
         lines: list[bytes] = []
         for place, asked in enumerate(group):
             body, asked.manner = self._wire.prepare(asked.request)
-            most = Tokens.by_batch(*_most(asked.request, asked.manner))
+            most = TokenUsage.by_batch(*_most(asked.request, asked.manner))
             if refusal := self._account.reserve(asked.request.purpose, most):
                 self._hold(group[place:], refusal)
                 break
@@ -113,13 +113,13 @@ class Reserve:
     def take_back(self, group: Iterable[Asked]) -> None:
         """Release the reserved cost of requests that no batch contains."""
         for asked in group:
-            most = Tokens.by_batch(*_most(asked.request, asked.manner))
+            most = TokenUsage.by_batch(*_most(asked.request, asked.manner))
             self._account.spent.release({asked.request.purpose: most})
 
     def affords_live(self, asked: Asked) -> bool:
         """Reserve the cost of a live request under its key, if the budget allows it."""
         purpose = asked.request.purpose
-        most = Tokens(*_most(asked.request, self._wire.prepare(asked.request)[1]))
+        most = TokenUsage(*_most(asked.request, self._wire.prepare(asked.request)[1]))
         if refusal := self._account.reserve(purpose, most):
             self._hold([asked], refusal)
             return False
@@ -131,9 +131,9 @@ class Reserve:
         """Keep what is reserved for a batch until it is released; reserve it, if `again`."""
         reserved = self._reserved[number] = {}
         for each in requests:
-            most = Tokens.by_batch(*_most(each.request, each.manner))
+            most = TokenUsage.by_batch(*_most(each.request, each.manner))
             purpose = each.request.purpose
-            reserved[purpose] = reserved.get(purpose, Tokens()) + most
+            reserved[purpose] = reserved.get(purpose, TokenUsage()) + most
         for purpose, tokens in reserved.items() if again else ():
             self._account.spent.reserve(purpose, tokens)
 

@@ -33,7 +33,7 @@ __all__ = [
     "Price",
     "Pricing",
     "Spent",
-    "Tokens",
+    "TokenUsage",
 ]
 
 DollarPrice = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
@@ -56,7 +56,7 @@ BATCH_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class TokenUsage:
     """Numbers of tokens of prompts and of replies; and how many of each were by batch."""
 
     prompt: int = 0
@@ -65,26 +65,28 @@ class Tokens:
     batch_completion: int = 0
 
     @classmethod
-    def by_batch(cls, prompt: int, completion: int) -> "Tokens":
+    def by_batch(cls, prompt: int, completion: int) -> "TokenUsage":
         """Return tokens of which all were by batch."""
         return cls(prompt, completion, prompt, completion)
 
-    def part(self, count: int, of: int) -> "Tokens":
+    def part(self, count: int, of: int) -> "TokenUsage":
         """Return the tokens of so many of the requests, each of which takes as many."""
-        return Tokens(*(round(tokens * count / of) for tokens in astuple(self)))
+        return TokenUsage(*(round(tokens * count / of) for tokens in astuple(self)))
 
-    def __add__(self, other: "Tokens") -> "Tokens":
-        return Tokens(
+    def __add__(self, other: "TokenUsage") -> "TokenUsage":
+        return TokenUsage(
             self.prompt + other.prompt,
             self.completion + other.completion,
             self.batch_prompt + other.batch_prompt,
             self.batch_completion + other.batch_completion,
         )
 
-    def __neg__(self) -> "Tokens":
-        return Tokens(-self.prompt, -self.completion, -self.batch_prompt, -self.batch_completion)
+    def __neg__(self) -> "TokenUsage":
+        return TokenUsage(
+            -self.prompt, -self.completion, -self.batch_prompt, -self.batch_completion
+        )
 
-    def __sub__(self, other: "Tokens") -> "Tokens":
+    def __sub__(self, other: "TokenUsage") -> "TokenUsage":
         return self + -other
 
 
@@ -97,7 +99,7 @@ class Preview:
 
     requests: tuple[Request, ...]
     counts: dict[str, int]
-    tokens: dict[str, Tokens]
+    tokens: dict[str, TokenUsage]
     rounds: int = 1
 
     def with_counts(self, counts: Mapping[str, int]) -> "Preview":
@@ -115,10 +117,10 @@ class Preview:
         return self.rounds * len(self.counts)
 
     @property
-    def tokens_by_batch(self) -> dict[str, Tokens]:
+    def tokens_by_batch(self) -> dict[str, TokenUsage]:
         """The tokens, as those of requests by batch."""
-        counts = self.tokens.items()
-        return {purpose: Tokens.by_batch(each.prompt, each.completion) for purpose, each in counts}
+        used = self.tokens.items()
+        return {name: TokenUsage.by_batch(each.prompt, each.completion) for name, each in used}
 
     @property
     def prompt_tokens(self) -> int:
@@ -147,10 +149,10 @@ class Spent:
     """
 
     requests: int = 0
-    tokens: dict[str, Tokens] = field(default_factory=dict)
+    tokens: dict[str, TokenUsage] = field(default_factory=dict)
     noted: int = 0
     planned: int = field(default=0, repr=False, compare=False)
-    reserved: dict[str, Tokens] = field(default_factory=dict, repr=False, compare=False)
+    reserved: dict[str, TokenUsage] = field(default_factory=dict, repr=False, compare=False)
     when_released: list[Callable[[Exception | None], None]] = field(
         default_factory=list, repr=False, compare=False
     )
@@ -209,16 +211,16 @@ class Spent:
 
     def add(self, purpose: str, prompt: int, completion: int, *, by_batch: bool = False) -> None:
         """Count the tokens of a reply."""
-        made = Tokens.by_batch if by_batch else Tokens
-        self.tokens[purpose] = self.tokens.get(purpose, Tokens()) + made(prompt, completion)
+        made = TokenUsage.by_batch if by_batch else TokenUsage
+        self.tokens[purpose] = self.tokens.get(purpose, TokenUsage()) + made(prompt, completion)
 
-    def reserve(self, purpose: str, tokens: Tokens) -> None:
+    def reserve(self, purpose: str, tokens: TokenUsage) -> None:
         """Set aside the most tokens that a request may cost."""
-        total = self.reserved.pop(purpose, Tokens()) + tokens
-        if total != Tokens():
+        total = self.reserved.pop(purpose, TokenUsage()) + tokens
+        if total != TokenUsage():
             self.reserved[purpose] = total
 
-    def release(self, reserved: Mapping[str, Tokens], error: Exception | None = None) -> None:
+    def release(self, reserved: Mapping[str, TokenUsage], error: Exception | None = None) -> None:
         """Set tokens aside no longer, or say by which error they stay so."""
         for purpose, tokens in reserved.items():
             self.reserve(purpose, -tokens)
@@ -243,9 +245,9 @@ class Spent:
             self.when_released.remove(call)
 
     @property
-    def total(self) -> Tokens:
+    def total(self) -> TokenUsage:
         """The tokens of all purposes."""
-        return sum(self.tokens.values(), Tokens())
+        return sum(self.tokens.values(), TokenUsage())
 
     @property
     def total_tokens(self) -> int:
@@ -272,7 +274,7 @@ class Pricing:
         """Return the price of the model for requests of a purpose, or None if it is not known."""
         return self.others.get(purpose, self.model)
 
-    def usd(self, tokens: Mapping[str, Tokens]) -> float | None:
+    def usd(self, tokens: Mapping[str, TokenUsage]) -> float | None:
         """Return the cost in US dollars of tokens, which are given by purpose.
 
         Returns None if the price of one of the models is not known.
@@ -346,7 +348,7 @@ class Account:
     spent: Spent
     pricing: Pricing
 
-    def reserve(self, purpose: str, tokens: Tokens) -> BudgetReached | None:
+    def reserve(self, purpose: str, tokens: TokenUsage) -> BudgetReached | None:
         """Count a request, and set aside its tokens; if it can't be afforded, return why.
 
         Nothing else runs between the check and the count, so that engines may share an account.
@@ -368,7 +370,7 @@ class Account:
         while True:
             self.budget.check(self.spent, self.pricing)
             by_batch = {
-                purpose: Tokens.by_batch(each.batch_prompt, each.batch_completion)
+                purpose: TokenUsage.by_batch(each.batch_prompt, each.batch_completion)
                 for purpose, each in self.spent.reserved.items()
                 if each.batch_prompt or each.batch_completion
             }
@@ -383,10 +385,10 @@ class Account:
             return BudgetReached("max_requests", f"{most:,} requests")
         return self._too_much(self.spent.reserved)
 
-    def _too_much(self, reserved: Mapping[str, Tokens]) -> BudgetReached | None:
+    def _too_much(self, reserved: Mapping[str, TokenUsage]) -> BudgetReached | None:
         """Return why these tokens can't be afforded beside those that were spent, or None."""
         budget, spent = self.budget, self.spent
-        tokens = sum(reserved.values(), Tokens())
+        tokens = sum(reserved.values(), TokenUsage())
         total = spent.total_tokens + tokens.prompt + tokens.completion
         if budget.max_tokens is not None and total > budget.max_tokens:
             return BudgetReached("max_tokens", f"{budget.max_tokens:,} tokens")

@@ -16,7 +16,7 @@ import msgspec
 
 from seedstep.errors import StoreError
 from seedstep.llm import Spent
-from seedstep.llm.budget import Tokens
+from seedstep.llm.budget import TokenUsage
 from seedstep.runs.database import Database, decode_value
 from seedstep.runs.schema import CANDIDATE_COLUMNS, INSTANCE_COLUMNS
 
@@ -99,8 +99,8 @@ class Merge:
         for shard in self.shards:
             spent.requests += shard.requests
             for purpose, counts in shard.tokens.items():
-                found = Tokens(*counts, *shard.by_batch.get(purpose, (0, 0)))
-                spent.tokens[purpose] = spent.tokens.get(purpose, Tokens()) + found
+                found = TokenUsage(*counts, *shard.by_batch.get(purpose, (0, 0)))
+                spent.tokens[purpose] = spent.tokens.get(purpose, TokenUsage()) + found
 
 
 def merge_of(config: Mapping[str, Any]) -> Merge | None:

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from seedstep.errors import InputError
-from seedstep.llm import Spent, Tokens
+from seedstep.llm import Spent, TokenUsage
 from seedstep.llm.ledgers import RecordedRequest
 from seedstep.llm.records import ending_of
 from seedstep.runs.blocks import Line, Rule, Words, line
@@ -289,7 +289,7 @@ def read_spent(database: Database) -> Spent:
         spent.add(purpose, prompt, completion)
     if database.has_rows("reply_details"):
         for purpose, *counts in database.rows(_LOST):
-            spent.tokens[purpose] += Tokens(*map(int, counts))
+            spent.tokens[purpose] += TokenUsage(*map(int, counts))
     if database.has_rows("batched_requests"):
         for purpose, *counts in database.rows(_LOST_BY_BATCH):
             spent.add(purpose, *map(int, counts), by_batch=True)
@@ -308,12 +308,12 @@ FROM request_models JOIN requests USING (key) LEFT JOIN reply_details USING (key
 """
 
 
-def read_spent_by_model(database: Database) -> dict[str, Tokens]:
+def read_spent_by_model(database: Database) -> dict[str, TokenUsage]:
     """Return the tokens of stored answers by the model that was asked, where that was stored."""
     if not database.has_rows("request_models"):
         return {}
     rows = database.rows(_SPENT_BY_MODEL)
-    return {model: Tokens(*map(int, counts)) for model, *counts in rows}
+    return {model: TokenUsage(*map(int, counts)) for model, *counts in rows}
 
 
 PAUSE_SECONDS = 900.0

@@ -18,7 +18,7 @@ from itertools import accumulate, groupby
 from math import isfinite
 
 from seedstep.infer.distill import LEFT_OUT
-from seedstep.llm import Pricing, Tokens
+from seedstep.llm import Pricing, TokenUsage
 from seedstep.report.bars import bar_chart, histogram_chart
 from seedstep.report.figures import ChartLine, line_chart, loss_chart
 from seedstep.report.records import (
@@ -92,7 +92,7 @@ def spending_section(
 def _dollars(answers: Sequence[ReplyUsage], pricing: Pricing) -> list[float]:
     """Return the total cost after each answer; empty if a price is not known."""
     costs = [
-        pricing.usd({answer.purpose: Tokens(answer.prompt_tokens, answer.completion_tokens)})
+        pricing.usd({answer.purpose: TokenUsage(answer.prompt_tokens, answer.completion_tokens)})
         for answer in answers
     ]
     known = [cost for cost in costs if cost is not None]
