@@ -42,7 +42,7 @@ __all__ = [
 StepsKind = Literal["none", "refined", "unrefined", "shuffled"]
 """Which step-by-step instruction of the task is used."""
 
-Tokens = Annotated[int, Meta(ge=2)]
+TokenLimit = Annotated[int, Meta(ge=2)]
 
 
 _MEANINGS = "; ".join(f"{layout.name} ({layout.meaning})" for layout in LAYOUTS.values())
@@ -83,8 +83,8 @@ class Encoding:
         "What becomes of a prompt that is too long. safe: drop examples, then steps, then the "
         "end of the input. fidelity: cut its end, as Tk-Instruct's released code does.",
     )
-    max_source: Tokens = setting(1024, "Tokens of a prompt, at the most.")
-    max_target: Tokens = setting(128, "Tokens of an answer, at the most.")
+    max_source: TokenLimit = setting(1024, "Tokens of a prompt, at the most.")
+    max_target: TokenLimit = setting(128, "Tokens of an answer, at the most.")
 
 
 class EncodingKeywords(TypedDict, total=False):
