@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 
-Choice = tuple[Task, Instance]
+TaskInstance = tuple[Task, Instance]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,9 @@ def mix(
     return Mixture(tuple(training), tuple(held), tuple(counts), duplicates)
 
 
-def _choices(part: SourcePart, kept: frozenset[str], limit: int | None, seed: int) -> list[Choice]:
+def _choices(
+    part: SourcePart, kept: frozenset[str], limit: int | None, seed: int
+) -> list[TaskInstance]:
     """Return the instances of a part, without the tasks that are held out."""
     tasks = [task for task in part.tasks if task.id not in kept]
     chosen = _drawn((task.id for task in tasks), limit, seed)
@@ -195,7 +197,9 @@ def _drawn(names: Iterable[str], number: int | None, seed: int) -> frozenset[str
     return frozenset(by_chance[:number])
 
 
-def _distinct(choices: Iterable[Choice], seen: set[tuple[object, ...]]) -> Iterator[Choice]:
+def _distinct(
+    choices: Iterable[TaskInstance], seen: set[tuple[object, ...]]
+) -> Iterator[TaskInstance]:
     for task, instance in choices:
         content = (task.definition, instance.input, instance.outputs)
         if content not in seen:
@@ -204,8 +208,8 @@ def _distinct(choices: Iterable[Choice], seen: set[tuple[object, ...]]) -> Itera
 
 
 def _amount(
-    source: TuneSource, choices: Sequence[Choice], seed: int, *, covering: bool
-) -> list[Choice]:
+    source: TuneSource, choices: Sequence[TaskInstance], seed: int, *, covering: bool
+) -> list[TaskInstance]:
     """Return as many examples as the source asks for; one that is used twice is there twice."""
     if source.count is not None:
         if source.count > len(choices):
@@ -221,7 +225,7 @@ def _amount(
     return whole + [_again(choice, times + 1) for choice in rest]
 
 
-def _some(choices: Sequence[Choice], count: int, seed: int) -> list[Choice]:
+def _some(choices: Sequence[TaskInstance], count: int, seed: int) -> list[TaskInstance]:
     """Draw so many examples by the seed, and return them in their order."""
     by_chance = sorted(
         range(len(choices)),
@@ -230,7 +234,9 @@ def _some(choices: Sequence[Choice], count: int, seed: int) -> list[Choice]:
     return [choices[place] for place in sorted(by_chance[:count])]
 
 
-def _covering(source: TuneSource, choices: Sequence[Choice], count: int, seed: int) -> list[Choice]:
+def _covering(
+    source: TuneSource, choices: Sequence[TaskInstance], count: int, seed: int
+) -> list[TaskInstance]:
     """Draw an example of each task, and the others from all that are left."""
     by_chance = sorted(choices, key=lambda choice: _rank(seed, choice[0].id, choice[1].id))
     firsts = {task.id: (task.id, instance.id) for task, instance in reversed(by_chance)}
@@ -245,7 +251,7 @@ def _covering(source: TuneSource, choices: Sequence[Choice], count: int, seed: i
     return [choice for choice in choices if (choice[0].id, choice[1].id) in chosen]
 
 
-def _again(choice: Choice, number: int) -> Choice:
+def _again(choice: TaskInstance, number: int) -> TaskInstance:
     """Return an example for its n-th use in an epoch, with an id of its own."""
     task, instance = choice
     return choice if number == 1 else (task, replace(instance, id=f"{instance.id}#{number}"))
