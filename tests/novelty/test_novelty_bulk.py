@@ -14,7 +14,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import LCSseq
 from rouge_score import rouge_scorer
 
-from seedstep.novelty import Texts, TokenNumbers, decide, encode, nearest_known, ranks
+from seedstep.novelty import IndexedTexts, TokenNumbers, decide, encode, nearest_known, ranks
 from seedstep.text import TOKENIZERS, Tokenizer, latin_tokens, lcs_f1, unicode_tokens
 
 Row = tuple[bool, int, float]
@@ -38,7 +38,7 @@ def varied(text: list[str], changes: list[tuple[int, str]]) -> Iterator[str]:
     yield " ".join(changed)
 
 
-def encoded(texts: Sequence[str], tokenizer: Tokenizer = latin_tokens) -> Texts:
+def encoded(texts: Sequence[str], tokenizer: Tokenizer = latin_tokens) -> IndexedTexts:
     vocabulary = TokenNumbers(tokenizer)
     numbered = vocabulary.number(texts)
     return encode(numbered, ranks(numbered.counts(len(vocabulary))))

@@ -24,7 +24,7 @@ from seedstep.novelty.meaning import (
     unit_rows as unit_rows,
 )
 from seedstep.novelty.texts import (
-    Texts as Texts,
+    IndexedTexts as IndexedTexts,
     TokenNumbers as TokenNumbers,
     encode as encode,
     ranks as ranks,

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from seedstep.errors import InputError, MissingExtraError, SeedstepError, first_line
 from seedstep.novelty.join import MAX_KEYS, Matches, join, key_counts
-from seedstep.novelty.texts import Sequenced, Texts, TokenNumbers, encode
+from seedstep.novelty.texts import IndexedTexts, Sequenced, TokenNumbers, encode
 from seedstep.text import TOKENIZERS
 
 __all__ = [
@@ -88,14 +88,14 @@ class Decisions:
     nearest: Nearest
 
 
-def decide(texts: Texts, threshold: float, tell: TellSettled | None = None) -> Decisions:
+def decide(texts: IndexedTexts, threshold: float, tell: TellSettled | None = None) -> Decisions:
     """Keep each text whose score with every text kept before it is below the threshold."""
     work = Settling(texts, threshold, tell=tell)
     work.settle(0, len(texts))
     return work.decisions
 
 
-def nearest_known(known: Texts, texts: Texts, threshold: float) -> Nearest:
+def nearest_known(known: IndexedTexts, texts: IndexedTexts, threshold: float) -> Nearest:
     """Return each text's nearest known text, by its row, where a score reaches the threshold."""
     known_rows, _ = _distinct(known)
     rows, places = _distinct(texts)
@@ -106,7 +106,7 @@ def nearest_known(known: Texts, texts: Texts, threshold: float) -> Nearest:
     return Nearest(found.numbers[places], found.scores[places])
 
 
-def _distinct(texts: Texts) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _distinct(texts: IndexedTexts) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows where sequences come first, in order, and each text's place there."""
     first: dict[Sequenced, int] = {}
     places = [first.setdefault(sequence, len(first)) for sequence in texts.sequences]
@@ -118,7 +118,7 @@ def _distinct(texts: Texts) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 class KeptTexts:
     """Kept texts with their numbers, in ascending order: (n,)."""
 
-    texts: Texts
+    texts: IndexedTexts
     numbers: NDArray[np.int64]
 
 
@@ -126,7 +126,12 @@ class Settling:
     """Texts that are being decided."""
 
     def __init__(
-        self, texts: Texts, threshold: float, *, first: int = 0, tell: TellSettled | None = None
+        self,
+        texts: IndexedTexts,
+        threshold: float,
+        *,
+        first: int = 0,
+        tell: TellSettled | None = None,
     ) -> None:
         """Take texts. `first` is the number of the first one, where they are a part of many."""
         self.decisions = Decisions(np.zeros(len(texts), np.bool_), Nearest.none(len(texts)))
@@ -166,7 +171,7 @@ class Settling:
         self.meet(self.kept(start, middle), middle, end)
         self.settle(middle, end)
 
-    def _near(self, texts: Texts) -> NearScores | None:
+    def _near(self, texts: IndexedTexts) -> NearScores | None:
         """Return the scores between distinct texts; None if they have too many pairs."""
         if int(key_counts(texts, self._threshold).sum()) > MAX_KEYS and len(texts) > 1:
             return None

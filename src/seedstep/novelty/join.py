@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import LCSseq
 
-from seedstep.novelty.texts import Sequenced, Texts, hashed
+from seedstep.novelty.texts import IndexedTexts, Sequenced, hashed
 
 __all__ = ["Matches", "Pairs", "compare", "f1_scores", "join", "key_counts"]
 
@@ -79,7 +79,7 @@ class _Keys:
         return _Keys(keys[order], self.rows[order], self.lasts[order])
 
 
-def join(ones: Texts, others: Texts, threshold: float) -> Iterator[Pairs]:
+def join(ones: IndexedTexts, others: IndexedTexts, threshold: float) -> Iterator[Pairs]:
     """Yield all pairs of texts of `ones` and of `others` with a score of at least `threshold`.
 
     A pair may be yielded more than once.
@@ -102,7 +102,7 @@ def needed(
     return elements
 
 
-def key_counts(texts: Texts, threshold: float) -> NDArray[np.int64]:
+def key_counts(texts: IndexedTexts, threshold: float) -> NDArray[np.int64]:
     """Return how many keys each text has where it is the longer of a pair: (n,)."""
     counts = np.zeros(len(texts), np.int64)
     for common in (1, 2):
@@ -111,7 +111,7 @@ def key_counts(texts: Texts, threshold: float) -> NDArray[np.int64]:
     return counts
 
 
-def _parts(texts: Texts, threshold: float) -> Iterator[tuple[int, Texts]]:
+def _parts(texts: IndexedTexts, threshold: float) -> Iterator[tuple[int, IndexedTexts]]:
     """Yield the texts in parts with few enough keys, each with its first row."""
     for start, end in _runs(key_counts(texts, threshold), MAX_KEYS):
         yield start, texts.part(start, end)
@@ -134,7 +134,9 @@ class Matches:
     look at.
     """
 
-    def __init__(self, shorts: Texts, longs: Texts, threshold: float, *, gap: int = 0) -> None:
+    def __init__(
+        self, shorts: IndexedTexts, longs: IndexedTexts, threshold: float, *, gap: int = 0
+    ) -> None:
         """Take the texts. A longer text has at least `gap` tokens more than the shorter."""
         self._shorts = shorts
         self._longs = longs
@@ -199,7 +201,7 @@ class _Probe:
     """
 
     def __init__(
-        self, shorts: Texts, longs: Texts, threshold: float, common: int, gap: int
+        self, shorts: IndexedTexts, longs: IndexedTexts, threshold: float, common: int, gap: int
     ) -> None:
         self.common = common
         bounds = _partners(shorts.lengths, threshold, common, gap)
@@ -270,7 +272,7 @@ def _long_prefixes(lengths: NDArray[np.int64], threshold: float, common: int) ->
     return np.where(chosen, prefixes, 0)
 
 
-def _combinations(texts: Texts, prefixes: NDArray[np.int64], common: int) -> _Keys:
+def _combinations(texts: IndexedTexts, prefixes: NDArray[np.int64], common: int) -> _Keys:
     """Return all keys of the texts: combinations of `common` elements in their prefixes."""
     keys, rows, lasts = [], [], []
     for prefix in np.unique(prefixes[prefixes >= common]).tolist():
@@ -289,7 +291,7 @@ def _combinations(texts: Texts, prefixes: NDArray[np.int64], common: int) -> _Ke
     return _Keys(np.concatenate(keys), np.concatenate(rows), np.concatenate(lasts))
 
 
-def _heads(texts: Texts, rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+def _heads(texts: IndexedTexts, rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """Return the first elements of texts, with the sentinel after the last: (rows, count)."""
     columns = np.arange(count)
     places = np.minimum(texts.starts[rows][:, None] + columns, len(texts.elements) - 1)

@@ -24,9 +24,9 @@ from seedstep.text import Tokenizer
 __all__ = [
     "GRAM",
     "Grams",
+    "IndexedTexts",
     "Numbered",
     "Sequenced",
-    "Texts",
     "TokenNumbers",
     "encode",
     "hashed",
@@ -87,7 +87,7 @@ class TokenNumbers:
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class IndexedTexts:
     """n texts.
 
     `lengths` (n,) counts the tokens of each. `elements` of text i stand from `starts[i]` to
@@ -108,10 +108,10 @@ class Texts:
         """Return the elements of a text."""
         return self.elements[self.starts[row] : self.starts[row + 1]]
 
-    def part(self, start: int, end: int) -> "Texts":
+    def part(self, start: int, end: int) -> "IndexedTexts":
         """Return the texts from `start` up to `end`."""
         first = self.starts[start]
-        return Texts(
+        return IndexedTexts(
             self.lengths[start:end],
             self.starts[start : end + 1] - first,
             self.elements[first : self.starts[end]],
@@ -119,12 +119,12 @@ class Texts:
             self.sequences[start:end],
         )
 
-    def take(self, rows: NDArray[np.int64]) -> "Texts":
+    def take(self, rows: NDArray[np.int64]) -> "IndexedTexts":
         """Return the texts of these rows, in their order."""
         lengths = self.lengths[rows]
         starts = np.concatenate([[0], np.cumsum(lengths)])
         shift = np.repeat(self.starts[rows] - starts[:-1], lengths)
-        return Texts(
+        return IndexedTexts(
             lengths,
             starts,
             self.elements[np.arange(starts[-1]) + shift],
@@ -147,14 +147,16 @@ def ranks(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     return places
 
 
-def encode(numbered: Numbered, places: NDArray[np.int64] | None = None) -> Texts:
+def encode(numbered: Numbered, places: NDArray[np.int64] | None = None) -> IndexedTexts:
     """Return texts from token numbers. Without `places`, elements are not ordered by rarity."""
     tokens, lengths = numbered.tokens, numbered.lengths
     starts = np.concatenate([[0], np.cumsum(lengths)])
     owners = np.repeat(np.arange(len(lengths)), lengths)
     elements = _elements(tokens if places is None else places[tokens], owners)
     sequences = _sequences(tokens, starts)
-    return Texts(lengths, starts, elements, _signatures(elements, owners, len(lengths)), sequences)
+    return IndexedTexts(
+        lengths, starts, elements, _signatures(elements, owners, len(lengths)), sequences
+    )
 
 
 def _elements(places: NDArray[np.integer], owners: NDArray[np.int64]) -> NDArray[np.int64]:
