@@ -135,7 +135,7 @@ SemanticAddress = Annotated[
     typer.Option(help=f"Address of the server for a --semantic of {encoders(served=True)}."),
 ]
 
-Texts = Annotated[
+TextsFile = Annotated[
     Path,
     typer.Argument(
         help=f"{ROWS}, plain text by lines, or a run that made tasks.",
@@ -152,7 +152,7 @@ Against = Annotated[
 
 
 def novelty_command(
-    path: Texts,
+    path: TextsFile,
     out: Annotated[
         Path, typer.Option(help="A file of the same kind (or *.jsonl) for the rows kept.")
     ],
