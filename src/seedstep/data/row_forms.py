@@ -254,11 +254,11 @@ def _tasks(
         yield Task(names[instruction], instruction, tuple(some[:limit]), kinds[instruction])
 
 
-Texts = tuple[str, str, str]
+RowTexts = tuple[str, str, str]
 """An instruction, an input, and an output."""
 
 
-def _of_row(row: Row, columns: Sequence[str]) -> Texts | BadLine:
+def _of_row(row: Row, columns: Sequence[str]) -> RowTexts | BadLine:
     instruction, text, output = (row.get(name) for name in columns)
     if bad := _not_text(instruction, columns[0]) or _not_text(output, columns[2], empty=True):
         return bad
@@ -267,7 +267,7 @@ def _of_row(row: Row, columns: Sequence[str]) -> Texts | BadLine:
     return str(instruction), text or "", str(output)
 
 
-def _of_prompt(row: Row, columns: Sequence[str]) -> Texts | BadLine:
+def _of_prompt(row: Row, columns: Sequence[str]) -> RowTexts | BadLine:
     prompt, output = (row.get(name) for name in columns)
     bad = _not_text(prompt, columns[0]) or _not_text(output, columns[1], empty=True)
     return bad or (str(prompt), "", str(output))
@@ -277,7 +277,7 @@ ASKS = ("user", "human")
 ANSWERS = ("assistant", "gpt", "model")
 
 
-def _of_chat(row: Row, columns: Sequence[str]) -> Texts | BadLine:
+def _of_chat(row: Row, columns: Sequence[str]) -> RowTexts | BadLine:
     """Return the request of a conversation, after a system's message, and its one answer."""
     (name,) = columns
     turns = row.get(name)
