@@ -25,7 +25,7 @@ from starlette.types import ASGIApp
 from seedstep.data.reviews import standing
 from seedstep.errors import InputError, SeedstepError, StoreError, reason_of
 from seedstep.review.labelling import item_view, progress_of, save_row
-from seedstep.review.owner import Endpoint, owner_routes
+from seedstep.review.owner import RouteHandler, owner_routes
 from seedstep.review.pages import (
     EVERYWHERE,
     STATIC,
@@ -131,7 +131,7 @@ def make_app(review: Review, host: str, port: int) -> ASGIApp:
 
 
 def plain_app(
-    routes: Mapping[str, Endpoint],
+    routes: Mapping[str, RouteHandler],
     tell: Callable[[Request, Exception], Awaitable[Response]] | None = None,
 ) -> Starlette:
     """Return an app of GET routes by path, `/save` for POST, and the files that pages load.
@@ -197,7 +197,7 @@ async def _gone(request: Request, error: Exception) -> Response:
     return Response(status_code=400)
 
 
-def _rater_routes(review: Review) -> dict[str, Endpoint]:
+def _rater_routes(review: Review) -> dict[str, RouteHandler]:
     pages = {"/": _start, "/list": _list, "/item/{number:int}": _item, "/save": _save}
     return {path: partial(page, review) for path, page in pages.items()}
 

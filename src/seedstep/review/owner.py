@@ -25,15 +25,15 @@ from seedstep.review.pages import history_json, render_page
 from seedstep.runs.reviews import OWNER, Review
 from seedstep.stages.review import labels_of_review, standing_rows
 
-__all__ = ["Endpoint", "owner_routes"]
+__all__ = ["RouteHandler", "owner_routes"]
 
 MOST_RATERS = 6
 """With more raters, only the agreement of all is computed: that of each pair takes too long."""
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+RouteHandler = Callable[[Request], Awaitable[Response]]
 
 
-def owner_routes(review: Review) -> dict[str, Endpoint]:
+def owner_routes(review: Review) -> dict[str, RouteHandler]:
     """Return the owner's pages by path."""
     pages = {
         "/": _progress,
