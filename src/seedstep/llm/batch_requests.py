@@ -37,11 +37,11 @@ from seedstep.llm.records import (
 )
 from seedstep.llm.wire import PARAMETER, Wire
 
-__all__ = ["Asked", "Findings", "Reserve", "read_findings", "refuse"]
+__all__ = ["Findings", "PendingRequest", "Reserve", "read_findings", "refuse"]
 
 
 @dataclass(slots=True)
-class Asked:
+class PendingRequest:
     """A request that waits to be sent, or for its answer. `manner` is how it was sent last."""
 
     key: str
@@ -52,7 +52,7 @@ class Asked:
     manner: Manner = UNCHANGED
 
 
-def refuse(group: Iterable[Asked], error: Exception) -> None:
+def refuse(group: Iterable[PendingRequest], error: Exception) -> None:
     """End requests that wait with an error."""
     for asked in group:
         if not asked.future.done():
@@ -68,13 +68,13 @@ class Reserve:
     """Reserves the cost of an engine's requests in an account that several engines may share."""
 
     def __init__(
-        self, account: Account, wire: Wire, collect: Callable[[Iterable[Asked]], None]
+        self, account: Account, wire: Wire, collect: Callable[[Iterable[PendingRequest]], None]
     ) -> None:
         """`collect` is called with requests that waited, when less is reserved."""
         self._account = account
         self._wire = wire
         self._collect = collect
-        self._held: list[Asked] = []
+        self._held: list[PendingRequest] = []
         self._reserved: dict[int | str, dict[str, TokenUsage]] = {}
         account.spent.when_released.append(self._wake)
 
@@ -95,7 +95,7 @@ class Reserve:
             )
             self._account.spent.release({}, error)
 
-    def afford(self, path: str, group: Sequence[Asked]) -> list[bytes]:
+    def afford(self, path: str, group: Sequence[PendingRequest]) -> list[bytes]:
         """Return the lines of the first requests that the budget allows, which are counted.
 
         The others wait for the results of what is under way, which cost less than was reserved.
@@ -110,13 +110,13 @@ class Reserve:
             lines.append(line_of(asked.key, path, body))
         return lines
 
-    def take_back(self, group: Iterable[Asked]) -> None:
+    def take_back(self, group: Iterable[PendingRequest]) -> None:
         """Release the reserved cost of requests that no batch contains."""
         for asked in group:
             most = TokenUsage.by_batch(*_most(asked.request, asked.manner))
             self._account.spent.release({asked.request.purpose: most})
 
-    def affords_live(self, asked: Asked) -> bool:
+    def affords_live(self, asked: PendingRequest) -> bool:
         """Reserve the cost of a live request under its key, if the budget allows it."""
         purpose = asked.request.purpose
         most = TokenUsage(*_most(asked.request, self._wire.prepare(asked.request)[1]))
@@ -141,7 +141,7 @@ class Reserve:
         """Release what is reserved for a batch, by number, or for a live request, by key."""
         self._account.spent.release(self._reserved.pop(name, {}))
 
-    def _hold(self, group: Sequence[Asked], refusal: BudgetReached) -> None:
+    def _hold(self, group: Sequence[PendingRequest], refusal: BudgetReached) -> None:
         spent = self._account.spent
         if spent.reserved and not spent.stuck:
             self._held += group

@@ -18,7 +18,7 @@ from typing import Any
 
 from seedstep.errors import BudgetReached, ModelError
 from seedstep.llm.batch_api import split
-from seedstep.llm.batch_requests import Asked, Findings, Reserve, read_findings, refuse
+from seedstep.llm.batch_requests import Findings, PendingRequest, Reserve, read_findings, refuse
 from seedstep.llm.batch_work import BatchWork, Ended
 from seedstep.llm.budget import Account
 from seedstep.llm.endpoints import Endpoint
@@ -64,8 +64,8 @@ class BatchSender:
         self._stats = stats
         self._ask_live = ask_live
         self._open: dict[str, int] = {}
-        self._waiting: dict[str, Asked] = {}
-        self._collected: list[Asked] = []
+        self._waiting: dict[str, PendingRequest] = {}
+        self._collected: list[PendingRequest] = []
         self._tried: set[str] = set()
         self._closer: asyncio.Task[None] | None = None
         self._followers: set[asyncio.Task[None]] = set()
@@ -143,7 +143,7 @@ class BatchSender:
         if self._fatal:
             raise self._fatal
         future: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
-        asked = Asked(key, request, priority, future, self._missed.get(key, NOT_MISSED))
+        asked = PendingRequest(key, request, priority, future, self._missed.get(key, NOT_MISSED))
         self._waiting[key] = asked
         if key not in self._open:
             self._collect([asked])
@@ -152,7 +152,7 @@ class BatchSender:
         finally:
             self._waiting.pop(key, None)
 
-    def _collect(self, asked: Iterable[Asked]) -> None:
+    def _collect(self, asked: Iterable[PendingRequest]) -> None:
         self._collected += asked
         self._last = time.monotonic()
         if self._collected and (self._closer is None or self._closer.done()):
@@ -177,7 +177,7 @@ class BatchSender:
             refuse(list(self._waiting.values()), error)
         self._account.spent.release({}, error)  # whoever waits for what is not released
 
-    async def _submit(self, wave: Sequence[Asked]) -> None:
+    async def _submit(self, wave: Sequence[PendingRequest]) -> None:
         if self._sending.mode == "batch":
             wave = await self._try_out(wave)
         wave = [asked for asked in wave if self._is_left(asked)]
@@ -201,13 +201,13 @@ class BatchSender:
                 spent.planned -= left
                 spent.requests -= left  # which are not sent
 
-    def _is_left(self, asked: Asked) -> bool:
+    def _is_left(self, asked: PendingRequest) -> bool:
         """Return whether a request has no answer yet; if the ledger has one, hand it over."""
         if not asked.future.done() and (answer := self._ledger.get(asked.key)):
             asked.future.set_result(answer)
         return not asked.future.done()
 
-    async def _try_out(self, wave: Sequence[Asked]) -> Sequence[Asked]:
+    async def _try_out(self, wave: Sequence[PendingRequest]) -> Sequence[PendingRequest]:
         """Ask the first request of each purpose live, and return the others.
 
         So a key that is refused, or a parameter that the server does not take, is known at once,
@@ -230,7 +230,7 @@ class BatchSender:
                 asked.future.set_result(answer)
         return left
 
-    async def _trial(self, asked: Asked) -> Answer | None:
+    async def _trial(self, asked: PendingRequest) -> Answer | None:
         """Ask a request live, by a task that outlives a stop; None if it waits for the budget."""
         if not self._reserve.affords_live(asked):
             return None
@@ -244,7 +244,7 @@ class BatchSender:
         finally:
             self._reserve.release(asked.key)
 
-    async def _intend(self, batch: SentBatch, group: Sequence[Asked]) -> None:
+    async def _intend(self, batch: SentBatch, group: Sequence[PendingRequest]) -> None:
         """Store the intent of a batch, and begin to send it."""
         requests = {
             asked.key: BatchedRequest(asked.key, asked.request, asked.manner, asked.missed)
