@@ -10,7 +10,7 @@ from typer.main import get_group
 from typer.testing import CliRunner
 
 from seedstep.cli import COMMANDS, app
-from seedstep.cli.options import COMMAND_LINE, Asked, _flags, with_settings
+from seedstep.cli.options import COMMAND_LINE, GivenSettings, _flags, with_settings
 from seedstep.data import TaskChoice
 from seedstep.data.evaluation import EVALUATION_SETS
 from seedstep.encode import Encoding
@@ -149,14 +149,14 @@ class Machine(SettingsRecord):
 class Machines:
     """A command that remembers what it was asked."""
 
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[GivenSettings] = field(default_factory=list)
 
     def run(self, *args: str) -> Any:
         alone = typer.Typer(add_completion=False)
 
         @alone.command()
         @with_settings(Machine)
-        def command(asked: Asked, quick: bool = False) -> None:
+        def command(asked: GivenSettings, quick: bool = False) -> None:
             """Run."""
             make_settings(Machine, asked, COMMAND_LINE)
             self.asked.append(asked)
@@ -164,7 +164,7 @@ class Machines:
         return CliRunner().invoke(alone, args)
 
 
-def asked(*args: str) -> Asked:
+def asked(*args: str) -> GivenSettings:
     machines = Machines()
     done = machines.run(*args)
     assert done.exit_code == 0, done.output
@@ -224,12 +224,12 @@ def test_temperature_and_length_are_sampling_parameters(name: str, tmp_path: Any
     config = tmp_path / "c.yaml"
     first = min(drawn)
     config.write_text(f"sampling: {{{first}: {{top_p: 0.5, temperature: 0.1}}}}")
-    given: list[Asked] = []
+    given: list[GivenSettings] = []
     alone = typer.Typer(add_completion=False)
 
     @alone.command()
     @with_settings(*kinds, make=lambda values, source: None)
-    def command(asked: Asked) -> None:
+    def command(asked: GivenSettings) -> None:
         """Run."""
         given.append(asked)
 
@@ -245,12 +245,12 @@ def test_temperature_and_length_are_sampling_parameters(name: str, tmp_path: Any
 
 
 def test_what_sampling_says_of_a_request_stands_above_the_short_flags() -> None:
-    given: list[Asked] = []
+    given: list[GivenSettings] = []
     alone = typer.Typer(add_completion=False)
 
     @alone.command()
     @with_settings(JudgeSettings)
-    def command(asked: Asked) -> None:
+    def command(asked: GivenSettings) -> None:
         """Run."""
         given.append(asked)
 

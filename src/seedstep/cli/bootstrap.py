@@ -15,7 +15,7 @@ from rich.text import Text
 from seedstep import bootstrap, data, recipes, stages
 from seedstep.bootstrap import BootstrapSettings
 from seedstep.cli import run_to_the_end
-from seedstep.cli.options import COMMAND_LINE, Asked, Out, SameModel, with_settings
+from seedstep.cli.options import COMMAND_LINE, GivenSettings, Out, SameModel, with_settings
 from seedstep.cli.progress import (
     DryRun,
     being_written,
@@ -201,7 +201,7 @@ class _LiveWatcher:
 
 @with_settings(BootstrapSettings)
 def command(
-    asked: Asked, out: Out = None, same_model: SameModel = False, dry_run: DryRun = False
+    asked: GivenSettings, out: Out = None, same_model: SameModel = False, dry_run: DryRun = False
 ) -> None:
     """Grow tasks from seed tasks (Self-Instruct). Run it again to go on where it stopped."""
     settings = make_settings(BootstrapSettings, asked, COMMAND_LINE)

@@ -12,8 +12,8 @@ from seedstep.cli import WAITING, run_to_the_end
 from seedstep.cli.options import (
     COMMAND_LINE,
     Against,
-    Asked,
     FailedTasks,
+    GivenSettings,
     Out,
     SameModel,
     required,
@@ -128,7 +128,7 @@ def _split(asked: Mapping[str, Any], source: str) -> object:
 
 @with_settings(TaskChoice, PredictSettings, make=_split)
 def predict_command(
-    asked: Asked,
+    asked: GivenSettings,
     out: Out = None,
     name: Annotated[
         str | None, typer.Option(help="What the system is called in the run. Default: its model.")
@@ -223,7 +223,7 @@ def print_some(name: str, what: str, which: Sequence[str]) -> None:
 
 @with_settings(ScoringSettings, config=False)
 def evaluate_command(
-    asked: Asked,
+    asked: GivenSettings,
     by: Annotated[
         Literal["category", "task", "overall"],
         typer.Option(help="Also the scores of each category (by its published metric) or task."),
@@ -297,7 +297,7 @@ def _paragraphs(remarks: Sequence[str]) -> list[str]:
 
 @with_settings(ScoringSettings, config=False)
 def compare_command(
-    asked: Asked,
+    asked: GivenSettings,
     against: Against = None,
     plots: Annotated[
         Path | None,

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from seedstep import bootstrap, data, recipes, stages, suite
-from seedstep.cli.options import Asked, FailedTasks, Out, RemovedTasks, SameModel, with_settings
+from seedstep.cli.options import (
+    FailedTasks,
+    GivenSettings,
+    Out,
+    RemovedTasks,
+    SameModel,
+    with_settings,
+)
 from seedstep.cli.progress import DryRun, live_bar, print_foreseen, run_tasks
 from seedstep.cli.terminal import console, plain, print_accuracies, print_rows
 from seedstep.data.evaluation import EVALUATION_SETS
@@ -317,7 +324,7 @@ def _print_rejection(rejection: "DecidedRow") -> None:
 
 @with_settings(DistillSettings)
 def distill_command(
-    asked: Asked,
+    asked: GivenSettings,
     out: Out = None,
     same_model: SameModel = False,
     removed: RemovedTasks = "keep",

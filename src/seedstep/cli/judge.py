@@ -10,7 +10,14 @@ import typer
 
 from seedstep import recipes, stages
 from seedstep.cli.evaluate import OutFile, print_some, print_table, write_or_print
-from seedstep.cli.options import Asked, FailedTasks, Out, RemovedTasks, SameModel, with_settings
+from seedstep.cli.options import (
+    FailedTasks,
+    GivenSettings,
+    Out,
+    RemovedTasks,
+    SameModel,
+    with_settings,
+)
 from seedstep.cli.progress import DryRun, print_foreseen, run_tasks
 from seedstep.cli.terminal import console, plain, print_rows
 from seedstep.evaluate.judge import JudgeSettings
@@ -32,7 +39,7 @@ ANSWER_CHARACTERS = 60
 
 @with_settings(JudgeSettings)
 def judge_command(
-    asked: Asked,
+    asked: GivenSettings,
     out: Out = None,
     same_model: SameModel = False,
     removed: RemovedTasks = "keep",

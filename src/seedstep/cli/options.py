@@ -25,8 +25,8 @@ from seedstep.settings import Setting, make_settings, table
 __all__ = [
     "COMMAND_LINE",
     "Against",
-    "Asked",
     "FailedTasks",
+    "GivenSettings",
     "Out",
     "RemovedTasks",
     "SameModel",
@@ -36,7 +36,7 @@ __all__ = [
     "with_settings",
 ]
 
-Asked = dict[str, Any]
+GivenSettings = dict[str, Any]
 """The settings that a user gave, by name. `with_settings` passes them to a command."""
 
 COMMAND_LINE = "the command line"
@@ -237,9 +237,9 @@ def _signature(
     return inspect.Signature(parameters)
 
 
-def _collected(flags: list[_Flag], given: Mapping[str, Any]) -> Asked:
+def _collected(flags: list[_Flag], given: Mapping[str, Any]) -> GivenSettings:
     """Return the settings that flags give. A flag that is None or an empty list was not given."""
-    named: Asked = {}
+    named: GivenSettings = {}
     keys: dict[str, dict[str, Any]] = {}
     for flag in flags:
         value = given[flag.parameter]
@@ -289,7 +289,7 @@ def _mapping(flag: _Flag, text: str) -> dict[str, Any]:
     return value
 
 
-def _asked(make: Make, config: Path | None, named: Asked) -> Asked:
+def _asked(make: Make, config: Path | None, named: GivenSettings) -> GivenSettings:
     """Return the settings that a file and the flags give; a mapping is added to that of the file.
 
     Raises:

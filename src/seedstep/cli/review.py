@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from seedstep.cli.options import COMMAND_LINE, Asked, with_settings
+from seedstep.cli.options import COMMAND_LINE, GivenSettings, with_settings
 from seedstep.cli.terminal import console, duration, plain
 from seedstep.errors import InputError, MissingExtraError
 from seedstep.settings import make_settings
@@ -54,7 +54,7 @@ def _require_extra() -> None:
 
 @app.command("new")
 @with_settings(ReviewSettings)
-def new(asked: Asked, review: NewReview = None, out: NewOut = None) -> None:
+def new(asked: GivenSettings, review: NewReview = None, out: NewOut = None) -> None:
     """Draw items from runs, and deal them out to raters. This is written once."""
     from seedstep.review.items import make_review
 

@@ -7,8 +7,8 @@ import typer
 
 from seedstep import recipes, stages, steps
 from seedstep.cli.options import (
-    Asked,
     FailedTasks,
+    GivenSettings,
     Out,
     RemovedTasks,
     SameModel,
@@ -58,7 +58,7 @@ app = typer.Typer(
 @with_settings(StepsSettings)
 def write(
     context: typer.Context,
-    asked: Asked,
+    asked: GivenSettings,
     out: Out = None,
     same_model: SameModel = False,
     removed: RemovedTasks = "keep",
@@ -146,7 +146,7 @@ def take_over(
         Path, typer.Argument(help="JSON lines with `task`, and `text` or `steps`.", metavar="FILE")
     ],
     out: Annotated[Path, typer.Option(help="A new directory for the run.")],
-    asked: Asked,
+    asked: GivenSettings,
 ) -> None:
     """Take over instructions that people or another tool wrote, and check them."""
     with recipes.import_instructions(path, out, **asked) as run:
@@ -157,7 +157,7 @@ def take_over(
 @app.command("superni")
 @with_settings(SuperniSettings, config=False)
 def take_package(
-    out: Annotated[Path, typer.Option(help="A new directory for the run.")], asked: Asked
+    out: Annotated[Path, typer.Option(help="A new directory for the run.")], asked: GivenSettings
 ) -> None:
     """Make a run of the instructions for SUPER-NATURALINSTRUCTIONS that come with seedstep."""
     with recipes.take_superni(out, **asked) as run:
@@ -182,7 +182,7 @@ examples_command = typer.Typer(
 @with_settings(ExamplesSettings)
 def generate(
     context: typer.Context,
-    asked: Asked,
+    asked: GivenSettings,
     out: Out = None,
     same_model: SameModel = False,
     removed: RemovedTasks = "keep",

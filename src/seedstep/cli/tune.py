@@ -11,7 +11,7 @@ from rich.text import Text
 
 from seedstep import data, encode, inputs, recipes, runs, tune
 from seedstep.cli import INTERRUPTED, stop_flag, stopped_status
-from seedstep.cli.options import COMMAND_LINE, Asked, required, with_settings
+from seedstep.cli.options import COMMAND_LINE, GivenSettings, required, with_settings
 from seedstep.cli.progress import LiveBar, live_bar
 from seedstep.cli.terminal import console, duration, errors, plain, print_rows
 from seedstep.encode.settings import EncodeSettings
@@ -39,7 +39,7 @@ __all__ = [
 
 @with_settings(EncodeSettings, config=False)
 def encode_command(
-    asked: Asked,
+    asked: GivenSettings,
     show: Annotated[
         str | None, typer.Option(help="Print the prompts of a task.", metavar="TASK")
     ] = None,
@@ -285,7 +285,7 @@ def _activity(step: "OptimizerStep") -> str:
 
 @with_settings(TuneSettings)
 def tune_command(
-    asked: Asked,
+    asked: GivenSettings,
     out: Annotated[Path | None, typer.Option(help="The tuning's directory.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read, encode and count everything; tune nothing.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from seedstep.cli.evaluate import print_table
-from seedstep.cli.options import COMMAND_LINE, Asked, with_settings
+from seedstep.cli.options import COMMAND_LINE, GivenSettings, with_settings
 from seedstep.cli.progress import live_bar
 from seedstep.cli.terminal import console, plain
 from seedstep.data import TaskChoice
@@ -35,7 +35,7 @@ def measure_versions(
             metavar="RUN...",
         ),
     ],
-    asked: Asked,
+    asked: GivenSettings,
     out: Annotated[Path, typer.Option(help="The file to write; the same command goes on with it.")],
     by: Annotated[
         Literal["overall", "category", "task"], typer.Option(help="Which rows to show.")
@@ -122,7 +122,7 @@ def _percent(share: "Value") -> "Value":
 
 @with_settings(TaskChoice, config=False)
 def select_versions(
-    asked: Asked,
+    asked: GivenSettings,
     out: Annotated[Path, typer.Option(help="The file to write; --steps takes it.")],
     by: Annotated[
         Literal["measured", "judge", "checks", "exchanged", "neutral"],
