@@ -22,7 +22,7 @@ from seedstep.evaluate.intervals import NOTHING, shown
 from seedstep.evaluate.systems import CellTable
 from seedstep.report.bars import interval_chart
 from seedstep.report.figures import size_chart
-from seedstep.report.paper_tables import Agreement, PaperDifference, PaperTable, sign_of
+from seedstep.report.paper_tables import PaperDifference, PaperTable, ReplicationOutcome, sign_of
 from seedstep.report.records import Block, Chart, Headline, Paragraph, ReportPart, Section, Table
 from seedstep.report.sections.results import CERTAIN, certainty_of
 from seedstep.text import single_spaced
@@ -48,7 +48,7 @@ LEGEND = (
     "holds 0, or there are too few tasks for one."
 )
 
-VERDICTS: Mapping[Agreement, str] = MappingProxyType(
+VERDICTS: Mapping[ReplicationOutcome, str] = MappingProxyType(
     {
         "agrees": "{the} sign",
         "unsure": "{the} sign, unsure",

@@ -41,12 +41,12 @@ from seedstep.runs import has_rows, open_database, read_entries
 from seedstep.stages.directories import TableRequest, kept_experiments, unfinished_stages
 
 __all__ = [
-    "Agreement",
     "PaperDifference",
     "PaperRow",
     "PaperTable",
     "PrintedRow",
     "PrintedTable",
+    "ReplicationOutcome",
     "agreement_of",
     "paper_table",
     "paper_tables",
@@ -124,7 +124,7 @@ def printed_table(name: str) -> PrintedTable:
     return tables[name]
 
 
-Agreement = Literal[
+ReplicationOutcome = Literal[
     "agrees", "unsure", "other unsure", "disagrees", "no difference", "not printed", "missing"
 ]
 """How our difference goes with the printed ones. Unsure: our interval includes zero or is missing.
@@ -157,7 +157,7 @@ class PaperDifference:
     other: PrintedRow
     ours: Value | None
     printed: Mapping[str, float | str]
-    agreement: Agreement
+    agreement: ReplicationOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,7 +356,7 @@ def _difference(
     return PaperDifference(row, other, ours, printed, agreement_of(ours, list(printed.values())))
 
 
-def agreement_of(ours: Value | None, printed: Sequence[float | str]) -> Agreement:
+def agreement_of(ours: Value | None, printed: Sequence[float | str]) -> ReplicationOutcome:
     """Return how our difference goes with the printed ones."""
     if ours is None or ours.value is None:
         return "missing"
