@@ -14,11 +14,11 @@ import pytest
 from seedstep.report.bars import bar_chart
 from seedstep.report.page import CELL, TEXT, render_page, shown
 from seedstep.report.records import (
-    Block,
     Chart,
     Field,
     Headline,
     Paragraph,
+    ReportBlock,
     ReportPart,
     Section,
     Specimen,
@@ -205,7 +205,7 @@ class TestPhones:
         rows = ((name, "exact match", "41.2 [39.0, 43.5]", "41.2 [39.0, 43.5]"),)
         many = Table(text, ("category", "metric", text, "ROUGE-L"), rows, names=2)
         drawn = charts_of_each_kind(text, name, "tuned")
-        blocks: tuple[Block, ...] = (self.WIDE, self.SMALL, many, *drawn)
+        blocks: tuple[ReportBlock, ...] = (self.WIDE, self.SMALL, many, *drawn)
         section = Section(text, blocks, "", (Headline(text, text),) * 8, drawn[0])
         path = tmp_path / "index.html"
         path.write_bytes(markup_of([ReportPart(name, (), (section,))], text))
@@ -236,7 +236,10 @@ def test_print_shows_everything_and_is_light_and_without_navigation(
     browser: Any, tmp_path: Path
 ) -> None:
     long = Specimen("task", (Field("output", "word " * 500), Field("input", "line\n" * 60)))
-    blocks: tuple[Block, ...] = (Specimens("folded", (long,)), *charts_of_each_kind("a", "b", "c"))
+    blocks: tuple[ReportBlock, ...] = (
+        Specimens("folded", (long,)),
+        *charts_of_each_kind("a", "b", "c"),
+    )
     section = Section("S", blocks, "", (Headline("asked", "found"),) * 8)
     path = tmp_path / "index.html"
     path.write_bytes(markup_of([ReportPart("p", (("seed", "42"),), (section,))]))

@@ -25,7 +25,15 @@ from seedstep.report.contents import (
     with_run,
 )
 from seedstep.report.data_files import data_part, is_data
-from seedstep.report.records import Block, Chart, Paragraph, ReportPart, Section, Specimens, Table
+from seedstep.report.records import (
+    Chart,
+    Paragraph,
+    ReportBlock,
+    ReportPart,
+    Section,
+    Specimens,
+    Table,
+)
 from seedstep.runs import Line, Rows
 from seedstep.settings import flatten
 from seedstep.stages import PREDICT, STAGES, open_run, status_blocks
@@ -232,7 +240,7 @@ def _told(settings: Any) -> tuple[tuple[str, str], ...]:
 
 def _standing(run: AnyRun) -> Section:
     """Return a section with the output of `seedstep status`, for a stage that names no sections."""
-    blocks: list[Block] = []
+    blocks: list[ReportBlock] = []
     for block in status_blocks(run):
         if isinstance(block, Rows):
             width = len(block.head) or max((len(row) for row in block.rows), default=0)

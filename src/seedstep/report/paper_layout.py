@@ -23,7 +23,15 @@ from seedstep.evaluate.systems import CellTable
 from seedstep.report.bars import interval_chart
 from seedstep.report.figures import size_chart
 from seedstep.report.paper_tables import PaperDifference, PaperTable, ReplicationOutcome, sign_of
-from seedstep.report.records import Block, Chart, Headline, Paragraph, ReportPart, Section, Table
+from seedstep.report.records import (
+    Chart,
+    Headline,
+    Paragraph,
+    ReportBlock,
+    ReportPart,
+    Section,
+    Table,
+)
 from seedstep.report.sections.results import CERTAIN, certainty_of
 from seedstep.text import single_spaced
 
@@ -208,7 +216,7 @@ _SIZE = re.compile(r".*-([0-9]{1,15})")
 def paper_part(table: PaperTable) -> ReportPart:
     """Return the part with the table, and with our differences for the first screen."""
     values, differences = values_cells(table), differences_cells(table)
-    blocks: list[Block] = [Paragraph(line) for line in (*about(table), *standing(table))]
+    blocks: list[ReportBlock] = [Paragraph(line) for line in (*about(table), *standing(table))]
     blocks.append(_table("Values", values))
     if differences.rows:
         blocks.append(_table("Differences", differences))

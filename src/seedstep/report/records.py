@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 __all__ = [
-    "Block",
     "Certainty",
     "Chart",
     "Field",
     "Headline",
     "Paragraph",
+    "ReportBlock",
     "ReportPart",
     "Section",
     "Specimen",
@@ -91,7 +91,7 @@ class Specimens:
     items: tuple[Specimen, ...]
 
 
-Block = Paragraph | Table | Chart | Specimens
+ReportBlock = Paragraph | Table | Chart | Specimens
 
 
 Certainty = Literal["better", "worse", "unsure", "none"]
@@ -122,7 +122,7 @@ class Section:
     """
 
     title: str
-    blocks: tuple[Block, ...]
+    blocks: tuple[ReportBlock, ...]
     left_out: str = ""
     headlines: tuple[Headline, ...] = ()
     figure: Chart | None = None

@@ -16,10 +16,10 @@ from seedstep.evaluate.intervals import mean_of_tasks, shown
 from seedstep.report.bars import bar_chart, histogram_chart
 from seedstep.report.parsing import Structure, ring_chart, top_verbs
 from seedstep.report.records import (
-    Block,
     Field,
     Headline,
     Paragraph,
+    ReportBlock,
     Section,
     Specimen,
     Specimens,
@@ -141,7 +141,7 @@ def structure_section(found: Structure) -> Section:
         f"object; {PAPER_STRUCTURED:.0%} of the paper's had, by another parser. "
         f"The pairs named below are {shown / max(found.instructions, 1):.0%} of all instructions."
     )
-    blocks: tuple[Block, ...] = (Paragraph(text),)
+    blocks: tuple[ReportBlock, ...] = (Paragraph(text),)
     if verbs:
         blocks += (ring_chart("structure", "The most common verbs and their objects", verbs),)
     return Section("What the instructions ask for", blocks)
@@ -157,7 +157,7 @@ def diversity(run: BootstrapRun) -> Section | None:
     Along axes, the shares that were wanted, and those that came, stand before it.
     """
     found = run.records.coverage()
-    blocks: list[Block] = []
+    blocks: list[ReportBlock] = []
     if found:
         blocks.append(
             Table("Shares of the tasks along the axes", COVERAGE, coverage_rows(found), 2)
@@ -186,7 +186,7 @@ def rejections_section(
     instructions: Sequence[RejectedInstruction],
     pairs: Sequence[RejectedPair],
     meanings: Mapping[str, str],
-    gates: Sequence[Block] = (),
+    gates: Sequence[ReportBlock] = (),
 ) -> Section:
     """Return counts of accepted and rejected instructions and instances, with examples by reason.
 
@@ -198,7 +198,7 @@ def rejections_section(
         f"{_share(status.finished, written)}. Of {read:,} instances that were read in the replies "
         f"{status.instances:,} were kept{_share(status.instances, read)}."
     )
-    blocks: list[Block] = [Paragraph(text), *gates]
+    blocks: list[ReportBlock] = [Paragraph(text), *gates]
     blocks += _rejected(
         "instructions",
         meanings,
@@ -254,11 +254,11 @@ def _rejected(
     meanings: Mapping[str, str],
     counts: Mapping[str, int],
     examples: Sequence[tuple[str, Specimen]],
-) -> list[Block]:
+) -> list[ReportBlock]:
     if not counts:
         return []
     head = ("reason", what)
-    blocks: list[Block] = [bar_chart(f"rejected-{what}", f"Rejected {what}", counts, head)]
+    blocks: list[ReportBlock] = [bar_chart(f"rejected-{what}", f"Rejected {what}", counts, head)]
     for reason, count in most_frequent_first(counts):
         items = tuple(specimen for name, specimen in examples if name == reason)
         summary = f"{reason}: {meanings.get(reason, '')} ({len(items)} of {count:,})"
@@ -311,7 +311,7 @@ def examples_section(entries: Iterable[Entry[ExampleSet]]) -> Section | None:
         f"{found.made:,} of {len(entries):,} tasks have generated examples; of {found.ranked:,} "
         "the model ranked the best two."
     )
-    blocks: list[Block] = [Paragraph(text)]
+    blocks: list[ReportBlock] = [Paragraph(text)]
     if failures := found.failures + found.ranking_failures:
         title = "Tasks without examples, or without a ranking"
         blocks.append(bar_chart("example-failures", title, failures, ("reason", "tasks")))
@@ -353,7 +353,7 @@ def novelty_section(
     with_seeds = "all seeds, and with " if grown else ""
     text = f"Each task's instruction is compared with {with_seeds}all tasks {before} it. {SCALE}"
     chart = histogram_chart("novelty", "Similarity of the instructions", panels, UNIT, "tasks")
-    blocks: list[Block] = [Paragraph(text), chart]
+    blocks: list[ReportBlock] = [Paragraph(text), chart]
     blocks += [_pairs(name, found) for name, found in named.items() if found]
     name, found = next((name, found) for name, found in named.items() if found)
     whom = name[:1].lower() + name[1:]
@@ -369,7 +369,7 @@ def novelty_section(
 
 def overlap_section(found: Mapping[str, Mapping[str, Sequence[NearestText]]]) -> Section | None:
     """Return the similarity of texts to the nearest instruction of each test set (Figure 8)."""
-    blocks: list[Block] = []
+    blocks: list[ReportBlock] = []
     for place, (test_set, kinds) in enumerate(found.items(), start=1):
         panels = {name: _histogram(near) for name, near in kinds.items() if near}
         if panels:

@@ -22,10 +22,10 @@ from seedstep.llm import Pricing, TokenUsage
 from seedstep.report.bars import bar_chart, histogram_chart
 from seedstep.report.figures import ChartLine, line_chart, loss_chart
 from seedstep.report.records import (
-    Block,
     Field,
     Headline,
     Paragraph,
+    ReportBlock,
     Section,
     Specimen,
     Specimens,
@@ -69,7 +69,7 @@ def spending_section(
         ChartLine("prompts", tuple(zip(moments, map(float, prompt), strict=True))),
         ChartLine("replies", tuple(zip(moments, map(float, completion), strict=True))),
     )
-    blocks: list[Block] = [
+    blocks: list[ReportBlock] = [
         _table(len(answers), len(done), max(at.values()), prompt[-1], completion[-1], usd),
         Paragraph(
             "Times are those of work, over all starts of the run: what lies between the last "
@@ -134,7 +134,7 @@ def losses_section(training: Mapping[int, float], held_out: Mapping[int, float])
     chart = loss_chart(training, held_out)
     if chart is None:
         return Section("Losses", (Paragraph("No step was taken yet."),))
-    blocks: list[Block] = [chart]
+    blocks: list[ReportBlock] = [chart]
     if measured := [(loss, step) for step, loss in held_out.items() if isfinite(loss)]:
         least, step = min(measured)
         text = f"The held-out loss is least after step {step:,}: {least:.3f}."
@@ -272,7 +272,7 @@ def _faults(rows: Sequence[StepsStatistics], good: Sequence[Entry[WrittenSteps]]
             for row in rows
         ),
     )
-    blocks: list[Block] = [
+    blocks: list[ReportBlock] = [
         bar_chart("failed-checks", "Failed checks", everything.findings, ("check", "tasks")),
         table,
     ]
@@ -304,7 +304,7 @@ def _failures(
     if not counts:
         return None
     failed = sorted((entry for entry in entries if entry.result.failure), key=_reason)
-    blocks: list[Block] = [
+    blocks: list[ReportBlock] = [
         bar_chart("failures", "Tasks without an instruction", counts, ("reason", "tasks"))
     ]
     for reason, group in groupby(failed, key=_reason):
@@ -366,7 +366,7 @@ def distilled(run: DistillRun) -> Section | None:
         ("other than before", f"{changed:,}"),
         *((f"left out: {LEFT_OUT[name]}", f"{count:,}") for name, count in missing.most_common()),
     ]
-    blocks: list[Block] = [Table("Outputs written anew", ("", "number"), tuple(rows))]
+    blocks: list[ReportBlock] = [Table("Outputs written anew", ("", "number"), tuple(rows))]
     lengths = {
         "Before": [count_words(before) for _, _, before in pairs],
         "Written anew": [count_words(instance.output) for _, instance, _ in pairs],

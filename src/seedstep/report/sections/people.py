@@ -18,7 +18,15 @@ from seedstep.evaluate.intervals import Value, shown
 from seedstep.evaluate.people import StandingLabels, split_in_four, tally, value_name
 from seedstep.evaluate.systems import about_shown
 from seedstep.report.bars import share_chart
-from seedstep.report.records import Block, Field, Paragraph, Section, Specimen, Specimens, Table
+from seedstep.report.records import (
+    Field,
+    Paragraph,
+    ReportBlock,
+    Section,
+    Specimen,
+    Specimens,
+    Table,
+)
 
 __all__ = ["people_sections"]
 
@@ -59,7 +67,7 @@ def people_sections(labels: StandingLabels) -> list[Section]:
     return found
 
 
-def _undecided(labels: StandingLabels) -> Iterator[Block]:
+def _undecided(labels: StandingLabels) -> Iterator[ReportBlock]:
     wanted = [
         question.name
         for question in labels.form.questions
@@ -89,7 +97,7 @@ def _only(values: Mapping[str, str], items: Sequence[str]) -> dict[str, str]:
     return {item: values[item] for item in items if item in values}
 
 
-def _data(labels: StandingLabels) -> Iterator[Block]:
+def _data(labels: StandingLabels) -> Iterator[ReportBlock]:
     """Table 2 of Self-Instruct."""
     accepted = {item: "yes" if good else "no" for item, good in labels.accepted().items()}
     rows = []
@@ -104,7 +112,7 @@ def _data(labels: StandingLabels) -> Iterator[Block]:
     yield Table(caption, ("", "yes", "%", "the paper, %"), tuple(rows))
 
 
-def _steps(labels: StandingLabels) -> Iterator[Block]:
+def _steps(labels: StandingLabels) -> Iterator[ReportBlock]:
     """Figure 2 of Step-by-Step Instruction Tuning, and the split in four."""
     first, second = labels.decided("correct"), labels.decided("complete")
     wholes: dict[str, dict[str, int]] = {}
@@ -132,7 +140,7 @@ def _steps(labels: StandingLabels) -> Iterator[Block]:
     yield Table("Split in four", ("", "items", "%", "the paper, %"), tuple(parts))
 
 
-def _rating(labels: StandingLabels) -> Iterator[Block]:
+def _rating(labels: StandingLabels) -> Iterator[ReportBlock]:
     """Figure 6 of Self-Instruct."""
     (question, *_) = labels.form.questions
     systems = _by_system(labels)
@@ -154,7 +162,7 @@ def _rating(labels: StandingLabels) -> Iterator[Block]:
     yield Table(caption, ("system", "acceptable", "%"), tuple(rows))
 
 
-def _pairs(labels: StandingLabels) -> Iterator[Block]:
+def _pairs(labels: StandingLabels) -> Iterator[ReportBlock]:
     """Wins, losses and ties."""
     pairs: dict[tuple[str, ...], list[str]] = {}
     for item, shown_item in labels.items.items():
@@ -175,7 +183,7 @@ def _pairs(labels: StandingLabels) -> Iterator[Block]:
     yield Table(caption, head, tuple(rows), names=2)
 
 
-def _questions(labels: StandingLabels) -> Iterator[Block]:
+def _questions(labels: StandingLabels) -> Iterator[ReportBlock]:
     """Shares of the answers to each question, for any form."""
     for question in labels.form.questions:
         if not question.choices:
@@ -199,13 +207,13 @@ def _by_system(labels: StandingLabels) -> dict[str, list[str]]:
     return systems
 
 
-_BY_SUBJECT: Mapping[str, Callable[[StandingLabels], Iterator[Block]]] = MappingProxyType(
+_BY_SUBJECT: Mapping[str, Callable[[StandingLabels], Iterator[ReportBlock]]] = MappingProxyType(
     {"data": _data, "steps": _steps, "rating": _rating, "pairs": _pairs}
 )
 """The blocks of the forms that come with seedstep, by the names of the forms."""
 
 
-def _categories(labels: StandingLabels) -> Iterator[Block]:
+def _categories(labels: StandingLabels) -> Iterator[ReportBlock]:
     """Figures 4 and 5 of Step-by-Step Instruction Tuning."""
     if labels.form.name != "steps":
         return
@@ -224,7 +232,7 @@ def _categories(labels: StandingLabels) -> Iterator[Block]:
             yield share_chart(f"people-{question}-{place}", title, wholes, ("category", "items"))
 
 
-def _agreement(labels: StandingLabels) -> Iterator[Block]:
+def _agreement(labels: StandingLabels) -> Iterator[ReportBlock]:
     names = [rater for rater, own in labels.answers.items() if own]
     if len(names) < 2:
         yield Paragraph("One person labelled: there is nobody to agree with.")
@@ -268,7 +276,7 @@ def _cell(value: Value) -> str:
     return shown(value, 2)
 
 
-def _specimens(labels: StandingLabels) -> Iterator[Block]:
+def _specimens(labels: StandingLabels) -> Iterator[ReportBlock]:
     """Tables 10 and 11 of Self-Instruct: some items that are valid, and some that are not."""
     accepted = labels.accepted()
     for wanted, what in ((True, "accepted"), (False, "rejected")):

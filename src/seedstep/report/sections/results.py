@@ -34,12 +34,12 @@ from seedstep.evaluate.tables import verdict_table
 from seedstep.inputs import SystemPredictions
 from seedstep.report.bars import bar_chart, difference_chart, interval_chart, share_chart
 from seedstep.report.records import (
-    Block,
     Certainty,
     Chart,
     Field,
     Headline,
     Paragraph,
+    ReportBlock,
     Section,
     Specimen,
     Specimens,
@@ -228,18 +228,18 @@ def _labels(pairings: Sequence[Pairing]) -> tuple[str, list[str]]:
     return "", [f"{pairing.first} against {pairing.second}" for pairing in pairings]
 
 
-def _by_category(evaluated: Sequence[EvaluatedSystem]) -> list[Block]:
+def _by_category(evaluated: Sequence[EvaluatedSystem]) -> list[ReportBlock]:
     found = group_table(evaluated)
     if not found:
         return []
     return [Table(f"Scores by category, {about_shown(found.rows)}", *found, names=2)]
 
 
-def _paragraphs(remarks: Sequence[str]) -> list[Block]:
+def _paragraphs(remarks: Sequence[str]) -> list[ReportBlock]:
     return [Paragraph(f"{remark}.") for remark in remarks]
 
 
-def _absent(evaluated: Sequence[EvaluatedSystem]) -> list[Block]:
+def _absent(evaluated: Sequence[EvaluatedSystem]) -> list[ReportBlock]:
     return [
         Paragraph(
             f"{system.name}: {system.overall.missing:,} predictions are missing and "
@@ -250,7 +250,7 @@ def _absent(evaluated: Sequence[EvaluatedSystem]) -> list[Block]:
     ]
 
 
-def _compared(pairing: Pairing, number: int) -> list[Block]:
+def _compared(pairing: Pairing, number: int) -> list[ReportBlock]:
     found = pairing.comparison
     overall, *others = found.differences
     more = "".join(f", in {it.metric.title} {shown(it.difference, sign='+')}" for it in others)
@@ -292,7 +292,7 @@ def _texts(system: SystemPredictions) -> AnswerTexts:
 
 def _changed(
     changes: Sequence[TaskChange], tasks: Sequence[Task], answers: Mapping[str, AnswerTexts]
-) -> list[Block]:
+) -> list[ReportBlock]:
     instances = {name: (task, instance) for name, task, instance in instances_of(tasks)}
     better = [change for change in changes if change.difference > 0][:SHOWN_TASKS]
     worse = [change for change in reversed(changes) if change.difference < 0][:SHOWN_TASKS]
@@ -353,7 +353,7 @@ def verdicts_section(
     )
     table = verdict_table(mode, judged)
     caption = f"Verdicts, with shares in percent {about_shown(table.rows)}"
-    blocks: list[Block] = [
+    blocks: list[ReportBlock] = [
         Paragraph(text),
         Table(caption, *table),
         *_paragraphs(said),
