@@ -71,7 +71,7 @@ _PUT_CANDIDATE = "INSERT OR REPLACE INTO candidates VALUES (?, ?, ?, ?, ?, ?, ?,
 _PUT_INSTANCE = "INSERT OR REPLACE INTO instances VALUES (?, ?, ?, ?, ?, ?)"
 _PUT_CHAIN = "UPDATE generations SET chain = ? WHERE item = ?"
 
-Rows = tuple[tuple[Any, ...], list[tuple[Any, ...]], list[tuple[Any, ...]]]
+GenerationRows = tuple[tuple[Any, ...], list[tuple[Any, ...]], list[tuple[Any, ...]]]
 """The rows of a generation: its own, those of its candidates, and those of their instances."""
 
 
@@ -122,7 +122,7 @@ class RetiredGenerations:
         except StoreError as error:
             say(f"{_unfit(self._next)} ({error.what})")
 
-    def _stored(self, start: int, end: int) -> Iterator[tuple[Rows, bytes | None, bool]]:
+    def _stored(self, start: int, end: int) -> Iterator[tuple[GenerationRows, bytes | None, bool]]:
         """Yield rows and hash of each item in a range, and whether all its replies are there."""
         heads, candidates, instances = (
             self._database.rows(query, (start, end))
@@ -142,10 +142,10 @@ class RetiredGenerations:
             )
             yield rows, head["chain"], all(row["answered"] for row in (head, *found))
 
-    def _chained(self, rows: Rows) -> bytes:
+    def _chained(self, rows: GenerationRows) -> bytes:
         return blake2b(self._chain + msgspec.json.encode(rows), digest_size=HASH_BYTES).digest()
 
-    def _advance(self, rows: Rows) -> None:
+    def _advance(self, rows: GenerationRows) -> None:
         self._chain, self._next = self._chained(rows), rows[0][0] + 1
 
     async def record(self, generation: Generation) -> None:
@@ -177,7 +177,7 @@ class RetiredGenerations:
             await self._remove_from(self._next, [head])
             self._last = self._next - 1
 
-    def _is_stored(self, rows: Rows) -> bool:
+    def _is_stored(self, rows: GenerationRows) -> bool:
         item = rows[0][0]
         try:
             return any(stored == rows for stored, _, _ in self._stored(item, item + 1))
@@ -200,7 +200,7 @@ class RetiredGenerations:
         await self._database.write([*statements, *((_PUT_CHAIN, values) for values in late)])
 
 
-def _statements(rows: Rows) -> Iterator[Statement]:
+def _statements(rows: GenerationRows) -> Iterator[Statement]:
     """Yield the statements that store a generation."""
     head, candidates, instances = rows
     yield _PUT_HEAD, (*head, time.time())
@@ -208,7 +208,7 @@ def _statements(rows: Rows) -> Iterator[Statement]:
     yield from ((_PUT_INSTANCE, row) for row in instances)
 
 
-def _may_be_cut(rows: Rows) -> bool:
+def _may_be_cut(rows: GenerationRows) -> bool:
     """Return whether the last candidate is a finished task."""
     _, candidates, _ = rows
     return bool(candidates) and not candidates[-1][CANDIDATE_COLUMNS.index("reason")]
@@ -221,7 +221,7 @@ def _unfit(item: int) -> str:
     )
 
 
-def _rows(generation: Generation) -> Rows:
+def _rows(generation: Generation) -> GenerationRows:
     """Return the rows that store a generation."""
     shown = msgspec.json.encode(generation.demonstrations).decode()
     cell = msgspec.json.encode(generation.cell).decode() if generation.cell else ""
@@ -259,7 +259,7 @@ def _rows(generation: Generation) -> Rows:
     return head, candidates, instances
 
 
-def _generation(rows: Rows) -> Generation:
+def _generation(rows: GenerationRows) -> Generation:
     """Return the generation that rows store.
 
     Raises:
