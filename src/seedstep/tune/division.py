@@ -103,10 +103,10 @@ def join_processes(*, lora: int, on_cpu: bool) -> bool:
     return not (is_fsdp_enabled() and torch.distributed.get_rank())
 
 
-Said = TypeVar("Said", bound=str)
+AnyText = TypeVar("Said", bound=str)
 
 
-def told_by_first(find: Callable[[], Said]) -> Said:
+def told_by_first(find: Callable[[], AnyText]) -> AnyText:
     """Return what the first process finds: if weights are divided, all get those it has read.
 
     Raises:
@@ -123,7 +123,7 @@ def told_by_first(find: Callable[[], Said]) -> Said:
         except InputError as error:
             found = [("", (error.what, error.remedy))]
     torch.distributed.broadcast_object_list(found, 0)
-    said: Said = found[0][0]
+    said: AnyText = found[0][0]
     if fault := found[0][1]:
         raise InputError(*fault)
     return said
