@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LONGEST_TEXT",
+    "AnonymousLabel",
     "ItemView",
     "RaterProgress",
-    "Said",
     "Sent",
     "ShownAnswer",
     "item_view",
@@ -57,7 +57,7 @@ class ShownAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class AnonymousLabel:
     """The label of a rater, who has a neutral name."""
 
     who: str
@@ -83,7 +83,7 @@ class ItemView:
     rows: str
     back: int
     next: int
-    said: tuple[Said, ...] = ()
+    said: tuple[AnonymousLabel, ...] = ()
 
 
 def item_view(
@@ -95,7 +95,7 @@ def item_view(
     count: int,
     rows: str,
     near: tuple[int, int] | None = None,
-    said: tuple[Said, ...] = (),
+    said: tuple[AnonymousLabel, ...] = (),
 ) -> ItemView:
     """Return the view of an item, with its answers in the order in which they are `shown`.
 

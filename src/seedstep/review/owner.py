@@ -20,7 +20,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from seedstep.data.reviews import in_order_for, order_of_answers, standing_labels
 from seedstep.evaluate.intervals import shown
 from seedstep.evaluate.people import QuestionAgreement, StandingLabels, scale_of, value_name
-from seedstep.review.labelling import Said, item_view, progress, save_row
+from seedstep.review.labelling import AnonymousLabel, item_view, progress, save_row
 from seedstep.review.pages import history_json, render_page
 from seedstep.runs.reviews import OWNER, Review
 from seedstep.stages.review import labels_of_review, standing_rows
@@ -192,9 +192,9 @@ async def _notes(review: Review, request: Request) -> Response:
     return _page(review, "notes.html", "notes", title="Notes", entries=entries)
 
 
-def _said(review: Review, labels: StandingLabels, item: str) -> tuple[Said, ...]:
+def _said(review: Review, labels: StandingLabels, item: str) -> tuple[AnonymousLabel, ...]:
     """Return the labels of an item's raters, in an order that does not reveal their names."""
-    found: list[Said] = []
+    found: list[AnonymousLabel] = []
     order = in_order_for(item, review.raters, review.seed)
     rows = standing_labels(review.rows(item=item))
     for rater in order:
@@ -208,7 +208,7 @@ def _said(review: Review, labels: StandingLabels, item: str) -> tuple[Said, ...]
             if len(review.form.questions) == 1:
                 texts = [text.partition(": ")[2] for text in texts]
             note = rows[rater, item].note
-            found.append(Said(f"Rater {len(found) + 1}", ", ".join(texts), note))
+            found.append(AnonymousLabel(f"Rater {len(found) + 1}", ", ".join(texts), note))
     return tuple(found)
 
 
