@@ -34,8 +34,8 @@ __all__ = [
     "CLASSIFICATION",
     "YES_AND_NO",
     "Axis",
+    "AxisValue",
     "Cell",
-    "Pair",
     "axes_of",
     "cell_lines",
     "cell_text",
@@ -45,10 +45,10 @@ __all__ = [
     "values_purpose",
 ]
 
-Pair = tuple[str, str]
+AxisValue = tuple[str, str]
 """The name of an axis, with a value."""
 
-Cell = tuple[Pair, ...]
+Cell = tuple[AxisValue, ...]
 """What a request asks for: the name of each axis, with a value. Empty without axes."""
 
 MOST_DRAWN = 100

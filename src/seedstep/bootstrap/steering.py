@@ -24,8 +24,8 @@ from seedstep.bootstrap.axes import (
     CLASSIFICATION,
     YES_AND_NO,
     Axis,
+    AxisValue,
     Cell,
-    Pair,
 )
 from seedstep.data.choice import order_key
 
@@ -188,13 +188,13 @@ class Steering:
         }
         keys = {pair: order_key(self._seed, index, *pair) for pair in shares}
 
-        def cells(begun: Cell, left: Sequence[Sequence[Pair]]) -> Iterator[Cell]:
+        def cells(begun: Cell, left: Sequence[Sequence[AxisValue]]) -> Iterator[Cell]:
             if not left and begun not in aside:
                 yield begun
             if not left or _none_fits(left, aside):
                 return
 
-            def order(pair: Pair) -> tuple[float, bytes]:
+            def order(pair: AxisValue) -> tuple[float, bytes]:
                 chosen = self._chosen[begun] + 1
                 beside = shares[pair] * chosen - self._chosen[(*begun, pair)]
                 return -round(missing[pair] + expected * beside, 9), keys[pair]
@@ -209,7 +209,7 @@ class Steering:
         yield from cells((), values)
 
 
-def _none_fits(left: Sequence[Sequence[Pair]], aside: Collection[Cell]) -> bool:
+def _none_fits(left: Sequence[Sequence[AxisValue]], aside: Collection[Cell]) -> bool:
     """Return whether all values of an axis, or all pairs of values of two axes, are aside."""
     if not all(left):
         return True
