@@ -29,10 +29,10 @@ from seedstep.report.records import Chart, Table
 from seedstep.report.style import LIGHT, NARROW_ROW, SERIES, is_narrow, label, name_rows
 
 __all__ = [
-    "Pair",
     "Structure",
     "TellDone",
     "Verb",
+    "VerbNoun",
     "parsed_pairs",
     "ring_chart",
     "structure",
@@ -61,7 +61,7 @@ UNUSED = ("ner", "entity_linker", "textcat", "textcat_multilabel")
 OBJECTS = frozenset({"dobj", "obj"})
 NOUNS = frozenset({"NOUN", "PROPN"})
 
-Pair = tuple[str, str]
+VerbNoun = tuple[str, str]
 """A verb and its noun."""
 
 TellDone = Callable[[int], None]
@@ -104,7 +104,7 @@ def structure(instructions: Sequence[str], tell: TellDone = lambda done: None) -
     return Structure(len(instructions), Counter(pair for pair in found if pair))
 
 
-def parsed_pairs(texts: Iterable[str]) -> Iterator[Pair | None]:
+def parsed_pairs(texts: Iterable[str]) -> Iterator[VerbNoun | None]:
     """Yield the verb and the noun of each text, or None.
 
     Raises:
@@ -169,7 +169,7 @@ def _pipeline() -> tuple[Any, LemmaOf]:
     return pipeline, lemma_of
 
 
-def verb_and_noun(parsed: Any, lemma_of: LemmaOf = _kept_lemma) -> Pair | None:
+def verb_and_noun(parsed: Any, lemma_of: LemmaOf = _kept_lemma) -> VerbNoun | None:
     """Return the verb nearest to the root of a spaCy `Doc`, and its first object, as lemmas.
 
     The first sentence with a verb is used. Returns None if there is no verb or no object.
@@ -184,7 +184,7 @@ def verb_and_noun(parsed: Any, lemma_of: LemmaOf = _kept_lemma) -> Pair | None:
     return None
 
 
-def _with_object(verb: Any, lemma_of: LemmaOf) -> Pair | None:
+def _with_object(verb: Any, lemma_of: LemmaOf) -> VerbNoun | None:
     for child in verb.children:
         if child.dep_ in OBJECTS and child.pos_ in NOUNS:
             return lemma_of(verb).lower(), lemma_of(child).lower()
@@ -193,7 +193,7 @@ def _with_object(verb: Any, lemma_of: LemmaOf) -> Pair | None:
 
 def _pairs_in_processes(
     texts: Sequence[str], processes: int, tell: TellDone
-) -> list[Pair | None] | None:
+) -> list[VerbNoun | None] | None:
     """Return the pair of each text, in any order; None where such processes can't work here.
 
     `tell` is called with the number of texts that are done.
@@ -201,7 +201,7 @@ def _pairs_in_processes(
     done = [0] * processes
     started: list[subprocess.Popen[str]] = []
 
-    def work(place: int) -> list[Pair | None]:
+    def work(place: int) -> list[VerbNoun | None]:
         process = subprocess.Popen(  # noqa: S603 - this module, by this interpreter
             [sys.executable, "-P", "-m", __name__],  # -P: no code from the working directory
             stdin=subprocess.PIPE,
@@ -215,7 +215,7 @@ def _pairs_in_processes(
         assert process.stdout
         feeder = Thread(target=_feed, args=(process.stdin, texts[place::processes]), daemon=True)
         feeder.start()
-        found: list[Pair | None] = []
+        found: list[VerbNoun | None] = []
         with process.stdout as lines:
             for line in lines:
                 pair = json.loads(line)
@@ -238,7 +238,7 @@ def _pairs_in_processes(
                 process.kill()
 
 
-def _until_done(shares: Sequence[Future[list[Pair | None]]]) -> Iterator[None]:
+def _until_done(shares: Sequence[Future[list[VerbNoun | None]]]) -> Iterator[None]:
     while wait(shares, timeout=EVERY).not_done:
         yield
     yield
