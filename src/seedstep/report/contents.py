@@ -22,7 +22,7 @@ from seedstep.evaluate import METRICS, Metric, score
 from seedstep.evaluate.compare import evaluated
 from seedstep.inputs import SystemPredictions, distinct_names, read_systems
 from seedstep.llm.budget import UNPRICED
-from seedstep.report.data_files import TellDone, TestSets, structure_of
+from seedstep.report.data_files import TellActivity, TestSets, structure_of
 from seedstep.report.records import Section, Table
 from seedstep.report.sections.grown import (
     diversity,
@@ -83,7 +83,7 @@ class ReportContext:
     """
 
     test_sets: TestSets
-    tell: TellDone
+    tell: TellActivity
     against: tuple[str, ...] = ()
     metrics: Sequence[Metric] = METRICS
 

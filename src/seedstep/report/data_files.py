@@ -40,12 +40,12 @@ from seedstep.stages import STAGES
 from seedstep.text import TOKENIZERS
 from seedstep.tune import make_source
 
-__all__ = ["TellDone", "TestSets", "data_part", "is_data", "place_beside", "structure_of"]
+__all__ = ["TellActivity", "TestSets", "data_part", "is_data", "place_beside", "structure_of"]
 
 TestSets = Mapping[str, Sequence[NamedText]]
 """The instructions of test sets, by the names of the sets."""
 
-TellDone = Callable[[str], None]
+TellActivity = Callable[[str], None]
 """Called with a text that says what is being done."""
 
 DATA_FILES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
@@ -83,7 +83,7 @@ def place_beside(source: Path) -> Path:
     return file.with_name(f"{file.stem}-report") if file.is_file() else file / "report"
 
 
-def data_part(path: Path, test_sets: TestSets, tell: TellDone) -> ReportPart:
+def data_part(path: Path, test_sets: TestSets, tell: TellActivity) -> ReportPart:
     """Return the part about data, with the sections that need no run.
 
     Rows and tasks that can't be read are left out and counted.
@@ -118,7 +118,7 @@ def _left_out(found: TaskList) -> Section | None:
     return Section("What is left out", (Paragraph(text),))
 
 
-def structure_of(tasks: Sequence[Task], tell: TellDone) -> Section:
+def structure_of(tasks: Sequence[Task], tell: TellActivity) -> Section:
     """Return the section on verbs and objects; it says so if spaCy is not installed."""
     told = _Counting(tell, "parsing instruction", len(tasks))
     try:
@@ -128,7 +128,7 @@ def structure_of(tasks: Sequence[Task], tell: TellDone) -> Section:
 
 
 def _novelty(
-    texts: Sequence[NamedText], test_sets: TestSets, tell: TellDone
+    texts: Sequence[NamedText], test_sets: TestSets, tell: TellActivity
 ) -> list[Section | None]:
     tokenizer = TOKENIZERS["latin"]
     told = _Counting(tell, "comparing instruction", len(texts))
@@ -147,7 +147,7 @@ EVERY = 200
 class _Counting:
     """Tells how many texts are done, each time that `EVERY` more are, and at the end."""
 
-    def __init__(self, tell: TellDone, doing: str, whole: int) -> None:
+    def __init__(self, tell: TellActivity, doing: str, whole: int) -> None:
         self._tell = tell
         self._doing = doing
         self._whole = whole

@@ -45,7 +45,7 @@ from seedstep.evaluate import METRICS, Metric
 from seedstep.llm.addresses import OPENAI_URL
 from seedstep.report.assembly import parts_of, split_against
 from seedstep.report.contents import SECTIONS, ReportContext, ReportSection
-from seedstep.report.data_files import TellDone, TestSets, is_data
+from seedstep.report.data_files import TellActivity, TestSets, is_data
 from seedstep.report.paper_layout import paper_part
 from seedstep.report.paper_tables import paper_tables
 from seedstep.report.records import Chart, Headline, ReportPart, Table
@@ -173,7 +173,7 @@ def write_report(
     runs: StrPath | Iterable[StrPath],
     out: StrPath,
     test_sets: PathOrTasks | Iterable[PathOrTasks] = (),
-    tell: TellDone = lambda doing: None,
+    tell: TellActivity = lambda doing: None,
     sections: Sequence[ReportSection] | ReportSection = SECTIONS,
     against: StrPath | Sequence[StrPath] = (),
     experiments: StrPath | Iterable[StrPath] = (),
