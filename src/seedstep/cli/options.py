@@ -3,7 +3,7 @@
 Example::
 
     @with_settings(BootstrapSettings)
-    def command(asked: Asked, out: Out = None) -> None:
+    def command(asked: GivenSettings, out: Out = None) -> None:
         settings = make_settings(BootstrapSettings, asked, COMMAND_LINE)
 """
 

@@ -103,7 +103,7 @@ def join_processes(*, lora: int, on_cpu: bool) -> bool:
     return not (is_fsdp_enabled() and torch.distributed.get_rank())
 
 
-AnyText = TypeVar("Said", bound=str)
+AnyText = TypeVar("AnyText", bound=str)
 
 
 def told_by_first(find: Callable[[], AnyText]) -> AnyText:
