@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import Any
 
 from seedstep.bootstrap import rules
-from seedstep.bootstrap.rules import CandidateReply, Found
+from seedstep.bootstrap.rules import CandidateReply, RuleResult
 from seedstep.entries import as_entries, guarded
 from seedstep.errors import InputError
 from seedstep.text import count_words, is_refusal, loops, unicode_tokens
@@ -71,9 +71,9 @@ class InstructionFilter(_Scope):
 
     name: str
     meaning: str
-    find: Callable[[str], Found]
-    in_other_languages: Callable[[str], Found] | None = None
-    as_released: Callable[[str], Found] | None = None
+    find: Callable[[str], RuleResult]
+    in_other_languages: Callable[[str], RuleResult] | None = None
+    as_released: Callable[[str], RuleResult] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,8 @@ class InstanceFilter(_Scope):
 
     name: str
     meaning: str
-    find: Callable[[CandidateReply, int], Found]
-    as_released: Callable[[CandidateReply, int], Found] | None = None
+    find: Callable[[CandidateReply, int], RuleResult]
+    as_released: Callable[[CandidateReply, int], RuleResult] | None = None
     by_words: bool = False
 
 

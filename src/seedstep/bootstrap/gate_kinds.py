@@ -25,7 +25,7 @@ from seedstep.bootstrap.gates import (
     in_time,
     rule_gate,
 )
-from seedstep.bootstrap.rules import Found
+from seedstep.bootstrap.rules import RuleResult
 from seedstep.data.schemas import pattern_check, schema_check
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm import ModelRef, Reply, Sampling, Schema
@@ -112,7 +112,7 @@ class JudgeGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
         listed = "\n".join(f"- {question}: {text}" for question, text in self.questions.items())
         form = ", ".join(f'"{question}": true or false' for question in self.questions)
 
-        async def find(proposal: Proposal) -> Found:
+        async def find(proposal: Proposal) -> RuleResult:
             prompt = render(
                 self.prompt,
                 instruction=proposal.instruction,
@@ -155,7 +155,7 @@ class AgreeGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
         """Return the gate."""
         sampling = Sampling(self.max_tokens, self.temperature)
 
-        async def find(proposal: Proposal) -> Found:
+        async def find(proposal: Proposal) -> RuleResult:
             texts = await proposal.outputs(self.draws, sampling)
             if missing := self.draws - len(texts):
                 raise UndecidedError(f"{missing} of {self.draws} replies hold no whole output")
@@ -184,7 +184,7 @@ class MatchGate(GateOptions, frozen=True, forbid_unknown_fields=True):
         """Return the gate."""
         is_found = pattern_check(self.pattern, f"gate '{name}'")
 
-        def find(proposal: Proposal) -> Found:
+        def find(proposal: Proposal) -> RuleResult:
             return in_time(is_found, getattr(proposal, self.of)) == self.reject
 
         verb = "matches" if self.reject else "does not match"
@@ -204,7 +204,7 @@ class JsonGate(GateOptions, frozen=True, forbid_unknown_fields=True):
             return rule_gate(name, meaning, lambda proposal: self._object(proposal.output))
         fault = schema_check(self.schema, f"gate '{name}', option 'schema'")
 
-        def find(proposal: Proposal) -> Found:
+        def find(proposal: Proposal) -> RuleResult:
             try:
                 value = json.loads(proposal.output, parse_constant=_no_number)
             except (ValueError, RecursionError):
@@ -213,7 +213,7 @@ class JsonGate(GateOptions, frozen=True, forbid_unknown_fields=True):
 
         return rule_gate(name, "output does not fit the JSON schema", find)
 
-    def _object(self, output: str) -> Found:
+    def _object(self, output: str) -> RuleResult:
         found = json_object(output)
         if found is None:
             return True
@@ -242,7 +242,7 @@ class LikelihoodGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
         if self.at_most is None and self.gain is None:
             raise InputError(f"gate '{name}' limits nothing", "give `at_most` or `gain`")
 
-        async def find(proposal: Proposal) -> Found:
+        async def find(proposal: Proposal) -> RuleResult:
             nats = await proposal.nats(proposal.output)
             if self.at_most is not None and nats > self.at_most:
                 return f"{nats:.2f} nats a token"
@@ -288,7 +288,7 @@ class BestGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
         """Return the gate."""
         sampling = Sampling(self.max_tokens, self.temperature)
 
-        async def find(proposal: Proposal) -> Found | Better:
+        async def find(proposal: Proposal) -> RuleResult | Better:
             drawn = await proposal.others(self.draws, sampling)
             texts = list(dict.fromkeys((proposal.output, *drawn)))
             values = await asyncio.gather(*(self._value(proposal, text) for text in texts))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from seedstep.bootstrap.rules import Found
+from seedstep.bootstrap.rules import RuleResult
 from seedstep.data import Instance
 from seedstep.data.schemas import SECONDS
 from seedstep.errors import InputError, SeedstepError, first_line
@@ -254,14 +254,14 @@ class Gate:
 
     name: str
     meaning: str
-    find: Callable[[Proposal], Awaitable[Found | Better]]
+    find: Callable[[Proposal], Awaitable[RuleResult | Better]]
     replaces: bool = False
 
 
-def rule_gate(name: str, meaning: str, find: Callable[[Proposal], Found]) -> Gate:
+def rule_gate(name: str, meaning: str, find: Callable[[Proposal], RuleResult]) -> Gate:
     """Return a gate with a rule that asks no model: `find` returns whether to reject."""
 
-    async def found(proposal: Proposal) -> Found:
+    async def found(proposal: Proposal) -> RuleResult:
         return find(proposal)
 
     return Gate(name, meaning, found)

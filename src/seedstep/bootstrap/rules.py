@@ -24,7 +24,7 @@ from seedstep.text import counted, single_spaced, talk_around, unicode_tokens
 
 __all__ = [
     "CandidateReply",
-    "Found",
+    "RuleResult",
     "adds_little",
     "adds_talk",
     "asks_nothing",
@@ -50,7 +50,7 @@ __all__ = [
     "too_short",
 ]
 
-Found = str | bool | None
+RuleResult = str | bool | None
 """What a rule returns: a detail for people or True if it rejects a text, else None or False."""
 
 
@@ -88,45 +88,45 @@ KEYWORDS = (
 _KEYWORD = re.compile(rf"\b(?:{'|'.join(KEYWORDS)})\b", re.IGNORECASE)
 
 
-def too_short(words: int) -> Found:
+def too_short(words: int) -> RuleResult:
     """Return the number of words if there are fewer than 4."""
     return counted(words, "word") if words < MIN_WORDS else None
 
 
-def too_long(words: int) -> Found:
+def too_long(words: int) -> RuleResult:
     """Return the number of words if there are more than 150."""
     return f"{words} words" if words > MAX_WORDS else None
 
 
-def keyword(text: str) -> Found:
+def keyword(text: str) -> RuleResult:
     """Return the first keyword in a text."""
     found = _KEYWORD.search(text)
     return found[0].lower() if found else None
 
 
-def starts_with_punctuation(text: str) -> Found:
+def starts_with_punctuation(text: str) -> RuleResult:
     """Return the first character if it is ASCII punctuation."""
     return text[0] if text[0] in string.punctuation else None
 
 
-def starts_with_non_ascii(text: str) -> Found:
+def starts_with_non_ascii(text: str) -> RuleResult:
     """Return the first character if it is not ASCII."""
     return None if text[0].isascii() else text[0]
 
 
-def output_repeats_input(reply: CandidateReply, place: int) -> Found:
+def output_repeats_input(reply: CandidateReply, place: int) -> RuleResult:
     """Return whether the output of an instance equals its input."""
     instance = reply.instances[place]
     return instance.input == instance.output
 
 
-def ends_with_colon(reply: CandidateReply, place: int) -> Found:
+def ends_with_colon(reply: CandidateReply, place: int) -> RuleResult:
     """Return whether input or output of an instance ends with a colon."""
     instance = reply.instances[place]
     return instance.input.endswith(":") or instance.output.endswith(":")
 
 
-def duplicate(reply: CandidateReply, place: int) -> Found:
+def duplicate(reply: CandidateReply, place: int) -> RuleResult:
     """Return whether an instance equals an earlier one of the reply."""
     return _first_places(reply)[reply.instances[place]] < place
 
@@ -140,12 +140,12 @@ def _first_places(reply: CandidateReply) -> dict[RawInstance, int]:
     return places
 
 
-def conflicting_outputs(reply: CandidateReply, place: int) -> Found:
+def conflicting_outputs(reply: CandidateReply, place: int) -> RuleResult:
     """Return whether an instance has the same input as another with a different output."""
     return reply.instances[place].input in _conflicting_inputs(reply)
 
 
-def conflicts_anywhere(reply: CandidateReply, place: int) -> Found:
+def conflicts_anywhere(reply: CandidateReply, place: int) -> RuleResult:
     """Return whether any two instances of the reply have one input and different outputs."""
     return bool(_conflicting_inputs(reply))
 
@@ -167,13 +167,13 @@ _NOT_FILLED_IN = re.compile(
 )
 
 
-def no_output(reply: CandidateReply, place: int) -> Found:
+def no_output(reply: CandidateReply, place: int) -> RuleResult:
     """Return whether an instance has no output, or a form in its place that was not filled in."""
     output = reply.instances[place].output
     return not output or (output if _NOT_FILLED_IN.fullmatch(output) else None)
 
 
-def missing_input(reply: CandidateReply, place: int) -> Found:
+def missing_input(reply: CandidateReply, place: int) -> RuleResult:
     """Return whether an instance has no input although the instruction refers to one.
 
     A form that was not filled in is no input, whatever the instruction says.
@@ -184,7 +184,7 @@ def missing_input(reply: CandidateReply, place: int) -> Found:
     return not text and lacks_material(reply.instruction)
 
 
-def copies_demonstration(reply: CandidateReply, place: int) -> Found:
+def copies_demonstration(reply: CandidateReply, place: int) -> RuleResult:
     """Return whether an instance is copied from the fixed demonstrations, however it is spaced."""
     instance = reply.instances[place]
     return (_plain(instance.input), _plain(instance.output)) in _shown_pairs()
@@ -208,7 +208,7 @@ def _shown_pairs() -> frozenset[tuple[str, str]]:
     return frozenset(pairs)
 
 
-def repeats_demonstration(text: str) -> Found:
+def repeats_demonstration(text: str) -> RuleResult:
     """Return whether an instruction is that of a fixed demonstration."""
     return same_wording(text) in _shown_instructions()
 
@@ -225,7 +225,7 @@ def same_wording(text: str) -> str:
     return " ".join(unicode_tokens(text))
 
 
-def adds_talk(reply: CandidateReply, place: int) -> Found:
+def adds_talk(reply: CandidateReply, place: int) -> RuleResult:
     """Return what stands behind an input or output and may not be part of it."""
     instance = reply.instances[place]
     found = (talk_around(text, reply.instruction) for text in (instance.output, instance.input))
@@ -313,12 +313,12 @@ NEW_WORDS = 5
 """The fewest words of an output that are not in the instruction."""
 
 
-def asks_nothing(instruction: str) -> Found:
+def asks_nothing(instruction: str) -> RuleResult:
     """Return whether an English text does not end with a question mark, or open as a request."""
     return not (instruction.endswith("?") or _OPENINGS.match(instruction))
 
 
-def too_hard(instruction: str) -> Found:
+def too_hard(instruction: str) -> RuleResult:
     """Return what an instruction names that models of 0.1 billion parameters get wrong.
 
     That is arithmetic, code, words and letters, languages, facts about names and records, recipes,
@@ -328,7 +328,7 @@ def too_hard(instruction: str) -> Found:
     return found[0].lower() if found else None
 
 
-def same_words_again(reply: CandidateReply, place: int) -> Found:
+def same_words_again(reply: CandidateReply, place: int) -> RuleResult:
     """Return the first five words in a row that an output has twice."""
     words = unicode_tokens(reply.instances[place].output)
     seen: set[tuple[str, ...]] = set()
@@ -340,14 +340,14 @@ def same_words_again(reply: CandidateReply, place: int) -> Found:
     return None
 
 
-def adds_little(reply: CandidateReply, place: int) -> Found:
+def adds_little(reply: CandidateReply, place: int) -> RuleResult:
     """Return whether an output has fewer than five words that are not in the instruction."""
     known = set(unicode_tokens(reply.instruction))
     new = set(unicode_tokens(reply.instances[place].output)) - known
     return ", ".join(sorted(new)) or True if len(new) < NEW_WORDS else None
 
 
-def talks_about_itself(reply: CandidateReply, place: int) -> Found:
+def talks_about_itself(reply: CandidateReply, place: int) -> RuleResult:
     """Return how an output begins that answers as a person would in a chat."""
     found = _ABOUT_ITSELF.match(reply.instances[place].output)
     return found[0] if found else None
