@@ -73,7 +73,7 @@ LONGEST_PATH = 1000
 READING = ("GET", "HEAD")
 WRITING = "POST"
 
-Found = tuple[ASGIApp, str]
+SecretTarget = tuple[ASGIApp, str]
 """The application that a secret opens, and the person to whom the secret belongs."""
 
 
@@ -119,7 +119,9 @@ def _is_number(name: str) -> bool:
 class Guard:
     """Passes allowed requests on. `find` returns what the secret at the start of a path opens."""
 
-    def __init__(self, answers: Callable[[str], bool], find: Callable[[str], Found | None]) -> None:
+    def __init__(
+        self, answers: Callable[[str], bool], find: Callable[[str], SecretTarget | None]
+    ) -> None:
         """`answers` returns whether a value of the header `Host` is allowed."""
         self._answers = answers
         self._find = find
