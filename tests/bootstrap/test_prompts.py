@@ -15,7 +15,7 @@ from seedstep.bootstrap.instances import (
     says_classification,
     worked_examples,
 )
-from seedstep.bootstrap.prompting import Prompts, as_shown, make_prompts
+from seedstep.bootstrap.prompting import BootstrapPrompts, as_shown, make_prompts
 from seedstep.llm import Request, Sampling
 from seedstep.prompts import Demonstration, demonstrations, fingerprint, heading, render
 
@@ -48,11 +48,11 @@ SHOWN = tuple(
 )
 
 
-def prompts_of(style: Style, **settings: Any) -> Prompts:
+def prompts_of(style: Style, **settings: Any) -> BootstrapPrompts:
     return make_prompts(BootstrapSettings.of(prompt_style=style, **settings))
 
 
-def request_of(prompts: Prompts, step: str, instruction: str = INSTRUCTION) -> Request:
+def request_of(prompts: BootstrapPrompts, step: str, instruction: str = INSTRUCTION) -> Request:
     if step == "generation":
         return prompts.generation(SHOWN, 3)
     if step == "classification":

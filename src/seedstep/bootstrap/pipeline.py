@@ -36,7 +36,7 @@ from seedstep.bootstrap.gate_kinds import parse_gates
 from seedstep.bootstrap.gates import Gate, GateModel, GateModels, check_gates, pass_gates
 from seedstep.bootstrap.instances import says_classification
 from seedstep.bootstrap.pool import Meanings, Pool, rejected
-from seedstep.bootstrap.prompting import Prompts, make_prompts
+from seedstep.bootstrap.prompting import BootstrapPrompts, make_prompts
 from seedstep.bootstrap.records import Candidate, Generation
 from seedstep.bootstrap.rules import CandidateReply
 from seedstep.bootstrap.settings import BootstrapSettings
@@ -155,7 +155,7 @@ class _Work:
         self,
         settings: BootstrapSettings,
         engine: Engine,
-        prompts: Prompts,
+        prompts: BootstrapPrompts,
         pool: Pool,
         gates: Sequence[Gate],
         models: GateModels,

@@ -54,11 +54,11 @@ __all__ = [
     "PAPER_SAMPLING",
     "STYLES",
     "TASK_STOPS",
+    "BootstrapPrompts",
     "ChatPrompts",
     "CompletionPrompts",
     "DialoguePrompts",
     "PromptStyle",
-    "Prompts",
     "TurnsPrompts",
     "as_shown",
     "make_prompts",
@@ -339,12 +339,12 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-Prompts = CompletionPrompts | TurnsPrompts | DialoguePrompts | ChatPrompts
+BootstrapPrompts = CompletionPrompts | TurnsPrompts | DialoguePrompts | ChatPrompts
 
 
-def make_prompts(settings: "BootstrapSettings") -> Prompts:
+def make_prompts(settings: "BootstrapSettings") -> BootstrapPrompts:
     """Return the prompts of the settings' style."""
-    styles: dict[str, type[Prompts]] = {
+    styles: dict[str, type[BootstrapPrompts]] = {
         "completion": CompletionPrompts,
         "turns": TurnsPrompts,
         "dialogue": DialoguePrompts,
