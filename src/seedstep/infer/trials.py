@@ -37,9 +37,9 @@ NOISE = 2.0
 LENGTHS = (9, 11, 8, 2)
 """The numbers of tokens of the prefix, and of the rests of three prompts."""
 
-Prompts = list[list[int]]
+PromptTokens = list[list[int]]
 
-Trial = Callable[[Any, Prompts, int], tuple[Prompts, torch.Tensor]]
+Trial = Callable[[Any, PromptTokens, int], tuple[PromptTokens, torch.Tensor]]
 """A function that computes prompts together.
 
 It is called with a model, the prompts, and the length of their common prefix. It returns the
@@ -88,8 +88,8 @@ def takes_padding(model: Any) -> bool:
 
 
 def _behind_a_prefix(
-    model: Any, prompts: Prompts, common: int, *, apart: bool = False
-) -> tuple[Prompts, torch.Tensor]:
+    model: Any, prompts: PromptTokens, common: int, *, apart: bool = False
+) -> tuple[PromptTokens, torch.Tensor]:
     prefix = prefix_layers(model, prompts[0][:common])
     batch = PrefixBatch(prefix, [prompt[common:] for prompt in prompts], apart=apart)
     return prompts, batch.logits(model)
@@ -98,7 +98,7 @@ def _behind_a_prefix(
 _behind_a_prefix_apart = partial(_behind_a_prefix, apart=True)
 
 
-def _padded(model: Any, prompts: Prompts, common: int) -> tuple[Prompts, torch.Tensor]:
+def _padded(model: Any, prompts: PromptTokens, common: int) -> tuple[PromptTokens, torch.Tensor]:
     """Compute padded prompts, and a token after each, so that the cache is tested, too."""
     longest = max(map(len, prompts))
     padding = [longest - len(prompt) for prompt in prompts]
@@ -136,7 +136,7 @@ def _agrees(model: Any, trial: Trial) -> Any:
         return False
 
 
-def _prompts(model: Any) -> tuple[Prompts, int]:
+def _prompts(model: Any) -> tuple[PromptTokens, int]:
     """Return prompts of different lengths with a common prefix, within the model's positions."""
     words = model.get_input_embeddings().num_embeddings
     most = ModelSizes.of_model(model).room(1, sum(LENGTHS))  # one is for a token that is written
@@ -148,7 +148,7 @@ def _prompts(model: Any) -> tuple[Prompts, int]:
     ], common
 
 
-def _is_near(model: Any, prompts: Prompts, together: torch.Tensor) -> bool:
+def _is_near(model: Any, prompts: PromptTokens, together: torch.Tensor) -> bool:
     """Return whether the logits of prompts equal those of each alone, up to rounding noise."""
     for prompt, logits in zip(prompts, together.float(), strict=True):
         alone = _first_logits(model, [prompt], len(prompt))
@@ -165,7 +165,7 @@ def _is_near(model: Any, prompts: Prompts, together: torch.Tensor) -> bool:
     return True
 
 
-def _other_orders(prompt: list[int], prompts: Prompts, room: int) -> Iterator[Prompts]:
+def _other_orders(prompt: list[int], prompts: PromptTokens, room: int) -> Iterator[PromptTokens]:
     """Yield batches that begin with a prompt and compute it with sums in another order.
 
     The other rows, and tokens after the prompt, don't change the result of a causal model: neither
@@ -177,7 +177,7 @@ def _other_orders(prompt: list[int], prompts: Prompts, room: int) -> Iterator[Pr
     yield [[*row, *[0] * (longest - len(row))] for row in (prompt, *prompts)]
 
 
-def _first_logits(model: Any, rows: Prompts, length: int) -> torch.Tensor:
+def _first_logits(model: Any, rows: PromptTokens, length: int) -> torch.Tensor:
     """Return the logits after the first `length` tokens of the first row."""
     found = model(input_ids=torch.tensor(rows, device=model.device), use_cache=False)
     return torch.as_tensor(found.logits)[0, length - 1].float()
