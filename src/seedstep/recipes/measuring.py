@@ -55,7 +55,7 @@ FORMAT = 1
 
 UNREFINED = "unrefined"
 
-Version = tuple[str, Task, StepsKind]
+MeasuredSteps = tuple[str, Task, StepsKind]
 """A name, the task with the steps, and the kind of its steps that is in the prompt."""
 
 
@@ -120,7 +120,7 @@ def measure_steps(
     return progress
 
 
-Given = tuple[Task, Sequence[Version]]
+Given = tuple[Task, Sequence[MeasuredSteps]]
 """A task, and the versions of its instruction."""
 
 
@@ -170,7 +170,10 @@ class _Measuring:
 
 
 def _measured(
-    model: ScoringModel, task: Task, versions: Sequence[Version], settings: MeasureStepsSettings
+    model: ScoringModel,
+    task: Task,
+    versions: Sequence[MeasuredSteps],
+    settings: MeasureStepsSettings,
 ) -> MeasuredTask:
     encoding = ENCODINGS[settings.encoding]
     found = {}
@@ -189,7 +192,7 @@ def fingerprint(task: Task, kind: StepsKind) -> str:
 
 
 def _header(
-    settings: MeasureStepsSettings, versions: Sequence[Sequence[Version]]
+    settings: MeasureStepsSettings, versions: Sequence[Sequence[MeasuredSteps]]
 ) -> MeasuredHeader:
     names = dict.fromkeys(name for found in versions for name, _, _ in found)
     shown = (
@@ -213,7 +216,7 @@ def _header(
 
 def _versions(
     tasks: Sequence[Task], sources: Sequence[str | os.PathLike[str]], seed: int
-) -> list[list[Version]]:
+) -> list[list[MeasuredSteps]]:
     """Return the versions to measure on each task; those of the first source also shuffled and
     exchanged with another task's.
     """
@@ -267,7 +270,7 @@ class VersionSource:
         bare = [replace(task, steps=(), unrefined_steps=()) for task in tasks]
         return cls(prefix, with_steps(bare, Path(source)), candidates_of(Path(source)))
 
-    def versions(self, place: int) -> Iterator[Version]:
+    def versions(self, place: int) -> Iterator[MeasuredSteps]:
         """Yield the versions of a task's instruction, the refined one last."""
         task = self.tasks[place]
         if task.unrefined_steps and task.unrefined_steps != task.steps:
@@ -283,7 +286,7 @@ def steps_of(task: Task, kind: StepsKind) -> tuple[str, ...]:
     return task.unrefined_steps if kind == "unrefined" else task.steps
 
 
-def _beside(task: Task, others: Mapping[str, tuple[str, ...]]) -> Iterator[Version]:
+def _beside(task: Task, others: Mapping[str, tuple[str, ...]]) -> Iterator[MeasuredSteps]:
     if len(set(task.steps)) > 1:
         yield SHUFFLED, task, "shuffled"
     if task.id in others:

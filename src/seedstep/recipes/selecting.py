@@ -25,7 +25,7 @@ from seedstep.errors import InputError
 from seedstep.evaluate.gains import OTHER, REFINED, SHUFFLED, read_measured
 from seedstep.inputs.tasks import judgements_of
 from seedstep.recipes.measuring import (
-    Version,
+    MeasuredSteps,
     VersionSource,
     exchanged,
     fingerprint,
@@ -173,7 +173,9 @@ def _comparable(known: Sequence[tuple[_Worth, _Candidate]]) -> list[tuple[_Worth
     return [each for each in known if each[0].shortened == fewest]
 
 
-def _versions(by: SelectBy, joined: Sequence[VersionSource], seed: int) -> list[list[Version]]:
+def _versions(
+    by: SelectBy, joined: Sequence[VersionSource], seed: int
+) -> list[list[MeasuredSteps]]:
     """Return the versions of each task's instruction to select from."""
     tasks = joined[0].tasks
     if by == "exchanged":
@@ -186,7 +188,7 @@ def _versions(by: SelectBy, joined: Sequence[VersionSource], seed: int) -> list[
 
 def _controls(
     name: str, tasks: Sequence[Task], steps: Mapping[str, tuple[str, ...]]
-) -> list[list[Version]]:
+) -> list[list[MeasuredSteps]]:
     """Return for each task the only version to take, or none."""
     return [
         [(name, replace(task, steps=steps[task.id]), "refined")] if task.id in steps else []
