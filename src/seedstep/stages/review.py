@@ -24,9 +24,16 @@ from seedstep.settings import Count, NotNegative, SettingsRecord, setting
 if TYPE_CHECKING:
     from seedstep.evaluate.people import StandingLabels
 
-__all__ = ["REVIEW", "ReviewRun", "ReviewSettings", "Version", "labels_of_review", "standing_rows"]
+__all__ = [
+    "REVIEW",
+    "ReviewRun",
+    "ReviewSettings",
+    "StepsVersion",
+    "labels_of_review",
+    "standing_rows",
+]
 
-Version = Literal["refined", "unrefined", "both"]
+StepsVersion = Literal["refined", "unrefined", "both"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,7 @@ class ReviewSettings(SettingsRecord):
         separated=True,
     )
     per_task: Count | None = setting(None, "Number of instances of each task, drawn at random.")
-    version: Version = setting("refined", "Which step-by-step instructions.")
+    version: StepsVersion = setting("refined", "Which step-by-step instructions.")
     seed: int | None = setting(
         None,
         "Seed of draws and orders. A rater who knows it can work out which system an answer is "
