@@ -107,7 +107,7 @@ async def _in_thread(
         yield batch
 
 
-Part = tuple[TaskWork, tuple[int, int]]
+TaskPart = tuple[TaskWork, tuple[int, int]]
 """A task, and which of its batches: the number of the part, of how many parts."""
 
 
@@ -119,13 +119,13 @@ class _Answering:
     first: TaskWork
     frames: dict[str, ChatFrame]
 
-    def open(self) -> tuple[Any, Callable[[Part, int], Iterator[list[InstanceAnswer]]]]:
+    def open(self) -> tuple[Any, Callable[[TaskPart, int], Iterator[list[InstanceAnswer]]]]:
         """Load the checkpoint; tell what templates write, and why no prefix is shared."""
         settings, frames = self.settings, dict(self.frames)
         checkpoint, tokenizer = load_system(settings, frames)
         note = about_checkpoint(settings, [self.first], checkpoint, tokenizer)
 
-        def answer(part: Part, done: int) -> Iterator[list[InstanceAnswer]]:
+        def answer(part: TaskPart, done: int) -> Iterator[list[InstanceAnswer]]:
             task, (number, of) = part
             left = (number + done * of, of)
             return ask_checkpoint(settings, [task], checkpoint, tokenizer, left)
@@ -157,7 +157,7 @@ async def _of_workers(
             yield batch
 
 
-def _parts(settings: PredictSettings, work: Sequence[TaskWork]) -> Iterator[Part]:
+def _parts(settings: PredictSettings, work: Sequence[TaskWork]) -> Iterator[TaskPart]:
     for task in work:
         number = min(settings.model.workers, -(-len(task.instances) // settings.batch))
         yield from ((task, (part, number)) for part in range(number))
