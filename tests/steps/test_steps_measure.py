@@ -5,9 +5,9 @@ from collections import Counter
 import pytest
 
 from seedstep.steps import CHECKS, canonical, labelled, measure, parse, render
-from seedstep.steps.measuring import Part
+from seedstep.steps.measuring import LabelledPart
 
-PARTS: tuple[Part, ...] = ("tune", "held_out")
+PARTS: tuple[LabelledPart, ...] = ("tune", "held_out")
 ALL = [entry for part in PARTS for entry in labelled(part)]
 
 
@@ -39,7 +39,7 @@ def test_a_task_comes_with_two_examples() -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_the_numbers_add_up(part: Part) -> None:
+def test_the_numbers_add_up(part: LabelledPart) -> None:
     faults = Counter(fault for entry in labelled(part) for fault in entry.faults)
     measured = measure(part)
     assert [row.name for row in measured] == list(CHECKS)
@@ -59,7 +59,7 @@ FLOORS: dict[str, tuple[float, float]] = {
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_the_checks_agree_with_people_as_well_as_documented(part: Part) -> None:
+def test_the_checks_agree_with_people_as_well_as_documented(part: LabelledPart) -> None:
     for row in measure(part):
         precision, recall = FLOORS.get(row.name, (1.0, 1.0))
         assert (row.precision or 0) >= precision, row

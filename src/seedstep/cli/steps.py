@@ -32,7 +32,7 @@ from seedstep.steps import ExamplesSettings, ImportSettings, StepsSettings, Supe
 __all__ = ["app", "examples_command", "print_checks"]
 
 if TYPE_CHECKING:
-    from seedstep.steps import Part
+    from seedstep.steps import LabelledPart
 
     StepsFormatName = str
     ExamplesFormatName = str
@@ -42,7 +42,7 @@ else:
 
 def print_checks() -> None:
     """Print precision and recall of the checks, on both parts of the labelled set."""
-    parts: tuple[Part, ...] = ("tune", "held_out")
+    parts: tuple[LabelledPart, ...] = ("tune", "held_out")
     for part in parts:
         print_accuracies("check", {row.name: row for row in steps.measure(part)}, part)
 

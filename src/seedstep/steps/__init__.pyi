@@ -10,7 +10,7 @@ from seedstep.steps.examples import generate_examples as generate_examples
 from seedstep.steps.measuring import (
     CheckAccuracy as CheckAccuracy,
     Labelled as Labelled,
-    Part as Part,
+    LabelledPart as LabelledPart,
     labelled as labelled,
     measure as measure,
 )

@@ -18,9 +18,9 @@ from seedstep.steps.checks import CHECKS, TaskText, check
 from seedstep.steps.parsing import parse
 from seedstep.steps.records import read_packaged
 
-__all__ = ["CheckAccuracy", "Labelled", "Part", "labelled", "measure"]
+__all__ = ["CheckAccuracy", "Labelled", "LabelledPart", "labelled", "measure"]
 
-Part = Literal["tune", "held_out"]
+LabelledPart = Literal["tune", "held_out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class CheckAccuracy(Accuracy):
     name: str
 
 
-def measure(part: Part) -> tuple[CheckAccuracy, ...]:
+def measure(part: LabelledPart) -> tuple[CheckAccuracy, ...]:
     """Measure every check on one part, in the order of `CHECKS`."""
     pairs = [
         (example.faults, {found.name for found in check(parse(example.text), example.task)})
@@ -57,7 +57,7 @@ def measure(part: Part) -> tuple[CheckAccuracy, ...]:
     )
 
 
-def labelled(part: Part) -> tuple[Labelled, ...]:
+def labelled(part: LabelledPart) -> tuple[Labelled, ...]:
     """Return the labelled instructions of one part."""
     tasks = {
         line.id: TaskText(
@@ -89,6 +89,6 @@ class _TaskLine:
 class _Line:
     id: str
     task: str
-    part: Part
+    part: LabelledPart
     faults: tuple[str, ...]
     text: str
