@@ -20,7 +20,7 @@ from seedstep.settings import make_settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from seedstep.evaluate.gains import Grouping, MeasuredTask
+    from seedstep.evaluate.gains import GainGrouping, MeasuredTask
     from seedstep.evaluate.intervals import Value
 
 __all__ = ["measure_versions", "select_versions"]
@@ -86,7 +86,7 @@ def measure_versions(
             console.print(plain(f"wrote {path}"), soft_wrap=True)
 
 
-def _print_gains(tasks: "Sequence[MeasuredTask]", by: "Grouping", seed: int) -> None:
+def _print_gains(tasks: "Sequence[MeasuredTask]", by: "GainGrouping", seed: int) -> None:
     from seedstep.evaluate.gains import (
         finds_right,
         gain_rows,

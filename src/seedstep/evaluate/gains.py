@@ -33,8 +33,8 @@ __all__ = [
     "OTHER",
     "REFINED",
     "SHUFFLED",
+    "GainGrouping",
     "GainRow",
-    "Grouping",
     "MeasuredHeader",
     "MeasuredTask",
     "MeasuredVersion",
@@ -206,7 +206,7 @@ EQUAL = 1e-6
 """Nats a token below which two losses are the same number, computed in another order."""
 
 
-Grouping = Literal["overall", "category", "task"]
+GainGrouping = Literal["overall", "category", "task"]
 """What tasks have in common that are in a row together."""
 
 
@@ -228,7 +228,7 @@ class GainRow:
     shortened: int
 
 
-def gain_rows(tasks: Sequence[MeasuredTask], *, by: Grouping, seed: int) -> list[GainRow]:
+def gain_rows(tasks: Sequence[MeasuredTask], *, by: GainGrouping, seed: int) -> list[GainRow]:
     """Return a row for each group of tasks and version, in the order of the tasks and versions.
 
     All tasks have the same weight. A version is evaluated on the tasks that have it.
@@ -249,7 +249,7 @@ def _versions(tasks: Sequence[MeasuredTask]) -> list[str]:
 
 
 def _row(
-    group: str, version: str, tasks: Sequence[MeasuredTask], by: Grouping, seed: int
+    group: str, version: str, tasks: Sequence[MeasuredTask], by: GainGrouping, seed: int
 ) -> GainRow:
     means = {task.task: fmean(task.gains(version)) for task in tasks}
     values, names = list(means.values()), list(means)
