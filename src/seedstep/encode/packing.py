@@ -34,7 +34,7 @@ __all__ = ["IGNORED", "PackedGroup", "PackedRow", "group_pairs", "make_row", "pa
 IGNORED = -100
 """The label of a position from which nothing is predicted."""
 
-Numbers = NDArray[np.int64]
+IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,11 @@ class PackedRow:
     segment of that instance's prefix; for a token of a prefix it is the prefix itself.
     """
 
-    tokens: Numbers
-    positions: Numbers
-    labels: Numbers
-    segment: Numbers
-    parent: Numbers
+    tokens: IntArray
+    positions: IntArray
+    labels: IntArray
+    segment: IntArray
+    parent: IntArray
 
     def __len__(self) -> int:
         return len(self.tokens)
