@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Counts = NDArray[np.int64]
-    Numbers = NDArray[np.float64]
+    FloatArray = NDArray[np.float64]
 
 __all__ = [
     "ACCEPTABLE",
@@ -145,8 +145,8 @@ def raw_agreement(first: Sequence[str], second: Sequence[str], seed: int = 0) ->
     patterns = Counter(zip(first, second, strict=True))
     same = np.array([first == second for first, second in patterns], int)
 
-    def share(drawn: "Counts") -> "Numbers":
-        shares: Numbers = (drawn @ same) / drawn.sum(axis=1)
+    def share(drawn: "Counts") -> "FloatArray":
+        shares: FloatArray = (drawn @ same) / drawn.sum(axis=1)
         return shares
 
     return resample(_counts(patterns), share, "item", seed=seed)
@@ -163,10 +163,10 @@ def cohen_kappa(first: Sequence[str], second: Sequence[str], seed: int = 0) -> V
     firsts, seconds = (_has_level([pair[rater] for pair in patterns], levels) for rater in (0, 1))
     same = (firsts * seconds).sum(axis=1)
 
-    def kappa(drawn: "Counts") -> "Numbers":
+    def kappa(drawn: "Counts") -> "FloatArray":
         items = drawn.sum(axis=1)
         by_chance = ((drawn @ firsts) * (drawn @ seconds)).sum(axis=1)
-        kappas: Numbers = (items * (drawn @ same) - by_chance) / (items**2 - by_chance)
+        kappas: FloatArray = (items * (drawn @ same) - by_chance) / (items**2 - by_chance)
         return kappas
 
     return resample(_counts(patterns), kappa, "item", seed=seed, undefined=ONE_LEVEL)
@@ -185,11 +185,11 @@ def fleiss_kappa(items: Sequence[Sequence[str]], seed: int = 0) -> Value:
     given = given.reshape(len(patterns), len(levels))
     agreeing = (given * (given - 1)).sum(axis=1)
 
-    def kappa(drawn: "Counts") -> "Numbers":
+    def kappa(drawn: "Counts") -> "FloatArray":
         ratings = (drawn @ given).sum(axis=1)
         by_chance = ((drawn @ given) ** 2).sum(axis=1)
         agreed = (drawn @ agreeing) * ratings / (max(raters) - 1)
-        kappas: Numbers = (agreed - by_chance) / (ratings**2 - by_chance)
+        kappas: FloatArray = (agreed - by_chance) / (ratings**2 - by_chance)
         return kappas
 
     return resample(_counts(patterns), kappa, "item", seed=seed, undefined=ONE_LEVEL)
@@ -206,10 +206,10 @@ def spearman(first: Sequence[float], second: Sequence[float], seed: int = 0) -> 
     patterns = Counter(zip(first, second, strict=True))
     firsts, seconds = (_places([pair[rater] for pair in patterns]) for rater in (0, 1))
 
-    def correlation(drawn: "Counts") -> "Numbers":
+    def correlation(drawn: "Counts") -> "FloatArray":
         x, y = _centred_ranks(drawn, firsts), _centred_ranks(drawn, seconds)
         spread_x, spread_y = ((drawn * ranks * ranks).sum(axis=1).astype(float) for ranks in (x, y))
-        rhos: Numbers = (drawn * x * y).sum(axis=1) / np.sqrt(spread_x * spread_y)
+        rhos: FloatArray = (drawn * x * y).sum(axis=1) / np.sqrt(spread_x * spread_y)
         return rhos
 
     return resample(_counts(patterns), correlation, "item", seed=seed, undefined=NO_ORDER)
