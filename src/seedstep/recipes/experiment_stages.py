@@ -57,7 +57,7 @@ MOST_STAGES = 1000
 MOST_WORD = 100_000
 """Stages of an experiment, and characters of an argument, at the most; Linux takes some more."""
 
-Values = Mapping[str, str | None]
+ParameterValues = Mapping[str, str | None]
 """Values by name. A flag whose value is None or empty is left out."""
 
 VALUE = re.compile(r"\{(\w+)\}")
@@ -76,7 +76,7 @@ ONE = SweptValues({}, ())
 """The choice of an entry that stands for one stage."""
 
 
-def resolved(where: str, values: Values) -> Values:
+def resolved(where: str, values: ParameterValues) -> ParameterValues:
     """Return values in which those that name others have them filled in.
 
     Raises:
@@ -99,7 +99,7 @@ def resolved(where: str, values: Values) -> Values:
     return found
 
 
-def filled_with(where: str, text: str, values: Values) -> str:
+def filled_with(where: str, text: str, values: ParameterValues) -> str:
     """Return a text in which values are put in place of their names; others stay as they are.
 
     Raises:
@@ -110,7 +110,7 @@ def filled_with(where: str, text: str, values: Values) -> str:
     return VALUE.sub(lambda match: values.get(match[1], match[0]) or "", text)
 
 
-def swept(where: str, written: object, values: Values) -> list[SweptValues]:
+def swept(where: str, written: object, values: ParameterValues) -> list[SweptValues]:
     """Return the values of each of the stages that an entry with `for` stands for.
 
     Raises:
@@ -130,7 +130,7 @@ def swept(where: str, written: object, values: Values) -> list[SweptValues]:
     ]
 
 
-def _several(where: str, name: str, written: object, values: Values) -> tuple[str, ...]:
+def _several(where: str, name: str, written: object, values: ParameterValues) -> tuple[str, ...]:
     """Return the values that `for` has for a name."""
     if not _NAME.fullmatch(name):
         raise InputError(f"{where}: `for` has no name '{name}'", "use letters and digits")
@@ -158,7 +158,7 @@ def _require_once(where: str, name: str, texts: Sequence[str]) -> None:
             raise InputError(what, "write each once")
 
 
-def _together(where: str, written: Sequence[object], values: Values) -> list[SweptValues]:
+def _together(where: str, written: Sequence[object], values: ParameterValues) -> list[SweptValues]:
     """Return the values of stages that are written as a list of mappings."""
     first = written[0] if written else None
     if not isinstance(first, dict) or not first:
@@ -181,7 +181,7 @@ def _together(where: str, written: Sequence[object], values: Values) -> list[Swe
     return [SweptValues(chosen, (chosen[naming],)) for chosen in found]
 
 
-def filled(where: str, words: Sequence[object], values: Values) -> Iterator[str]:
+def filled(where: str, words: Sequence[object], values: ParameterValues) -> Iterator[str]:
     """Yield words with values in place of names. What is only a name without a value is left out.
 
     A word that is `{name}` for a value with commas is one word, as any other.
@@ -275,7 +275,7 @@ class FileStages:
         self._path = path
         self._sweeps = sweeps
 
-    def add(self, where: str, written: object, values: Values) -> None:
+    def add(self, where: str, written: object, values: ParameterValues) -> None:
         """Add the stage of an entry, or the stages for each of its values."""
         if not isinstance(written, dict):
             raise InputError(f"{where}: not a stage", "write a command with its flags")
@@ -308,7 +308,9 @@ class FileStages:
         _require_different(where, made)
         self._keep(where, name, made)
 
-    def _choices(self, where: str, written: Mapping[str, Any], values: Values) -> list[SweptValues]:
+    def _choices(
+        self, where: str, written: Mapping[str, Any], values: ParameterValues
+    ) -> list[SweptValues]:
         """Return the values of each stage that an entry stands for."""
         if "for" not in written:
             return [ONE]
@@ -319,7 +321,9 @@ class FileStages:
             named = self._sweeps[named]
         return swept(where, named, values)
 
-    def _needed(self, where: str, name: str, other: str, chosen: Values) -> tuple[str, ...]:
+    def _needed(
+        self, where: str, name: str, other: str, chosen: ParameterValues
+    ) -> tuple[str, ...]:
         """Return the names of the stages that an entry of `after` stands for."""
         called = filled_with(where, other, chosen)
         if called in self.found:
@@ -351,7 +355,7 @@ def _require_different(where: str, made: Sequence[ExperimentStage]) -> None:
                 raise InputError(what, "write the names of `for` in `out`, or in `name`, in braces")
 
 
-def _words(where: str, flags: Mapping[str, Any], values: Values) -> Iterator[str]:
+def _words(where: str, flags: Mapping[str, Any], values: ParameterValues) -> Iterator[str]:
     """Yield the words of a command line; `arguments` has the words without a flag."""
     for name, value in flags.items():
         many = value if isinstance(value, list) else [value]
