@@ -54,14 +54,14 @@ class ReasoningKeywords(TypedDict, total=False):
 class AxisKeywords(TypedDict, total=False):
     """An axis with a line for prompts, in which `{value}` stands for the value."""
 
-    values: "Values"
+    values: "AxisValues"
     line: str
 
 
-Values = int | Sequence[str | float] | Mapping[str, float]
+AxisValues = int | Sequence[str | float] | Mapping[str, float]
 """The values of an axis: how many the model names, a list, or the share of each."""
 
-Axes = Mapping[str, Values | AxisKeywords]
+Axes = Mapping[str, AxisValues | AxisKeywords]
 """The values of each axis along which tasks are spread, by its name."""
 
 Gates = Mapping[str, Mapping[str, Mapping[str, object] | None]]
