@@ -149,7 +149,7 @@ TextsFile = Annotated[
         metavar="FILE",
     ),
 ]
-Against = Annotated[
+EvaluationSets = Annotated[
     list[Path] | None,
     typer.Option(
         help=f"An evaluation set: {EVALUATION_SETS}. What is too close to it is rejected. May be "
@@ -174,7 +174,7 @@ def novelty_command(
         Literal["latin", "unicode", "auto"],
         typer.Option(help="unicode for texts not in English; auto: by the script of the texts."),
     ] = "latin",
-    against: Against = None,
+    against: EvaluationSets = None,
     against_threshold: Annotated[
         float,
         typer.Option(
