@@ -22,7 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Out = Annotated[Path, typer.Argument(help="The review's directory.", metavar="REVIEW")]
+ReviewDirectory = Annotated[Path, typer.Argument(help="The review's directory.", metavar="REVIEW")]
 NewReview = Annotated[
     Path | None,
     typer.Argument(help="The review's directory; --out does the same.", metavar="REVIEW"),
@@ -82,7 +82,7 @@ def new(asked: GivenSettings, review: NewReview = None, out: NewOut = None) -> N
 
 
 @app.command("serve")
-def serve_review(out: Out, port: Port = 8090, host: Host = LOCAL) -> None:
+def serve_review(out: ReviewDirectory, port: Port = 8090, host: Host = LOCAL) -> None:
     """Serve a review on this machine, with a secret address for each rater and for the owner."""
     _require_extra()
     from seedstep.review.app import address_of, free_socket, make_app, serve
@@ -102,7 +102,7 @@ def serve_review(out: Out, port: Port = 8090, host: Host = LOCAL) -> None:
 
 @app.command("file")
 def write_file(
-    out: Out,
+    out: ReviewDirectory,
     rater: Annotated[str, typer.Option(help="For whom.")],
     to: Annotated[
         Path | None, typer.Option("--to", "--out", help="The file. Default: RATER.html.")
@@ -123,7 +123,7 @@ def write_file(
 
 @app.command("take")
 def take_file(
-    out: Out,
+    out: ReviewDirectory,
     files: Annotated[list[Path], typer.Argument(help="Labels that a page saved as a file.")],
 ) -> None:
     """Take the labels that raters give back. Taking a file twice changes nothing."""
@@ -140,7 +140,7 @@ def take_file(
 
 
 @app.command("status")
-def status(out: Out) -> None:
+def status(out: ReviewDirectory) -> None:
     """Where the raters stand."""
     from seedstep.review.labelling import progress
     from seedstep.runs.reviews import Review
@@ -157,7 +157,7 @@ def status(out: Out) -> None:
 
 @app.command("export")
 def export(
-    out: Out,
+    out: ReviewDirectory,
     to: Annotated[Path, typer.Option("--to", "--out", help="The file to write.")],
     name: Annotated[
         Literal["jsonl", "history", "preferences"],
