@@ -1,9 +1,10 @@
 """One of each added from outside the package: what comes of it is found wherever results are."""
 
+import csv
 import json
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from seedstep.evaluate.metrics import compared_metrics
 from seedstep.evaluate.systems import comparison_table, group_table, overall_table
 from seedstep.evaluate.tables import comparisons_json, scores_csv, scores_json
 from seedstep.exports import ExportFormat, ExportSource, write_lines
+from seedstep.inputs.tasks import load_source
 from seedstep.recipes import evaluate_systems
 from seedstep.report import (
     SECTIONS,
@@ -40,9 +42,11 @@ from seedstep.report import (
     Section,
     write_report,
 )
+from seedstep.report.data_files import is_data
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP, STAGES
 from seedstep.steps import CHECKS, Check, ParsedSteps, TaskText
+from seedstep.tune.settings import make_source
 from support.command_line import seedstep
 from support.growing import asked_of
 from support.pages import ROOT, blocks_of
@@ -214,6 +218,29 @@ def test_an_export_format(grown: Path, tmp_path: Path) -> None:
     lines = list(map(json.loads, (tmp_path / "out" / "train.jsonl").read_text().splitlines()))
     assert 0 < count == len(lines) <= wanted
     assert {line["end"] for line in lines} == {"</s>"}
+
+
+def test_an_export_format_is_read_again(grown: Path, tmp_path: Path) -> None:
+    """By the name of its file alone; and one that has no such file is refused."""
+
+    def write(name: str) -> Callable[[ExportSource, Path], int]:
+        def as_csv(source: ExportSource, folder: Path) -> int:
+            with (folder / name).open("w", newline="") as file:
+                lines = csv.writer(file)
+                lines.writerow(["instruction", "context", "response"])
+                rows = [(row.instruction, row.input, row.output) for row in source.rows()]
+                lines.writerows(rows)
+            return len(rows)
+
+        return as_csv
+
+    count = export(grown, ExportFormat("csv", "a row", write("train.csv")), tmp_path / "again")
+    read = load_source(make_source(str(tmp_path / "again"))).tasks
+    assert count == sum(len(task.instances) for task in read) > 0
+    assert is_data(tmp_path / "again")
+    export(grown, ExportFormat("csv", "a row", write("rows.txt")), tmp_path / "other")
+    with pytest.raises(InputError, match=r"'csv', which can't be read.* train.jsonl, train.csv, "):
+        load_source(make_source(str(tmp_path / "other")))
 
 
 def test_a_section_of_the_report(grown: Path, tmp_path: Path) -> None:

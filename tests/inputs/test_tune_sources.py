@@ -194,7 +194,10 @@ def test_a_bootstrap_and_its_exports_are_the_same_instances(
     own = ExportFormat("own", "ours", lambda source, out: write_records([{}], out / "a.jsonl"))
     with Run.read(BOOTSTRAP, run.path) as opened:
         export(opened, own, tmp_path / "own")
-    with pytest.raises(InputError, match=r"format 'own'.*Export as alpaca or superni"):
+    with pytest.raises(
+        InputError,
+        match=r"format 'own'.*Name the run itself, or an export with rows in train.jsonl, train.csv",
+    ):
         contents(tmp_path / "own")
     with pytest.raises(InputError, match="only a directory has splits"):
         load_source(TuneSource(str(run.path), "train"))

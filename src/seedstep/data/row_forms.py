@@ -29,6 +29,7 @@ from seedstep.errors import InputError, unknown_name
 
 __all__ = [
     "ASKS",
+    "EXPORTED_ROWS",
     "FORMS",
     "ROWS",
     "RowForm",
@@ -76,17 +77,12 @@ FORMS = (
 
 _NAMED = re.compile(r"(?P<source>[^\n]+?)\[(?P<columns>[^][\n]+)\]")
 _KINDS: Sequence[Literal["chat", "prompts", "rows"]] = ("chat", "prompts", "rows")
-_EXPORTS = {
-    "messages": "train.jsonl",
-    "sharegpt": "train.jsonl",
-    "prompt-completion": "train.jsonl",
-    "parquet": "train.parquet",
-    "hub": "data/train-00000-of-00001.parquet",
-}
-"""The file with the rows of an export, by its format, if the rows are in a form of `FORMS`."""
-
-ALL_EXPORTS = {"alpaca": "train.jsonl", **_EXPORTS}
-"""The file with the rows of any export."""
+EXPORTED_ROWS = (
+    "train.jsonl",
+    *(f"train{ending}" for ending in TABLES),
+    "data/train-00000-of-00001.parquet",
+)
+"""The files in which exports have their rows: those of a format that writes one are read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +108,7 @@ class RowSource:
             return None
         place = named["source"] if named else text
         if not place.startswith(HUB):
-            place = str(exported_rows(Path(place), _EXPORTS))
+            place = str(exported_rows(Path(place)))
         if named:
             return cls(text, place, _form_of(text, named["columns"]))
         if place.startswith(HUB) or Path(place).suffix.lower() in TABLES:
@@ -125,9 +121,11 @@ class RowSource:
         return self.place.startswith(HUB)
 
 
-def exported_rows(path: Path, files: Mapping[str, str] = ALL_EXPORTS) -> Path:
-    """Return the file with the rows of an export; any other path is returned as it is."""
-    return path / files.get(exported_format(path) or "", "")
+def exported_rows(path: Path) -> Path:
+    """Return the file with the rows of an export; a path without one is returned as it is."""
+    if exported_format(path) is None:
+        return path
+    return next((path / name for name in EXPORTED_ROWS if (path / name).is_file()), path)
 
 
 def _form_of(text: str, columns: str) -> RowForm:

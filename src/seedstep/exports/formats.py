@@ -96,7 +96,8 @@ class ExportFormat:
 
     `write` is called with the source and an empty directory; it writes the files, and returns the
     number of records. `meaning` says in a line what a record is, `unit` is the word for records. A
-    format that is `published` needs a licence.
+    format that is `published` needs a licence. An export that has its rows in a file named as in
+    `seedstep.data.row_forms.EXPORTED_ROWS`, such as `train.csv`, can be read again.
     """
 
     name: str

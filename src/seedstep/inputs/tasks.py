@@ -33,13 +33,14 @@ from seedstep.data import (
 from seedstep.data.choice import drawn_instances
 from seedstep.data.files import exported_format
 from seedstep.data.records import placed, raise_first
-from seedstep.data.row_forms import RowSource, load_row_forms
+from seedstep.data.row_forms import EXPORTED_ROWS, RowSource, exported_rows, load_row_forms
 from seedstep.data.seeds import TextOrTexts, steps_of
 from seedstep.data.sources import LONGEST_LINE
 from seedstep.encode import Encoding, make_encoding, named_layout
 from seedstep.encode.settings import ExamplesChoice
 from seedstep.errors import InputError
 from seedstep.inputs.labels import accepted_tasks
+from seedstep.llm.models import either
 from seedstep.runs import (
     TUNE_CONFIG,
     open_database,
@@ -92,11 +93,12 @@ def load_source(
         tasks = tuple(replace(task, instances=task.instances[:limit]) for task in seed_tasks())
         return _no_split(source, TaskList(tasks))
     name = exported_format(path)
-    if name == "alpaca":
-        return _no_split(source, load_rows(path / "train.jsonl", limit=limit, skip_bad=skip_bad))
-    if name not in (None, "superni"):
+    if (rows_file := exported_rows(path)) != path:
+        return _no_split(source, load_rows(rows_file, limit=limit, skip_bad=skip_bad))
+    if name and not (path / "tasks").is_dir():
         what = f"{path} is an export in the format '{name}', which can't be read"
-        raise InputError(what, "export as alpaca or superni, or name the run itself")
+        remedy = f"name the run itself, or an export with rows in {either(EXPORTED_ROWS)}"
+        raise InputError(what, remedy)
     if not path.is_dir() and path.suffix != ".json" and has_rows(path):
         return _no_split(source, load_rows(path, limit=limit, skip_bad=skip_bad))
     return load_tasks(path, source.split, limit=limit, skip_bad=skip_bad)
