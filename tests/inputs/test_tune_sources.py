@@ -196,10 +196,10 @@ def test_a_bootstrap_and_its_exports_are_the_same_instances(
         export(opened, own, tmp_path / "own")
     with pytest.raises(
         InputError,
-        match=r"format 'own'.*Name the run itself, or an export with rows in train.jsonl, train.csv",
+        match=r"format 'own'.*Name the run itself, or an export with rows in train.jsonl, ",
     ):
         contents(tmp_path / "own")
-    with pytest.raises(InputError, match="only a directory has splits"):
+    with pytest.raises(InputError, match="a run has no splits"):
         load_source(TuneSource(str(run.path), "train"))
 
 
