@@ -1,7 +1,10 @@
 """Names say what things are, and no two things share one."""
 
 import ast
+import re
 from collections import defaultdict
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -12,14 +15,33 @@ SOURCE = Path(seedstep.__path__[0])
 ROOT = Path(__file__).parents[1]
 
 
-def test_no_two_public_classes_share_a_name() -> None:
+def names_of(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the public classes and aliases of a module, each with a text that tells it from others.
+
+    A type variable of a word has its definition as its text, so that modules that use it alike may
+    define it again; `T` and the like are left out.
+    """
+    tree = ast.parse(path.read_bytes())
+    for statement in chain(
+        tree.body, *(each.body for each in tree.body if isinstance(each, ast.If))
+    ):
+        if isinstance(statement, ast.ClassDef):
+            yield statement.name, str(path)
+        elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            name, made = statement.targets[0].id, ast.unparse(statement.value)
+            if not name.isupper() and not re.fullmatch("[A-Z]_(co|contra)", name):
+                yield name, made if made.startswith("TypeVar(") else str(path)
+
+
+def test_no_two_classes_or_aliases_share_a_name() -> None:
     homes = defaultdict(set)
     for path in SOURCE.rglob("*.py"):
-        for statement in ast.parse(path.read_bytes()).body:
-            if isinstance(statement, ast.ClassDef) and not statement.name.startswith("_"):
-                homes[statement.name].add(str(path.relative_to(SOURCE)))
-    assert len(homes) > 300
-    assert {name: files for name, files in homes.items() if len(files) > 1} == {}
+        for name, home in names_of(path):
+            if name[0].isupper():
+                homes[name].add(home)
+    assert len(homes) > 500
+    assert homes.keys() >= {"Answer", "Inputs", "FloatArray", "Task"}
+    assert {name: where for name, where in homes.items() if len(where) > 1} == {}
 
 
 ROOMS = sorted(

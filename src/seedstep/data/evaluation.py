@@ -37,7 +37,7 @@ from seedstep.data.row_forms import (
     rows_of,
     turn_of,
 )
-from seedstep.data.rows import HUB, TABLES, items_of_list, open_table
+from seedstep.data.rows import HUB, TABLES, DataRow, items_of_list, open_table
 from seedstep.data.sources import (
     GIVEN,
     LONGEST_LINE,
@@ -70,8 +70,6 @@ INPUTS = ("input", CONTEXT)
 _TASKS = ("definition", "instruction", "Definition")
 """The fields by which a record of a list is a task."""
 
-Row = Mapping[str, Any]
-
 
 def evaluation_items(
     source: PathOrTasks, *, inputs: bool = True, as_first: bool = False
@@ -103,7 +101,7 @@ def evaluation_items(
             yield from _of_task(task, inputs)
 
 
-def _rows(path: Path) -> Iterable[tuple[int, Row | BadLine]] | None:
+def _rows(path: Path) -> Iterable[tuple[int, DataRow | BadLine]] | None:
     """Return the rows of a source, numbered from 1; None for tasks and text files."""
     if str(path).startswith(HUB) or path.suffix.lower() in TABLES:
         source = RowSource.parse(str(path))
@@ -115,7 +113,7 @@ def _rows(path: Path) -> Iterable[tuple[int, Row | BadLine]] | None:
     return read_jsonl(path, dict[str, Any], LONGEST_LINE)
 
 
-def _listed_rows(path: Path) -> Iterable[tuple[int, Row | BadLine]] | None:
+def _listed_rows(path: Path) -> Iterable[tuple[int, DataRow | BadLine]] | None:
     """Return the rows of a list in a JSON file; None for one of tasks, and for one task."""
     listed = items_of_list(path)
     if listed is None:
@@ -140,7 +138,7 @@ def _of_task(task: Task | Problem, inputs: bool) -> Iterator[tuple[str, str]]:
 
 
 def _of_row(
-    path: Path, number: int, record: Row | BadLine, inputs: bool, *, as_first: bool
+    path: Path, number: int, record: DataRow | BadLine, inputs: bool, *, as_first: bool
 ) -> Iterator[tuple[str, str]]:
     if isinstance(record, BadLine):
         raise_first(placed(path, number, [record]))
@@ -165,7 +163,7 @@ def _of_row(
             yield f"{path.name}, line {number}, {name}", text
 
 
-def _has_field(record: Row) -> bool:
+def _has_field(record: DataRow) -> bool:
     """Return whether a row has a field with a text that may be empty."""
     instances = record.get("instances")
     given = instances if isinstance(instances, list) else []
@@ -174,7 +172,7 @@ def _has_field(record: Row) -> bool:
     return any(isinstance(value, str) for value in values)
 
 
-def _texts(record: Row, names: Iterable[str]) -> list[tuple[str, str]]:
+def _texts(record: DataRow, names: Iterable[str]) -> list[tuple[str, str]]:
     """Return the names and texts of those fields that hold a text which is not empty."""
     return [(name, record[name]) for name in names if _is_text(record.get(name))]
 
@@ -183,14 +181,14 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _inputs_of(record: Row) -> Iterator[tuple[str, str]]:
+def _inputs_of(record: DataRow) -> Iterator[tuple[str, str]]:
     instances = record.get("instances")
     for place, instance in enumerate(instances if isinstance(instances, list) else ()):
         if isinstance(instance, dict) and _is_text(instance.get("input")):
             yield f"instances[{place}].input", instance["input"]
 
 
-def _said(record: Row) -> Iterator[tuple[str, str]]:
+def _said(record: DataRow) -> Iterator[tuple[str, str]]:
     """Yield what people say in the conversations of a row."""
     for name in CHATS:
         turns = record.get(name)

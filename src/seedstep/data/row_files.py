@@ -20,15 +20,13 @@ from seedstep.data.files import write_in_parts
 from seedstep.data.reading import not_utf8
 from seedstep.data.records import Task, task_record
 from seedstep.data.row_forms import exported_rows
-from seedstep.data.rows import HUB, load_hub, open_table
+from seedstep.data.rows import HUB, DataRow, load_hub, open_table
 from seedstep.data.run_tasks import made_tasks
 from seedstep.data.sources import GIVEN, PathOrTasks, path_of
 from seedstep.data.tables import Columns, RowFile, TableRow, Types
 from seedstep.errors import InputError, unknown_name
 
 __all__ = ["HeldRows", "open_rows"]
-
-Row = Mapping[str, Any]
 
 INSTRUCTION = "instruction"
 """The field that instruction data has for what a task's definition says."""
@@ -37,7 +35,7 @@ INSTRUCTION = "instruction"
 class HeldRows(RowFile):
     """Rows that are held in memory, or by `datasets` on the disk."""
 
-    def __init__(self, path: Path, field: str, held: Iterable[Row]) -> None:
+    def __init__(self, path: Path, field: str, held: Iterable[DataRow]) -> None:
         """Take the rows, which are read several times."""
         super().__init__(path, field)
         self._held = held
@@ -60,7 +58,7 @@ class HeldRows(RowFile):
         write_in_parts(out, (_line({**row, **values}) for row, values in pairs))
 
 
-def _line(row: Row) -> bytes:
+def _line(row: DataRow) -> bytes:
     return msgspec.json.encode(row, enc_hook=str) + b"\n"
 
 
@@ -94,10 +92,10 @@ def open_rows(source: PathOrTasks, field: str) -> RowFile:
 class _GivenRows:
     """The rows of tasks, or of records of them, which can be read several times."""
 
-    given: Iterable[Task | Row]
+    given: Iterable[Task | DataRow]
     field: str
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[DataRow]:
         for number, item in enumerate(self.given, start=1):
             row = task_record(item) if isinstance(item, Task) else item
             if not isinstance(row, Mapping):
@@ -105,7 +103,7 @@ class _GivenRows:
                 raise InputError(what, "give tasks, or records with an instruction")
             yield self._named(row)
 
-    def _named(self, row: Row) -> Row:
+    def _named(self, row: DataRow) -> DataRow:
         """Return a row whose definition is called its instruction, if that is the field wanted."""
         if self.field != INSTRUCTION or INSTRUCTION in row or "definition" not in row:
             return row

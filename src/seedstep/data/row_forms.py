@@ -22,7 +22,7 @@ from typing import Any, Literal
 from seedstep.data.files import exported_format
 from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_lines
 from seedstep.data.records import Instance, Problem, Task, TaskList, placed
-from seedstep.data.rows import HUB, TABLES, items_of_list, load_hub
+from seedstep.data.rows import HUB, TABLES, DataRow, items_of_list, load_hub
 from seedstep.data.sources import LONGEST_LINE, LOOKS
 from seedstep.data.superni import collect
 from seedstep.errors import InputError, unknown_name
@@ -42,8 +42,6 @@ __all__ = [
 
 ROWS = "JSON lines, CSV, Parquet, a list in a *.json, an export, hub:OWNER/NAME[:SPLIT]"
 """The sources of rows, as the help of flags names them."""
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +147,7 @@ def _has_form(path: Path) -> bool:
     return False
 
 
-def _rows_of_json(path: Path) -> Iterator[tuple[int, Row | BadLine]]:
+def _rows_of_json(path: Path) -> Iterator[tuple[int, DataRow | BadLine]]:
     """Yield the rows of a list in a *.json file, or of JSON lines."""
     items = items_of_list(path)
     lines = read_lines(path, LONGEST_LINE) if items is None else enumerate(items, start=1)
@@ -183,7 +181,7 @@ def load_row_forms(
     if split and not source.is_hub:
         raise InputError(f"{source.text}: only a directory has splits", "leave the split out")
     rows = rows_of(source, split)
-    begin: list[tuple[int, Row | BadLine]] = []
+    begin: list[tuple[int, DataRow | BadLine]] = []
     form = source.form or FORMS[0]  # if no row is readable
     for number, row in rows:
         begin.append((number, row))
@@ -211,7 +209,7 @@ def _chosen_form(source: RowSource, columns: tuple[str, ...]) -> RowForm:
     return form
 
 
-def rows_of(source: RowSource, split: str | None) -> Iterator[tuple[int, Row | BadLine]]:
+def rows_of(source: RowSource, split: str | None) -> Iterator[tuple[int, DataRow | BadLine]]:
     """Yield the rows of a source, with the number of each."""
     path = Path(source.place)
     if source.is_hub:
@@ -222,14 +220,14 @@ def rows_of(source: RowSource, split: str | None) -> Iterator[tuple[int, Row | B
         yield from _rows_of_json(path)
 
 
-def _decoded(line: bytes | BadLine) -> Row | BadLine:
+def _decoded(line: bytes | BadLine) -> DataRow | BadLine:
     return line if isinstance(line, BadLine) else decode_json(line, dict[str, Any], ON_EACH_LINE)
 
 
 def _tasks(
     source: RowSource,
     form: RowForm,
-    rows: Iterable[tuple[int, Row | BadLine]],
+    rows: Iterable[tuple[int, DataRow | BadLine]],
     limit: int | None,
 ) -> Iterator[Task | Problem]:
     path = Path(source.text)
@@ -256,7 +254,7 @@ RowTexts = tuple[str, str, str]
 """An instruction, an input, and an output."""
 
 
-def _of_row(row: Row, columns: Sequence[str]) -> RowTexts | BadLine:
+def _of_row(row: DataRow, columns: Sequence[str]) -> RowTexts | BadLine:
     instruction, text, output = (row.get(name) for name in columns)
     if bad := _not_text(instruction, columns[0]) or _not_text(output, columns[2], empty=True):
         return bad
@@ -265,7 +263,7 @@ def _of_row(row: Row, columns: Sequence[str]) -> RowTexts | BadLine:
     return str(instruction), text or "", str(output)
 
 
-def _of_prompt(row: Row, columns: Sequence[str]) -> RowTexts | BadLine:
+def _of_prompt(row: DataRow, columns: Sequence[str]) -> RowTexts | BadLine:
     prompt, output = (row.get(name) for name in columns)
     bad = _not_text(prompt, columns[0]) or _not_text(output, columns[1], empty=True)
     return bad or (str(prompt), "", str(output))
@@ -275,7 +273,7 @@ ASKS = ("user", "human")
 ANSWERS = ("assistant", "gpt", "model")
 
 
-def _of_chat(row: Row, columns: Sequence[str]) -> RowTexts | BadLine:
+def _of_chat(row: DataRow, columns: Sequence[str]) -> RowTexts | BadLine:
     """Return the request of a conversation, after a system's message, and its one answer."""
     (name,) = columns
     turns = row.get(name)

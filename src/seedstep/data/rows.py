@@ -22,9 +22,21 @@ from seedstep.data.reading import MAX_FILE_BYTES, BadLine, decode_json
 from seedstep.data.tables import Columns, Csv, JsonLines, RowFile, TableRow, TextLines, Types
 from seedstep.errors import InputError, MissingExtraError, first_line, unknown_name
 
-__all__ = ["HUB", "TABLES", "Parquet", "items_of", "items_of_list", "load_hub", "open_table"]
+__all__ = [
+    "HUB",
+    "TABLES",
+    "DataRow",
+    "Parquet",
+    "items_of",
+    "items_of_list",
+    "load_hub",
+    "open_table",
+]
 
 T = TypeVar("T")
+
+DataRow = Mapping[str, Any]
+"""A row of a table, or a record of a file of rows, by the names of its fields."""
 
 BATCH = 4096
 """How many rows are held at a time."""
