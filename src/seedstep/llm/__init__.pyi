@@ -10,7 +10,7 @@ from seedstep.llm.budget import (
 from seedstep.llm.endpoints import Endpoint as Endpoint, Provider as Provider
 from seedstep.llm.engine import Engine as Engine, KeptAnswers as KeptAnswers
 from seedstep.llm.ledgers import (
-    Header as Header,
+    RecordingHeader as RecordingHeader,
     Ledger as Ledger,
     MemoryLedger as MemoryLedger,
     read_header as read_header,

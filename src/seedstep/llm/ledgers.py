@@ -2,7 +2,7 @@
 
 A run's database is a ledger: each answer is stored there before it is used. A recording is a file
 with the requests and answers of a run, which answers in place of a model, `replay:FILE`. It has
-JSON lines: a `Header`, then a `Recorded` for each request, as `seedstep requests RUN --export FILE`
+JSON lines: a `RecordingHeader`, then a `Recorded` for each request, as `seedstep requests RUN --export FILE`
 writes them. A request is found there by prompt, sampling parameters, schema and draw, whichever
 model and address the answer came from.
 
@@ -45,13 +45,13 @@ __all__ = [
     "NOT_MISSED",
     "BatchLedger",
     "BatchedRequest",
-    "Header",
     "Ledger",
     "MemoryLedger",
     "Missed",
     "Recorded",
     "RecordedRequest",
     "Recording",
+    "RecordingHeader",
     "SentBatch",
     "as_kept",
     "read_header",
@@ -224,7 +224,7 @@ SHOWN_CHARACTERS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class RecordingHeader:
     """The first line: the model that was asked, and the prompt style."""
 
     format: str
@@ -234,7 +234,7 @@ class Header:
     prompt_style: Annotated[str, msgspec.Meta(pattern="^(completion|turns|dialogue|chat)$")]
 
     @classmethod
-    def of(cls, model: str, base_url: str | None, prompt_style: str) -> "Header":
+    def of(cls, model: str, base_url: str | None, prompt_style: str) -> "RecordingHeader":
         """Return the header of a new recording."""
         return cls(FORMAT, VERSION, model, base_url, prompt_style)
 
@@ -314,15 +314,15 @@ def read_recording(path: Path) -> Recording:
     return Recording(path, f"replay:{digest.hexdigest()[:16]}", answers)
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path) -> RecordingHeader:
     """Return the first line of a recording.
 
     Raises:
         InputError: the file is not there, is no recording, or is of a newer version of seedstep.
     """
-    with closing(read_jsonl(path, Header, LONGEST_LINE)) as lines:
+    with closing(read_jsonl(path, RecordingHeader, LONGEST_LINE)) as lines:
         _, header = next(lines, (1, None))
-    if not isinstance(header, Header) or header.format != FORMAT:
+    if not isinstance(header, RecordingHeader) or header.format != FORMAT:
         raise InputError(f"{path}, line 1: not the header of a recording", MAKE_ANEW)
     if header.version != VERSION:
         raise InputError(

@@ -27,7 +27,7 @@ import msgspec
 
 from seedstep.data import write_in_parts
 from seedstep.errors import InputError
-from seedstep.llm import Answer, Failure, Header, Reply, Request, read_header
+from seedstep.llm import Answer, Failure, RecordingHeader, Reply, Request, read_header
 from seedstep.llm.ledgers import as_kept, kept_since
 from seedstep.runs.database import Database, Statement, convert_value, decode_value
 
@@ -325,7 +325,7 @@ PAGE = 200
 _PAGE = "SELECT rowid, * FROM {} WHERE rowid > ? ORDER BY rowid LIMIT ?"
 
 
-def write_recording(database: Database, header: Header, path: Path) -> int:
+def write_recording(database: Database, header: RecordingHeader, path: Path) -> int:
     """Write all requests to a recording, and return their number.
 
     Raises:
@@ -349,7 +349,7 @@ def _require_recording(path: Path) -> None:
         ) from None
 
 
-def _recorded(database: Database, header: Header) -> Iterator[bytes]:
+def _recorded(database: Database, header: RecordingHeader) -> Iterator[bytes]:
     """Yield the lines of a recording."""
     yield msgspec.json.encode(header) + b"\n"
     last, page = 0, _PAGE.format(whole_requests(database))

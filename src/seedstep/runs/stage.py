@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from seedstep.data import Task
 from seedstep.entries import require_entry
 from seedstep.errors import EntryError, InputError, unknown_name
-from seedstep.llm import Header, first_address
+from seedstep.llm import RecordingHeader, first_address
 from seedstep.llm.settings import AskingSettings
 from seedstep.runs.blocks import Blocks, line
 from seedstep.runs.database import Database
@@ -105,12 +105,12 @@ def _shows_nothing(run: "Run[Any, Any, Any]", name: str) -> Blocks:
     raise InputError(what, f"`seedstep status {run.path}` says what it has")
 
 
-def _header_of_settings(run: "Run[Any, Any, Any]") -> Header:
+def _header_of_settings(run: "Run[Any, Any, Any]") -> RecordingHeader:
     if not run.stage.asks_model:
         what = f"{run.path} is a run of `seedstep {run.stage.name}`, which asks no model"
         raise InputError(what, "name a run that has requests")
     model = run.settings.model
-    return Header.of(model.name, first_address(model.base_url), run.settings.style)
+    return RecordingHeader.of(model.name, first_address(model.base_url), run.settings.style)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +211,7 @@ class Stage(Generic[S, Inputs, R]):
     keep: Callable[["Run[S, Inputs, R]"], None] = _nothing
     """Stores the inputs of a run that has made no records yet."""
 
-    header: Callable[["Run[S, Inputs, R]"], Header] = _header_of_settings
+    header: Callable[["Run[S, Inputs, R]"], RecordingHeader] = _header_of_settings
     """Returns the header of a recording of the requests, which names their model."""
 
     status: Callable[["Run[S, Inputs, R]"], Blocks] = _plain_status

@@ -22,7 +22,7 @@ from seedstep.evaluate.tables import kept_remarks, kept_table
 from seedstep.infer.settings import PredictSettings
 from seedstep.inputs import with_generated, with_steps
 from seedstep.inputs.systems import overlap, training_of
-from seedstep.llm import Header, ModelRef, first_address, resolve_base_url
+from seedstep.llm import ModelRef, RecordingHeader, first_address, resolve_base_url
 from seedstep.llm.checkpoints import fingerprint_of, gguf_fingerprint
 from seedstep.llm.settings import require_price, require_server
 from seedstep.runs import (
@@ -248,7 +248,7 @@ def _records(run: PredictionsRun) -> PredictionRecords:
     return PredictionRecords(run.path, run.database, load)
 
 
-def _header(run: PredictionsRun) -> Header:
+def _header(run: PredictionsRun) -> RecordingHeader:
     asked = [run.records.settings_of(name) for name in run.records.names()]
     models = {
         (settings.model.name, first_address(settings.model.base_url), settings.style)
@@ -261,7 +261,7 @@ def _header(run: PredictionsRun) -> Header:
             what,
             "a recording holds the replies of one model: predict with one model in its own run",
         )
-    return Header.of(*models.pop())
+    return RecordingHeader.of(*models.pop())
 
 
 def _status(run: PredictionsRun) -> Blocks:
