@@ -2,7 +2,7 @@
 
 A run's database is a ledger: each answer is stored there before it is used. A recording is a file
 with the requests and answers of a run, which answers in place of a model, `replay:FILE`. It has
-JSON lines: a `RecordingHeader`, then a `Recorded` for each request, as `seedstep requests RUN --export FILE`
+JSON lines: a `RecordingHeader`, then a `RecordedAnswer` for each request, as `seedstep requests RUN --export FILE`
 writes them. A request is found there by prompt, sampling parameters, schema and draw, whichever
 model and address the answer came from.
 
@@ -48,7 +48,7 @@ __all__ = [
     "Ledger",
     "MemoryLedger",
     "Missed",
-    "Recorded",
+    "RecordedAnswer",
     "RecordedRequest",
     "Recording",
     "RecordingHeader",
@@ -256,7 +256,7 @@ class RecordedRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedAnswer:
     """A further line: a request with its reply or failure. `key` is its key in the run."""
 
     key: str
@@ -340,9 +340,9 @@ def recorded_style(path: Path) -> str | None:
         return None
 
 
-def _lines(path: Path) -> Iterator[tuple[int, Recorded]]:
+def _lines(path: Path) -> Iterator[tuple[int, RecordedAnswer]]:
     """Yield all lines but the header, with their numbers."""
-    lines = read_jsonl(path, Recorded, LONGEST_LINE)
+    lines = read_jsonl(path, RecordedAnswer, LONGEST_LINE)
     next(lines)
     for number, line in lines:
         if isinstance(line, BadLine):
@@ -351,7 +351,7 @@ def _lines(path: Path) -> Iterator[tuple[int, Recorded]]:
         yield number, line
 
 
-def _answer(path: Path, number: int, line: Recorded) -> Answer:
+def _answer(path: Path, number: int, line: RecordedAnswer) -> Answer:
     answer = line.reply or line.failure
     if answer is None or (line.reply and line.failure):
         raise InputError(
