@@ -23,7 +23,7 @@ from seedstep.llm.budget import Account, TokenUsage
 from seedstep.llm.exchange import require_readable
 from seedstep.llm.faults import Refused, Retryable, ServerError
 from seedstep.llm.jobs import shown
-from seedstep.llm.ledgers import NOT_MISSED, BatchedRequest, Missed
+from seedstep.llm.ledgers import NOT_MISSED, BatchedRequest, BatchMisses
 from seedstep.llm.pacing import Priority
 from seedstep.llm.records import (
     UNCHANGED,
@@ -48,7 +48,7 @@ class PendingRequest:
     request: Request
     priority: Priority
     future: asyncio.Future[Answer | None]
-    missed: Missed = NOT_MISSED
+    missed: BatchMisses = NOT_MISSED
     manner: Manner = UNCHANGED
 
 
@@ -212,7 +212,7 @@ class Findings:
         for key, tokens in self.lost.items():
             yield self.requests[key].request.purpose, tokens
 
-    def missing(self, *, is_try: bool) -> dict[str, Missed]:
+    def missing(self, *, is_try: bool) -> dict[str, BatchMisses]:
         """Return the requests without an answer, after a batch that was a try of them or not."""
         kept, lost = self.kept, self.lost
         return {

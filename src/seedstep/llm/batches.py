@@ -23,7 +23,14 @@ from seedstep.llm.batch_work import BatchWork, Ended
 from seedstep.llm.budget import Account
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.jobs import state_of
-from seedstep.llm.ledgers import NOT_MISSED, BatchedRequest, BatchLedger, Ledger, Missed, SentBatch
+from seedstep.llm.ledgers import (
+    NOT_MISSED,
+    BatchedRequest,
+    BatchLedger,
+    BatchMisses,
+    Ledger,
+    SentBatch,
+)
 from seedstep.llm.pacing import EngineStats, Priority, until_quiet
 from seedstep.llm.records import Answer, Request, Sender, Sending
 from seedstep.llm.servers import Servers, first_wire
@@ -310,7 +317,7 @@ class BatchSender:
         batch: SentBatch,
         requests: Iterable[str],
         answers: Mapping[str, Answer],
-        missing: Mapping[str, Missed],
+        missing: Mapping[str, BatchMisses],
     ) -> None:
         """Hand the answers of a batch to whoever waits for them. It is under way no longer."""
         self._stats.batched.pop(batch.name, None)
@@ -326,7 +333,7 @@ class BatchSender:
         self,
         batch: SentBatch,
         found: Findings,
-        missing: Mapping[str, Missed],
+        missing: Mapping[str, BatchMisses],
         ended: Ended,
     ) -> None:
         """Ask again what a batch did not answer, unless that is not needed or would be in vain."""
@@ -358,7 +365,7 @@ class BatchSender:
         self._stats.tell(f"{what}; they are asked {'live' if live else 'by another batch'}")
         self._ask_again(missing)
 
-    def _ask_again(self, missing: Mapping[str, Missed]) -> None:
+    def _ask_again(self, missing: Mapping[str, BatchMisses]) -> None:
         waiting = [asked for key in missing if (asked := self._waiting.get(key))]
         for asked in waiting:
             asked.missed = missing[asked.key]

@@ -44,10 +44,10 @@ __all__ = [
     "LOST",
     "NOT_MISSED",
     "BatchLedger",
+    "BatchMisses",
     "BatchedRequest",
     "Ledger",
     "MemoryLedger",
-    "Missed",
     "RecordedAnswer",
     "RecordedRequest",
     "Recording",
@@ -121,20 +121,20 @@ class SentBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Missed:
+class BatchMisses:
     """The number of batches that had no answer to a request, and the tokens that those cost."""
 
     tries: int = 0
     lost_prompt: int = 0
     lost_completion: int = 0
 
-    def again(self, lost: tuple[int, int], *, is_try: bool = True) -> "Missed":
+    def again(self, lost: tuple[int, int], *, is_try: bool = True) -> "BatchMisses":
         """Return this with one more batch, which cost so many tokens."""
         tries = self.tries + is_try
-        return Missed(tries, self.lost_prompt + lost[0], self.lost_completion + lost[1])
+        return BatchMisses(tries, self.lost_prompt + lost[0], self.lost_completion + lost[1])
 
 
-NOT_MISSED = Missed()
+NOT_MISSED = BatchMisses()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class BatchedRequest:
     key: str
     request: Request
     manner: Manner = UNCHANGED
-    missed: Missed = NOT_MISSED
+    missed: BatchMisses = NOT_MISSED
 
 
 @runtime_checkable
@@ -170,7 +170,7 @@ class BatchLedger(Ledger, Protocol):
     def batched(self, number: int) -> dict[str, BatchedRequest]:
         """Return the requests of a batch that is open, by key."""
 
-    def missed(self) -> dict[str, Missed]:
+    def missed(self) -> dict[str, BatchMisses]:
         """Return the requests that a batch did not answer."""
 
     async def intend(

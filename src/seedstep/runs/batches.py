@@ -24,7 +24,7 @@ from seedstep.errors import StoreError
 from seedstep.llm import Answer, Request
 from seedstep.llm.addresses import addresses_of, server_address
 from seedstep.llm.endpoints import Endpoint
-from seedstep.llm.ledgers import LOST, BatchedRequest, Missed, RecordedRequest, SentBatch
+from seedstep.llm.ledgers import LOST, BatchedRequest, BatchMisses, RecordedRequest, SentBatch
 from seedstep.llm.records import Manner
 from seedstep.runs.database import Database, Statement, decode_value
 from seedstep.runs.database_errors import RECOVER
@@ -131,7 +131,7 @@ class RunLedger(RequestLedger):
             found[row["key"]] = BatchedRequest(row["key"], request, manner, _missed(row))
         return found
 
-    def missed(self) -> dict[str, Missed]:
+    def missed(self) -> dict[str, BatchMisses]:
         """Return the requests that a batch did not answer."""
         query = "SELECT * FROM batched_requests WHERE batch IS NULL"
         return {row["key"]: _missed(row) for row in self._database.rows(query)}
@@ -203,8 +203,8 @@ class RunLedger(RequestLedger):
         self._frames.are_stored(statements)
 
 
-def _missed(row: sqlite3.Row) -> Missed:
-    return Missed(row["tries"], row["lost_prompt"], row["lost_completion"])
+def _missed(row: sqlite3.Row) -> BatchMisses:
+    return BatchMisses(row["tries"], row["lost_prompt"], row["lost_completion"])
 
 
 @dataclass(frozen=True, slots=True)
