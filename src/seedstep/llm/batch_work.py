@@ -32,7 +32,7 @@ from seedstep.llm.records import Sending
 from seedstep.llm.wire import Wire
 from seedstep.text import counted
 
-__all__ = ["BatchWork", "Ended"]
+__all__ = ["BatchWork", "EndedBatch"]
 
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 60.0
@@ -67,7 +67,7 @@ CANCEL_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EndedBatch:
     """A batch that has ended: its last status, files with results, and what the server says.
 
     It is no try of its requests if it was not sent, or ended early because nothing needs it.
@@ -107,7 +107,7 @@ class BatchWork:
         await asyncio.to_thread(write_in_parts, self._file(batch), lines)
         return batch
 
-    def fitting(self, batch: SentBatch, found: Findings, ended: Ended) -> Ended:
+    def fitting(self, batch: SentBatch, found: Findings, ended: EndedBatch) -> EndedBatch:
         """Return how a batch ended: it is given up if its results are of no request in it.
 
         Raises:
@@ -175,7 +175,7 @@ class BatchWork:
     def _file(self, batch: SentBatch, kind: str = "") -> Path:
         return self.ledger.folder / f"{batch.name}{kind}.jsonl"
 
-    async def results(self, batch: SentBatch, keys: Collection[str], *, again: bool) -> Ended:
+    async def results(self, batch: SentBatch, keys: Collection[str], *, again: bool) -> EndedBatch:
         """Send a batch of requests, unless it was sent, wait for its end, and return that.
 
         `keys` are those of its requests.
@@ -185,13 +185,13 @@ class BatchWork:
         """
         if batch.to_file:
             paths = await self._file_of_results(batch, keys, again=again)
-            return Ended("file", paths, is_try=bool(paths) and not self.unwanted.is_set())
+            return EndedBatch("file", paths, is_try=bool(paths) and not self.unwanted.is_set())
         servers = (self.endpoint, *self.endpoint.others)
         endpoint = next((each for each in servers if each.url == batch.url), None)
         if endpoint is None:
             what = f"the batch {batch.name} was sent to {batch.url}"
             if self.sending.finish_live:
-                return Ended(GIVEN_UP, [], f"{what}, and is given up")
+                return EndedBatch(GIVEN_UP, [], f"{what}, and is given up")
             raise ModelError(
                 what,
                 f"take its results with --base-url {batch.url} first; if there is no server any "
@@ -202,13 +202,13 @@ class BatchWork:
             try:
                 batch = await self._created(api, batch, again=again)
             except _GivenUpError as error:
-                return Ended(GIVEN_UP, [], str(error))
+                return EndedBatch(GIVEN_UP, [], str(error))
             except ApiError as error:
                 if error.error.status >= 400:  # so that it was not created
-                    return Ended("rejected", [], error.what)
+                    return EndedBatch("rejected", [], error.what)
                 raise
             if not batch.batch_id:
-                return Ended("not sent", [], is_try=False)
+                return EndedBatch("not sent", [], is_try=False)
             what = f"{counted(len(keys), 'request')} {'found' if again else 'sent'}"
             self.tell(
                 f"{what} in the batch {batch.batch_id}, "
@@ -216,7 +216,7 @@ class BatchWork:
             )
             return await self._taken(api, batch, keys)
 
-    async def _taken(self, api: BatchApi, batch: SentBatch, keys: Collection[str]) -> Ended:
+    async def _taken(self, api: BatchApi, batch: SentBatch, keys: Collection[str]) -> EndedBatch:
         """Wait for the end of a batch that is at the server, and return it with its results."""
         try:
             ended = await self._ended(api, batch)
@@ -226,7 +226,7 @@ class BatchWork:
             if error.error.status != 404:
                 raise
             if self.sending.finish_live:
-                return Ended(GONE, [], error.what)
+                return EndedBatch(GONE, [], error.what)
             raise ModelError(
                 f"the server has the batch {batch.batch_id}, or its results, no longer: "
                 f"{error.what}",
@@ -234,7 +234,7 @@ class BatchWork:
             ) from None
         is_try = not self.unwanted.is_set() or state_of(ended.status) != "ended"
         status, said = api.shown(ended.status or ""), api.shown(ended.message)
-        return Ended(status, paths, said, is_try)
+        return EndedBatch(status, paths, said, is_try)
 
     async def _created(self, api: BatchApi, batch: SentBatch, *, again: bool) -> SentBatch:
         """Return a batch that is at the server: found there, or created.

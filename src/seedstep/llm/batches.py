@@ -19,7 +19,7 @@ from typing import Any
 from seedstep.errors import BudgetReached, ModelError
 from seedstep.llm.batch_api import split
 from seedstep.llm.batch_requests import Findings, PendingRequest, Reserve, read_findings, refuse
-from seedstep.llm.batch_work import BatchWork, Ended
+from seedstep.llm.batch_work import BatchWork, EndedBatch
 from seedstep.llm.budget import Account
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.jobs import state_of
@@ -295,7 +295,7 @@ class BatchSender:
             self._fail(error)
 
     async def _take(
-        self, batch: SentBatch, requests: Mapping[str, BatchedRequest], ended: Ended
+        self, batch: SentBatch, requests: Mapping[str, BatchedRequest], ended: EndedBatch
     ) -> None:
         """Store the answers of a batch, and hand them to whoever waits for them."""
         found = read_findings(self._wire, requests, ended.paths)
@@ -334,7 +334,7 @@ class BatchSender:
         batch: SentBatch,
         found: Findings,
         missing: Mapping[str, BatchMisses],
-        ended: Ended,
+        ended: EndedBatch,
     ) -> None:
         """Ask again what a batch did not answer, unless that is not needed or would be in vain."""
         count = len(found.requests)
