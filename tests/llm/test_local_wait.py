@@ -16,7 +16,7 @@ from seedstep.cli.progress import being_written
 from seedstep.cli.terminal import QUIET_SECONDS, console
 from seedstep.llm import Engine, EngineStats, MemoryLedger, llama_cpp
 from seedstep.llm.llama_cpp import threads
-from seedstep.llm.pacing import KEPT_CHARACTERS, Writing
+from seedstep.llm.pacing import KEPT_CHARACTERS, RepliesInProgress
 from seedstep.recipes import BootstrapProgress, TaskProgress
 from support.asking import ask_all, asked, asked_chat, endpoint_of, reply, until
 from support.scripted_server import Fault, ScriptedServer
@@ -135,7 +135,7 @@ class TestRequests:
 
 class TestWriting:
     def test_the_oldest_text_is_shown_first(self) -> None:
-        writing = Writing()
+        writing = RepliesInProgress()
         with writing.listen("generation") as first, writing.listen("instances") as second:
             first(events("A"))
             second(events("B"))
@@ -146,7 +146,7 @@ class TestWriting:
     def test_pieces_may_end_anywhere(self) -> None:
         whole = events("Größe ", "翻訳")
         for place in range(len(whole)):
-            writing = Writing()
+            writing = RepliesInProgress()
             with writing.listen("x") as hear:
                 hear(whole[:place])
                 hear(whole[place:])
@@ -154,13 +154,13 @@ class TestWriting:
 
     @given(st.lists(st.binary(max_size=80), max_size=8))
     def test_any_bytes_are_heard(self, pieces: list[bytes]) -> None:
-        writing = Writing()
+        writing = RepliesInProgress()
         with writing.listen("x") as hear:
             for piece in pieces:
                 hear(piece + b"\n")
 
     def test_only_the_end_of_a_long_text_is_kept(self) -> None:
-        writing = Writing()
+        writing = RepliesInProgress()
         with writing.listen("x") as hear:
             hear(events(*["a" * 1000] * 5, "end"))
             found = writing.latest()

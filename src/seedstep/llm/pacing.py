@@ -36,9 +36,9 @@ __all__ = [
     "AHEAD_BY_BATCH",
     "EngineStats",
     "Priority",
+    "RepliesInProgress",
     "ServerStats",
     "Slots",
-    "Writing",
     "backoff",
     "in_order",
     "most_connections",
@@ -106,7 +106,7 @@ LONGEST_LINE = 1 << 16
 """A longer line of a stream is not read here."""
 
 
-class Writing:
+class RepliesInProgress:
     """The texts of replies that are being written, for people who wait, the oldest first.
 
     A model in this process sends its replies piece by piece.
@@ -187,7 +187,7 @@ class EngineStats:
     retried: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    writing: Writing = field(default_factory=Writing)
+    writing: RepliesInProgress = field(default_factory=RepliesInProgress)
     servers: dict[str, ServerStats] = field(default_factory=dict)
     batched: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)

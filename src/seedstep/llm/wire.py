@@ -31,7 +31,7 @@ from seedstep.llm.faults import (
     storable,
     without_key,
 )
-from seedstep.llm.pacing import Writing
+from seedstep.llm.pacing import RepliesInProgress
 from seedstep.llm.parameters import DEFAULTS, Parameters, before_stop
 from seedstep.llm.records import (
     THINKING_ROOM,
@@ -77,7 +77,7 @@ class Wire:
 
     session: aiohttp.ClientSession
     endpoint: Endpoint
-    writing: Writing = field(default_factory=Writing)
+    writing: RepliesInProgress = field(default_factory=RepliesInProgress)
     _parameters: Parameters = field(default_factory=Parameters)
     _reasons: bool = False
 
