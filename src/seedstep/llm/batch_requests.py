@@ -29,9 +29,9 @@ from seedstep.llm.records import (
     UNCHANGED,
     Answer,
     Failure,
-    Manner,
     Reply,
     Request,
+    RequestChanges,
     tokens_of,
     with_cost,
 )
@@ -49,7 +49,7 @@ class PendingRequest:
     priority: Priority
     future: asyncio.Future[Answer | None]
     missed: BatchMisses = NOT_MISSED
-    manner: Manner = UNCHANGED
+    manner: RequestChanges = UNCHANGED
 
 
 def refuse(group: Iterable[PendingRequest], error: Exception) -> None:
@@ -59,7 +59,7 @@ def refuse(group: Iterable[PendingRequest], error: Exception) -> None:
             asked.future.set_exception(error)
 
 
-def _most(request: Request, manner: Manner) -> tuple[int, int]:
+def _most(request: Request, manner: RequestChanges) -> tuple[int, int]:
     """Return the most tokens of prompt and reply that a request may cost."""
     return tokens_of(request) + 1, request.sampling.max_tokens + manner.room
 

@@ -28,11 +28,11 @@ from seedstep.llm.records import (
     UNCHANGED,
     Answer,
     Failure,
-    Manner,
     Message,
     Reasoning,
     Reply,
     Request,
+    RequestChanges,
     Sampling,
     Schema,
 )
@@ -143,7 +143,7 @@ class BatchedRequest:
 
     key: str
     request: Request
-    manner: Manner = UNCHANGED
+    manner: RequestChanges = UNCHANGED
     missed: BatchMisses = NOT_MISSED
 
 

@@ -30,11 +30,11 @@ __all__ = [
     "Ending",
     "Failure",
     "Likelihood",
-    "Manner",
     "Message",
     "Reasoning",
     "Reply",
     "Request",
+    "RequestChanges",
     "Sampling",
     "Schema",
     "SendMode",
@@ -335,14 +335,14 @@ class Sender(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class RequestChanges:
     """How a request was sent: the tokens added for thoughts, and parameters that were left out."""
 
     room: int = 0
     left_out: tuple[str, ...] = ()
 
 
-UNCHANGED = Manner()
+UNCHANGED = RequestChanges()
 
 SendMode = Literal["live", "batch", "file"]
 """How requests are sent: one by one, by batches of the server, or as files for `vllm run-batch`."""

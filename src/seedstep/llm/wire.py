@@ -35,10 +35,10 @@ from seedstep.llm.pacing import RepliesInProgress
 from seedstep.llm.parameters import DEFAULTS, Parameters, before_stop
 from seedstep.llm.records import (
     THINKING_ROOM,
-    Manner,
     Reasoning,
     Reply,
     Request,
+    RequestChanges,
     estimated_tokens,
 )
 from seedstep.llm.replies import Body, BodyError, likelihood_in, read_body
@@ -99,20 +99,20 @@ class Wire:
         seconds = time.monotonic() - started
         return self.read(request, body, manner, (status, headers, data), seconds)
 
-    def prepare(self, request: Request) -> "tuple[dict[str, Any], Manner]":
+    def prepare(self, request: Request) -> "tuple[dict[str, Any], RequestChanges]":
         """Return the body of a request, and what was changed in it for this server."""
         room = self._room(request)
         whole = self._body(request, room)
         left_out = tuple(name for name in whole if name in self._parameters.left_out(request))
         if lowered := self._parameters.lowered(request, whole):
             left_out += (lowered[1],)
-        return self._parameters.adapt(request, whole), Manner(room, left_out)
+        return self._parameters.adapt(request, whole), RequestChanges(room, left_out)
 
     def read(
         self,
         request: Request,
         body: Mapping[str, Any],
-        manner: "Manner",
+        manner: "RequestChanges",
         answer: tuple[int, Mapping[str, str], bytes],
         seconds: float = 0.0,
     ) -> Reply:

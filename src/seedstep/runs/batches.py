@@ -25,7 +25,7 @@ from seedstep.llm import Answer, Request
 from seedstep.llm.addresses import addresses_of, server_address
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.ledgers import LOST, BatchedRequest, BatchMisses, RecordedRequest, SentBatch
-from seedstep.llm.records import Manner
+from seedstep.llm.records import RequestChanges
 from seedstep.runs.database import Database, Statement, decode_value
 from seedstep.runs.database_errors import RECOVER
 from seedstep.runs.directory import DATABASE
@@ -126,7 +126,7 @@ class RunLedger(RequestLedger):
         for row in rows:
             where = f"the batched request {row['key']}"
             asked = decode_value(row["request"], RecordedRequest, where)
-            manner = decode_value(row["manner"], Manner, where)
+            manner = decode_value(row["manner"], RequestChanges, where)
             request = asked.whole(row["purpose"])
             found[row["key"]] = BatchedRequest(row["key"], request, manner, _missed(row))
         return found
