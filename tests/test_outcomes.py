@@ -17,7 +17,7 @@ import pytest
 import seedstep
 from seedstep.bootstrap import BootstrapSettings, bootstrap
 from seedstep.data import seed_tasks
-from seedstep.llm import Engine, Sending
+from seedstep.llm import Engine, SendOptions
 from seedstep.runs.batches import RunLedger
 from seedstep.runs.database import Database
 from support.asking import endpoint_of
@@ -196,7 +196,9 @@ async def test_a_reply_by_batch_has_the_outcome_of_a_live_one(
         path = tmp_path / str(len(servers)) / "run.db"
         path.parent.mkdir()
         with closing(Database.open(path)) as database:
-            engine = Engine(endpoint_of(server), RunLedger(database), 4, sending=Sending("batch"))
+            engine = Engine(
+                endpoint_of(server), RunLedger(database), 4, sending=SendOptions("batch")
+            )
             async with engine:
                 yield engine
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from seedstep.llm import Engine, Message, Request, Sampling, Sending
+from seedstep.llm import Engine, Message, Request, Sampling, SendOptions
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.records import SendMode
 from seedstep.runs import Run
@@ -129,7 +129,7 @@ async def test_an_engine_that_ends_well_leaves_no_batch_open(
                 loop.call_soon_threadsafe(uploads.set)
 
         server.seen = see
-        async with Engine(endpoint, RunLedger(database), 8, sending=Sending(send)) as engine:
+        async with Engine(endpoint, RunLedger(database), 8, sending=SendOptions(send)) as engine:
             requests = [Request("p", (Message("user", f"say {n}"),), Sampling(8)) for n in range(4)]
             asked = asyncio.gather(*map(engine.ask, requests), return_exceptions=True)
             await (uploads.wait() if sign else until(lambda: bool(read_batches(database))))
@@ -147,7 +147,7 @@ async def test_who_is_held_up_still_asks_in_the_same_batch(tmp_path: Path) -> No
         closing(Database.open(tmp_path / "run.db")) as database,
     ):
         endpoint = Endpoint(f"openai:{server.url}", "scripted", server.url, "")
-        async with Engine(endpoint, RunLedger(database), 8, sending=Sending("batch")) as engine:
+        async with Engine(endpoint, RunLedger(database), 8, sending=SendOptions("batch")) as engine:
             asked = []
             for n in range(5):
                 request = Request("p", (Message("user", f"say {n}"),), Sampling(8))
@@ -182,7 +182,7 @@ async def test_an_engine_that_ends_well_does_not_wait_for_a_dead_server(
     with closing(Database.open(tmp_path / "run.db")) as database:
         with BatchServer(lambda number, body: chat_reply("fine"), batch_fault=stuck(0)) as server:
             endpoint = Endpoint(f"openai:{server.url}", "scripted", server.url, "")
-            engine = Engine(endpoint, RunLedger(database), 8, sending=Sending("batch"))
+            engine = Engine(endpoint, RunLedger(database), 8, sending=SendOptions("batch"))
             await engine.__aenter__()
             requests = [Request("p", (Message("user", f"say {n}"),), Sampling(8)) for n in range(4)]
             asked = asyncio.gather(*map(engine.ask, requests), return_exceptions=True)

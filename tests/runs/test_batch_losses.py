@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from seedstep.errors import ModelError
-from seedstep.llm import Reply, Sending
+from seedstep.llm import Reply, SendOptions
 from seedstep.llm.ledgers import GIVEN_UP, GONE
 from seedstep.llm.records import LIVE, Failure
 from seedstep.runs.batches import batch_notes, read_batches
@@ -21,7 +21,7 @@ from support.scripted_server import Fault, error
 
 pytestmark = pytest.mark.usefixtures("quick_batches", "no_backoff")
 
-FINISH_LIVE = Sending("batch", finish_live=True)
+FINISH_LIVE = SendOptions("batch", finish_live=True)
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ async def test_results_of_another_batch_are_not_taken(asking: Callable[..., Aski
 
 @pytest.mark.parametrize("sending", [BY_BATCH, LIVE])
 async def test_a_batch_is_asked_for_at_the_one_of_several_servers_it_was_sent_to(
-    sending: Sending, asking: Callable[..., Asking]
+    sending: SendOptions, asking: Callable[..., Asking]
 ) -> None:
     run = asking()
     run.server.batch_fault = lambda number: BatchFault(statuses=["paused"])
@@ -216,7 +216,7 @@ async def test_a_batch_is_asked_for_at_the_one_of_several_servers_it_was_sent_to
         assert (other.requests, other.batches) == (0, [])
 
 
-async def leave_waiting(run: Asking, sending: Sending, note: str) -> None:
+async def leave_waiting(run: Asking, sending: SendOptions, note: str) -> None:
     """Ask until there is a note, then stop with an error, after which batches stay open."""
     async with run.engine(sending=sending) as engine:
         asked = asyncio.create_task(answers(engine, *FIVE))
@@ -230,7 +230,7 @@ async def test_a_file_that_nobody_answers_is_asked_live_if_that_is_wanted(
     there: int, asking: Callable[..., Asking]
 ) -> None:
     run = asking()
-    for sending, note in ((Sending("file"), "write it with"), (LIVE, "--finish-live")):
+    for sending, note in ((SendOptions("file"), "write it with"), (LIVE, "--finish-live")):
         with pytest.raises(ModelError, match="the stage has failed"):
             await leave_waiting(asking(), sending, note)
     (lines,) = run.ledger.folder.glob("*.jsonl")
@@ -239,7 +239,7 @@ async def test_a_file_that_nobody_answers_is_asked_live_if_that_is_wanted(
         results = lines.with_name(f"{lines.stem}.out.jsonl")
         results.write_text("".join(json.dumps(row) + "\n" for row in rows[:there]))
     again = asking()
-    async with again.engine(sending=Sending("live", finish_live=True)) as engine:
+    async with again.engine(sending=SendOptions("live", finish_live=True)) as engine:
         assert all(isinstance(each, Reply) for each in await answers(engine, *FIVE))
     assert run.server.requests == 5 - there
     (batch,) = read_batches(run.database)

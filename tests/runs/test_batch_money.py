@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from seedstep.errors import InputError, ModelError, StoreError
-from seedstep.llm import Budget, Engine, Price, Pricing, Reply, Request, Sampling, Sending
+from seedstep.llm import Budget, Engine, Price, Pricing, Reply, Request, Sampling, SendOptions
 from seedstep.llm.records import LIVE, Failure
 from seedstep.runs.batches import read_batches
 from support.asking import until
@@ -224,7 +224,7 @@ async def test_a_file_with_errors_only_is_taken_and_the_rest_is_another_file(
     run = asking()
     wave = [chat(number) for number in range(3)]
     folder = run.ledger.folder
-    async with run.engine(sending=Sending("file")) as engine:
+    async with run.engine(sending=SendOptions("file")) as engine:
         task = asyncio.create_task(answers(engine, *wave))
         await asyncio.sleep(0.3)
         (lines,) = folder.glob("*.jsonl")
@@ -293,7 +293,7 @@ async def test_a_batch_that_never_ends_is_told_and_left_at_last(
 
 async def test_the_command_for_another_program_is_quoted(asking: Callable[..., Asking]) -> None:
     run = asking()
-    async with run.engine("my model", Sending("file")) as engine:
+    async with run.engine("my model", SendOptions("file")) as engine:
         task = asyncio.create_task(answers(engine, chat(0)))
         await until(lambda: any("--model 'my model'" in note for note in engine.stats.notes))
         task.cancel()

@@ -18,7 +18,7 @@ from seedstep.bootstrap.previews import preview
 from seedstep.bootstrap.settings import BootstrapSettings
 from seedstep.data import seed_tasks
 from seedstep.errors import InputError, ModelError
-from seedstep.llm import Engine, MemoryLedger, Sending
+from seedstep.llm import Engine, MemoryLedger, SendOptions
 from seedstep.llm.batch_api import split
 from seedstep.recipes import predict
 from seedstep.runs import Run
@@ -311,7 +311,7 @@ def test_a_model_without_a_server_takes_no_batches(tmp_path: Path) -> None:
 
 async def test_a_ledger_without_batches_is_asked_live() -> None:
     with ScriptedServer() as server:
-        engine = Engine(endpoint_of(server), MemoryLedger(), 4, sending=Sending("batch"))
+        engine = Engine(endpoint_of(server), MemoryLedger(), 4, sending=SendOptions("batch"))
         async with engine:
             assert engine.stats.batched == {}
 

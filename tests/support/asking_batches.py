@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from seedstep.llm import Budget, Engine, Pricing, Request, Sampling, Sending, Spent
+from seedstep.llm import Budget, Engine, Pricing, Request, Sampling, SendOptions, Spent
 from seedstep.llm.budget import UNPRICED
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.records import Answer, Message
@@ -37,7 +37,7 @@ def said(text: str, completion: int = 1, ending: str = "stop") -> Fault:
 
 
 FINE = said("fine")
-BY_BATCH = Sending("batch")
+BY_BATCH = SendOptions("batch")
 
 
 def chat(number: int, most: int = 16) -> Request:
@@ -69,7 +69,7 @@ class Asking:
     async def engine(
         self,
         model: str = "scripted",
-        sending: Sending = BY_BATCH,
+        sending: SendOptions = BY_BATCH,
         key: str = "",
         pricing: Pricing = UNPRICED,
     ) -> AsyncIterator[Engine]:

@@ -32,7 +32,7 @@ from seedstep.llm.records import (
     Request as Request,
     Sampling as Sampling,
     Schema as Schema,
-    Sending as Sending,
+    SendOptions as SendOptions,
     estimated_tokens as estimated_tokens,
     tokens_of as tokens_of,
 )

@@ -28,7 +28,7 @@ from seedstep.llm.batch_requests import Findings
 from seedstep.llm.endpoints import Endpoint
 from seedstep.llm.jobs import ApiError, state_of
 from seedstep.llm.ledgers import GIVEN_UP, GONE, BatchLedger, SentBatch
-from seedstep.llm.records import Sending
+from seedstep.llm.records import SendOptions
 from seedstep.llm.wire import Wire
 from seedstep.text import counted
 
@@ -92,7 +92,7 @@ class BatchWork:
     endpoint: Endpoint
     ledger: BatchLedger
     wire: Wire
-    sending: Sending
+    sending: SendOptions
     tell: Callable[[str], None]
     unwanted: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -32,7 +32,7 @@ from seedstep.llm.ledgers import (
     SentBatch,
 )
 from seedstep.llm.pacing import EngineStats, Priority, until_quiet
-from seedstep.llm.records import Answer, Request, Sender, Sending
+from seedstep.llm.records import Answer, Request, Sender, SendOptions
 from seedstep.llm.servers import Servers, first_wire
 from seedstep.llm.wire import Wire, path_of
 
@@ -57,7 +57,7 @@ class BatchSender:
         endpoint: Endpoint,
         ledger: BatchLedger,
         wire: Wire,
-        sending: Sending,
+        sending: SendOptions,
         account: Account,
         stats: EngineStats,
         ask_live: AskLive,
@@ -379,7 +379,7 @@ def begin_batches(
     endpoint: Endpoint,
     ledger: Ledger,
     sender: Sender,
-    sending: Sending,
+    sending: SendOptions,
     account: Account,
     stats: EngineStats,
     ask_live: AskLive,

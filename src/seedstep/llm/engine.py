@@ -46,7 +46,7 @@ from seedstep.llm.records import (
     Request,
     Sampling,
     Sender,
-    Sending,
+    SendOptions,
     with_cost,
 )
 from seedstep.llm.servers import ELSEWHERE, open_sender
@@ -67,7 +67,7 @@ class Engine:
         spent: Spent | None = None,
         pricing: Pricing = UNPRICED,
         reasoning: Reasoning | None = None,
-        sending: Sending = LIVE,
+        sending: SendOptions = LIVE,
     ) -> None:
         """Answers are read from `ledger`, if it has them, and stored there before they are used.
 

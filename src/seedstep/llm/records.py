@@ -38,8 +38,8 @@ __all__ = [
     "Sampling",
     "Schema",
     "SendMode",
+    "SendOptions",
     "Sender",
-    "Sending",
     "ending_of",
     "estimated_tokens",
     "meaning_of",
@@ -349,14 +349,14 @@ SendMode = Literal["live", "batch", "file"]
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
+class SendOptions:
     """How requests are sent. With `finish_live`, what a batch did not answer is asked live."""
 
     mode: SendMode = "live"
     finish_live: bool = False
 
 
-LIVE = Sending()
+LIVE = SendOptions()
 """One by one."""
 
 

@@ -25,7 +25,7 @@ from seedstep.llm.addresses import require_address
 from seedstep.llm.budget import Budget, Price, Pricing
 from seedstep.llm.models import ModelRef, asked_model, either, forms_of, resolve_base_url
 from seedstep.llm.pacing import AHEAD, AHEAD_BY_BATCH
-from seedstep.llm.records import Reasoning, Sampling, Sending, SendMode
+from seedstep.llm.records import Reasoning, Sampling, SendMode, SendOptions
 from seedstep.settings import Count, SettingsRecord, change_settings, setting
 from seedstep.values import wrong_value
 
@@ -96,9 +96,9 @@ class AskedModel:
         return ModelRef.parse(self.name)
 
     @property
-    def sending(self) -> Sending:
+    def sending(self) -> SendOptions:
         """How requests are sent."""
-        return Sending(self.send, self.finish_live)
+        return SendOptions(self.send, self.finish_live)
 
     @property
     def ahead(self) -> int:
