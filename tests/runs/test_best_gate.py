@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from seedstep.bootstrap.gate_kinds import parse_gates
-from seedstep.bootstrap.gates import MOST_DRAWS, Passed, pass_gates
+from seedstep.bootstrap.gates import MOST_DRAWS, GateOutcome, pass_gates
 from seedstep.data import Instance
 from seedstep.errors import BudgetReached
 from seedstep.llm import Failure, Reply, Request
@@ -170,7 +170,7 @@ class Drawing(Noting):
 
 async def passed(
     engine: Noting, gates: dict[str, Any], sift: Callable[[Instance], bool] = lambda _: True
-) -> Passed:
+) -> GateOutcome:
     """What gates make of an instance whose output is "the first"."""
     models = models_of(engine)
     instance = Instance("a letter", ("the first",))

@@ -35,7 +35,7 @@ __all__ = [
     "Gate",
     "GateModel",
     "GateModels",
-    "Passed",
+    "GateOutcome",
     "Proposal",
     "UndecidedError",
     "check_gates",
@@ -292,7 +292,7 @@ def gate_reasons(meanings: Mapping[str, str]) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
+class GateOutcome:
     """What gates make of an instance: the instance with its output, and notes on the output.
 
     `fault` is (reason, detail) of the gate that rejects it, or None.
@@ -312,7 +312,7 @@ async def pass_gates(
     tokens: str,
     priority: tuple[int, ...],
     sift: Callable[[Instance], bool] = lambda instance: True,
-) -> Passed:
+) -> GateOutcome:
     """Apply gates in their order, up to the first that does not let the instance pass.
 
     `sift` returns whether an instance passes the filters. An output that a gate may put in place
@@ -322,7 +322,7 @@ async def pass_gates(
         InputError: the function of a gate raises an error, or its model can't be asked this.
     """
     notes: list[str] = []
-    passed = Passed(instance)
+    passed = GateOutcome(instance)
     for place, gate in enumerate(gates):
         if passed.fault:
             break
@@ -344,7 +344,7 @@ async def pass_gates(
         if isinstance(found, Better):
             notes.append(found.note)
             better = replace(passed.instance, outputs=(found.output,))
-            passed = Passed(better, "; ".join(notes))
+            passed = GateOutcome(better, "; ".join(notes))
         elif found:
             passed = replace(passed, fault=found)
     return passed
