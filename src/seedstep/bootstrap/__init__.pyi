@@ -8,7 +8,7 @@ from seedstep.bootstrap.filters import (
 )
 from seedstep.bootstrap.gate_kinds import GATE_KINDS as GATE_KINDS, GateKind as GateKind
 from seedstep.bootstrap.gates import (
-    Better as Better,
+    ReplacementOutput as ReplacementOutput,
     Gate as Gate,
     GateModel as GateModel,
     Proposal as Proposal,

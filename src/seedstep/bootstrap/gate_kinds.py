@@ -18,9 +18,9 @@ import msgspec
 
 from seedstep.bootstrap.gates import (
     MOST_DRAWS,
-    Better,
     Gate,
     Proposal,
+    ReplacementOutput,
     UndecidedError,
     in_time,
     rule_gate,
@@ -288,7 +288,7 @@ class BestGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
         """Return the gate."""
         sampling = Sampling(self.max_tokens, self.temperature)
 
-        async def find(proposal: Proposal) -> RuleResult | Better:
+        async def find(proposal: Proposal) -> RuleResult | ReplacementOutput:
             drawn = await proposal.others(self.draws, sampling)
             texts = list(dict.fromkeys((proposal.output, *drawn)))
             values = await asyncio.gather(*(self._value(proposal, text) for text in texts))
@@ -299,7 +299,7 @@ class BestGate(AskingOptions, frozen=True, forbid_unknown_fields=True):
             value, best = max(known, key=lambda pair: pair[0])  # of equals the first
             unit = f"rated {value:g}" if self.by == "judge" else f"{-value:.2f} nats a token"
             first = "the first output" if best == proposal.output else "an output drawn again"
-            return Better(best, f"{name}: {first}, {unit}, the best of {1 + len(drawn)}")
+            return ReplacementOutput(best, f"{name}: {first}, {unit}, the best of {1 + len(drawn)}")
 
         return Gate(name, f"no output could be chosen by {self.by}", find, replaces=True)
 

@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MOST_DRAWS",
-    "Better",
     "Gate",
     "GateModel",
     "GateModels",
     "GateOutcome",
     "Proposal",
+    "ReplacementOutput",
     "UndecidedError",
     "check_gates",
     "draws_of",
@@ -236,7 +236,7 @@ async def _in_order(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
 
 
 @dataclass(frozen=True, slots=True)
-class Better:
+class ReplacementOutput:
     """An output that a gate puts in place of the instance's, and a note on where it is from."""
 
     output: str
@@ -248,13 +248,13 @@ class Gate:
     """A gate. `meaning` says in a few words what is wrong with an instance that it rejects.
 
     `find` returns whether to reject an instance: True, or a detail for people. It may return a
-    `Better` output instead, with which the instance passes. A gate that `replaces` outputs so
+    `ReplacementOutput` output instead, with which the instance passes. A gate that `replaces` outputs so
     rejects none for what it is.
     """
 
     name: str
     meaning: str
-    find: Callable[[Proposal], Awaitable[RuleResult | Better]]
+    find: Callable[[Proposal], Awaitable[RuleResult | ReplacementOutput]]
     replaces: bool = False
 
 
@@ -341,7 +341,7 @@ async def pass_gates(
             instruction, passed.instance, tokens, gate.name, models, priority, place, passes
         )
         found = await _found(gate, proposal)
-        if isinstance(found, Better):
+        if isinstance(found, ReplacementOutput):
             notes.append(found.note)
             better = replace(passed.instance, outputs=(found.output,))
             passed = GateOutcome(better, "; ".join(notes))
@@ -350,7 +350,7 @@ async def pass_gates(
     return passed
 
 
-async def _found(gate: Gate, proposal: Proposal) -> Better | tuple[str, str] | None:
+async def _found(gate: Gate, proposal: Proposal) -> ReplacementOutput | tuple[str, str] | None:
     """Return what a gate finds: a better output, or reason and detail if it rejects the instance.
 
     Raises:
@@ -366,6 +366,6 @@ async def _found(gate: Gate, proposal: Proposal) -> Better | tuple[str, str] | N
         what = f"gate '{gate.name}' raised {type(error).__name__}: {first_line(error)}"
         remedy = "mend its function, then run the same again: it goes on from here"
         raise InputError(what, remedy) from error
-    if isinstance(found, Better):
+    if isinstance(found, ReplacementOutput):
         return found
     return (gate.name, found if isinstance(found, str) else "") if found else None
