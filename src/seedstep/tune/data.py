@@ -33,7 +33,7 @@ from seedstep.encode import (
 )
 from seedstep.encode.layouts import steps_of
 from seedstep.errors import InputError
-from seedstep.tune.mixing import Mixture, Use
+from seedstep.tune.mixing import InstanceUse, Mixture
 from seedstep.tune.records import Training, TuningData
 
 __all__ = [
@@ -144,7 +144,7 @@ class EncodedData:
         for epoch in range(1, epochs):
             _require_sizes(self._encoded(others, epoch), sizes)
 
-    def _encoded(self, uses: Sequence[Use], epoch: int) -> TokenPairs:
+    def _encoded(self, uses: Sequence[InstanceUse], epoch: int) -> TokenPairs:
         pairs = TokenPairs([(use.task.id, use.instance.id) for use in uses])
         for use in uses:
             encoded = self._encoders.of(use.task, use.encoding).encode(
@@ -155,7 +155,7 @@ class EncodedData:
         return pairs
 
 
-def _differs(use: Use) -> bool:
+def _differs(use: InstanceUse) -> bool:
     """Return whether an example differs from epoch to epoch: in its target, or its template."""
     return len(use.instance.outputs) > 1 or bool(named_layout(use.encoding.layout).whole)
 
@@ -298,7 +298,7 @@ def _effective(training: Training, processes: int) -> EffectiveBatch:
     return EffectiveBatch(training.batch // passes, training.accumulate, processes)
 
 
-def _without_steps(uses: Iterable[Use]) -> int:
+def _without_steps(uses: Iterable[InstanceUse]) -> int:
     """Count the tasks without the steps that their encoding asks for."""
     return len(
         {

@@ -35,10 +35,10 @@ from seedstep.tune.settings import TuneSource
 
 __all__ = [
     "TRAINING_RECORD",
+    "InstanceUse",
     "Mixture",
     "SourcePart",
     "TrainingRecord",
-    "Use",
     "mix",
     "read_training_record",
     "training_record",
@@ -59,7 +59,7 @@ class SourcePart:
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class InstanceUse:
     """A use of an instance in an epoch. A second use of the same instance has another id."""
 
     task: Task
@@ -75,8 +75,8 @@ class Mixture:
     Self-Instruct's rule left out: those with the same instruction, input and output.
     """
 
-    training: tuple[Use, ...]
-    held_out: tuple[Use, ...]
+    training: tuple[InstanceUse, ...]
+    held_out: tuple[InstanceUse, ...]
     counts: tuple[tuple[str, int, int], ...]
     duplicates: int
 
@@ -127,7 +127,7 @@ def mix(
     named = _apart([*parts, *held_out_parts])
     parts, others = named[: len(parts)], named[len(parts) :]
     kept = _drawn((task.id for part in parts for task in part.tasks), held_out, seed)
-    training: list[Use] = []
+    training: list[InstanceUse] = []
     counts: list[tuple[str, int, int]] = []
     seen: set[tuple[object, ...]] = set()
     duplicates = 0
@@ -137,7 +137,7 @@ def mix(
         distinct = list(_distinct(every, seen)) if layout.leaves_out_copies else every
         duplicates += len(every) - len(distinct)
         uses = [
-            Use(task, instance, part.encoding)
+            InstanceUse(task, instance, part.encoding)
             for task, instance in _amount(part.source, distinct, seed, covering=covering)
         ]
         counts.append((str(part.source), len({use.task.id for use in uses}), len(uses)))
@@ -147,7 +147,7 @@ def mix(
     apart = [(part, task) for part in parts for task in part.tasks if task.id in kept]
     apart += [(part, task) for part in others for task in part.tasks]
     held = (
-        Use(task, instance, part.encoding)
+        InstanceUse(task, instance, part.encoding)
         for part, task in apart
         for instance in task.instances[:held_out_instances]
     )
@@ -325,7 +325,7 @@ def fingerprint(*texts: str) -> str:
 
 
 def training_record(
-    uses: Iterable[Use], sources: Iterable[str], before: TrainingRecord | None
+    uses: Iterable[InstanceUse], sources: Iterable[str], before: TrainingRecord | None
 ) -> TrainingRecord:
     """Return the record of a model that is tuned on these instances.
 
