@@ -248,7 +248,7 @@ class Gate:
     """A gate. `meaning` says in a few words what is wrong with an instance that it rejects.
 
     `find` returns whether to reject an instance: True, or a detail for people. It may return a
-    `ReplacementOutput` output instead, with which the instance passes. A gate that `replaces` outputs so
+    `ReplacementOutput` instead, with which the instance passes. A gate that `replaces` outputs so
     rejects none for what it is.
     """
 

@@ -7,7 +7,8 @@ batch is lost, at whichever instant a process is killed.
 
 Example::
 
-    batches = BatchSender(endpoint, ledger, wire, Sending("batch"), account, stats, ask_live)
+    by_batch = SendOptions("batch")
+    batches = BatchSender(endpoint, ledger, wire, by_batch, account, stats, ask_live)
     answer = await batches.answer(key, request, priority)
 """
 

@@ -2,9 +2,9 @@
 
 A run's database is a ledger: each answer is stored there before it is used. A recording is a file
 with the requests and answers of a run, which answers in place of a model, `replay:FILE`. It has
-JSON lines: a `RecordingHeader`, then a `RecordedAnswer` for each request, as `seedstep requests RUN --export FILE`
-writes them. A request is found there by prompt, sampling parameters, schema and draw, whichever
-model and address the answer came from.
+JSON lines: a `RecordingHeader`, then a `RecordedAnswer` for each request, as
+`seedstep requests RUN --export FILE` writes them. A request is found there by prompt, sampling
+parameters, schema and draw, whichever model and address the answer came from.
 
 Example::
 
