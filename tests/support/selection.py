@@ -323,6 +323,8 @@ SLOW = (
     "test_growth.py",
     "test_outcomes.py::test_a_reply_by_batch_has_the_outcome_of_a_live_one",
     "test_outcomes.py::test_a_reply_that_holds_no_answer_has_a_named_outcome",
+    "test_plugins.py::test_its_commands_and_models_are_listed",
+    "test_plugins.py::test_the_stages_of_an_experiment_know_them",
     "text/test_stemming.py::test_all_ends_after_all_starts",
     "text/test_tokenize.py::test_a_prompt_does_not_depend_on_the_target",
     "tune/test_chat_tuning.py",

@@ -34,6 +34,7 @@ from seedstep.cli.terminal import (
 from seedstep.errors import MOST_WHAT, InputError, SeedstepError, short_line
 from seedstep.interruption import let_commands_handle
 from seedstep.lazy import collector_at_rest
+from seedstep.plugins import load_plugins
 
 __all__ = [
     "COMMANDS",
@@ -365,6 +366,7 @@ def main() -> None:
     let_commands_handle()
     try:
         _require_text(sys.argv)
+        load_plugins()
         app()
     except SeedstepError as error:
         _end(error)

@@ -32,6 +32,7 @@ from functools import partial
 from typing import IO, Any, Generic, Protocol, TypeVar
 
 from seedstep.errors import ModelError, SeedstepError
+from seedstep.plugins import load_plugins
 
 __all__ = ["Crew", "WorkerJob", "in_workers", "serve"]
 
@@ -298,6 +299,7 @@ def serve() -> None:
     given = sys.stdin.buffer
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     try:
+        load_plugins()
         beginning = pickle.load(given)  # noqa: S301 - the process that started this one wrote it
         _take_place(beginning.number, beginning.workers)
         told, do = beginning.job.open()

@@ -1,0 +1,87 @@
+"""Entries of a module that the environment names are known in each process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from seedstep.errors import InputError
+from seedstep.plugins import PLUGINS, load_plugins
+from support.predicting import write_word_tasks
+
+Done = subprocess.CompletedProcess[str]
+
+ENTRIES = """
+import typer
+from seedstep.cli import app
+from seedstep.llm import Provider, add_provider
+
+
+def last_word(task, instance, seed):
+    return instance.input.split()[-1]
+
+
+add_provider(Provider(prefix="words", meaning="copies a word", copies={"last": last_word}))
+
+
+@app.command("greet")
+def greet() -> None:
+    \"\"\"Say hello.\"\"\"
+    typer.echo("Hello.")
+"""
+
+
+def run(
+    folder: Path, *words: object, plugins: str = "my_entries"
+) -> subprocess.CompletedProcess[str]:
+    (folder / "my_entries.py").write_text(ENTRIES)
+    path = os.pathsep.join((str(folder), *sys.path))
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "seedstep", *map(str, words)],
+        cwd=folder,
+        env={**os.environ, PLUGINS: plugins, "PYTHONPATH": path, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_its_commands_and_models_are_listed(tmp_path: Path) -> None:
+    assert run(tmp_path, "greet").stdout == "Hello.\n"
+    assert "Say hello." in run(tmp_path, "--help").stdout
+    assert "words:last" in run(tmp_path, "predict", "--help").stdout
+
+
+def test_the_stages_of_an_experiment_know_them(tmp_path: Path) -> None:
+    tasks = write_word_tasks(tmp_path / "tasks")
+    flags = f"{{tasks: {tasks}, model: 'words:last', out: answers}}"
+    (tmp_path / "experiment.yaml").write_text(f"stages: [{{predict: {flags}}}]")
+    done = run(tmp_path, "run", "experiment.yaml", "--out", "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "out" / "answers" / "run.db").exists()
+    without = run(tmp_path, "run", "experiment.yaml", "--out", "other", plugins="")
+    assert without.returncode == 1
+    assert "words:last" in without.stderr
+
+
+@pytest.mark.parametrize(
+    ("plugins", "told"),
+    [("not_there", "No module named 'not_there'"), ("my_faulty, my_other", "division by zero")],
+)
+def test_one_that_can_t_be_imported_is_told(plugins: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "my_faulty.py").write_text("1 / 0")
+    done = run(tmp_path, "--help", plugins=plugins)
+    name = plugins.partition(",")[0]
+    assert done.returncode == 1
+    assert f"SEEDSTEP_PLUGINS: module '{name}' can't be imported ({told})" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_none_is_named_usually(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value in ("", " , "):
+        monkeypatch.setenv(PLUGINS, value)
+        load_plugins()
+    monkeypatch.setenv(PLUGINS, ".relative")
+    with pytest.raises(InputError, match=r"'\.relative' can't be imported"):
+        load_plugins()
