@@ -34,7 +34,7 @@ from seedstep.stages.review import ReviewSettings
 from seedstep.steps import render
 from seedstep.tune import make_source
 
-__all__ = ["Drawn", "deal", "draw", "make_review", "names_in"]
+__all__ = ["DrawnReview", "deal", "draw", "make_review", "names_in"]
 
 EXAMPLES = 2
 """How many positive examples are shown, as to the paper's annotators."""
@@ -73,7 +73,7 @@ class _Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class DrawnReview:
     """A review to be written: its form, its items, and the ids of the items of each rater."""
 
     form: Form
@@ -81,7 +81,7 @@ class Drawn:
     assigned: Mapping[str, tuple[str, ...]]
 
 
-def make_review(path: Path, settings: ReviewSettings) -> Drawn:
+def make_review(path: Path, settings: ReviewSettings) -> DrawnReview:
     """Draw a review and write it to a directory. If it is there already, nothing changes.
 
     Raises:
@@ -99,7 +99,7 @@ def make_review(path: Path, settings: ReviewSettings) -> Drawn:
     return drawn
 
 
-def draw(settings: ReviewSettings) -> Drawn:
+def draw(settings: ReviewSettings) -> DrawnReview:
     """Draw the items of a review, and assign them to raters.
 
     Raises:
@@ -129,7 +129,7 @@ def draw(settings: ReviewSettings) -> Drawn:
         rater: tuple(item.id for place in own for item in units[int(place)].items)
         for rater, own in places.items()
     }
-    return Drawn(form, tuple(everything), assigned)
+    return DrawnReview(form, tuple(everything), assigned)
 
 
 def deal(
