@@ -33,7 +33,7 @@ from seedstep.stages.review import labels_of_review, standing_rows
 __all__ = [
     "REVIEW_FORMATS",
     "Exported",
-    "Taken",
+    "LabelFileCounts",
     "export_review",
     "labels_name",
     "offline_page",
@@ -157,7 +157,7 @@ class _Head(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class LabelFileCounts:
     """The number of rows in a file of labels, and how many of them were `new`."""
 
     rows: int
@@ -221,7 +221,7 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(found).decode()}"
 
 
-def take(review: Review, path: Path) -> Taken:
+def take(review: Review, path: Path) -> LabelFileCounts:
     """Store the labels of a file. Taking a file again changes nothing.
 
     Raises:
@@ -243,7 +243,7 @@ def take(review: Review, path: Path) -> Taken:
             rows.append(_row(_read(line, Sent, where), review, head.rater, where))
     if head is None:
         raise InputError(f"{path}: the file is empty", "take the file as the page saved it")
-    return Taken(len(rows), review.take(rows))
+    return LabelFileCounts(len(rows), review.take(rows))
 
 
 T = TypeVar("T")
