@@ -24,7 +24,7 @@ from seedstep.data.reading import BadLine, read_lines
 from seedstep.data.reviews import LabelRow, ReviewItem
 from seedstep.errors import InputError
 from seedstep.evaluate.people import StandingLabels
-from seedstep.review.labelling import Sent, item_view, row_of
+from seedstep.review.labelling import SentAction, item_view, row_of
 from seedstep.review.pages import render_page, static_file
 from seedstep.runs import digest
 from seedstep.runs.reviews import OWNER, Review, key_of
@@ -240,7 +240,7 @@ def take(review: Review, path: Path) -> LabelFileCounts:
             what = f"{where}: it does not say of which review it is"
             raise InputError(what, "take the file as the page saved it")
         else:
-            rows.append(_row(_read(line, Sent, where), review, head.rater, where))
+            rows.append(_row(_read(line, SentAction, where), review, head.rater, where))
     if head is None:
         raise InputError(f"{path}: the file is empty", "take the file as the page saved it")
     return LabelFileCounts(len(rows), review.take(rows))
@@ -269,7 +269,7 @@ def _checked(head: _Head, review: Review, where: str) -> _Head:
     return head
 
 
-def _row(sent: Sent, review: Review, rater: str, where: str) -> LabelRow:
+def _row(sent: SentAction, review: Review, rater: str, where: str) -> LabelRow:
     own = review.assigned(rater)
     if not 1 <= sent.number <= len(own):
         raise InputError(

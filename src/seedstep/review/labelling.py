@@ -36,7 +36,7 @@ __all__ = [
     "AnonymousLabel",
     "ItemView",
     "RaterProgress",
-    "Sent",
+    "SentAction",
     "ShownAnswer",
     "item_view",
     "progress",
@@ -128,7 +128,7 @@ LONGEST_SECONDS = 4 * 3600.0
 _ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
-class Sent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SentAction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The data that a page sends. `number` is the item's place in the rater's order, from 1.
 
     `undoes` is the id of the label that an undo removes; `person` the name of who decides.
@@ -146,7 +146,7 @@ class Sent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     person: str = ""
 
 
-def row_of(sent: Sent, form: Form, rater: str, item: str, shown: tuple[int, ...]) -> LabelRow:
+def row_of(sent: SentAction, form: Form, rater: str, item: str, shown: tuple[int, ...]) -> LabelRow:
     """Check what a page sent, and return the row to store.
 
     Raises:
@@ -179,7 +179,7 @@ def row_of(sent: Sent, form: Form, rater: str, item: str, shown: tuple[int, ...]
     )
 
 
-def _answers(sent: Sent, form: Form) -> dict[str, str]:
+def _answers(sent: SentAction, form: Form) -> dict[str, str]:
     known = {question.name: question for question in form.questions}
     if unknown := set(sent.answers) - set(known):
         raise InputError(f"the form has no question '{min(unknown)}'", "load the page again")
@@ -220,7 +220,7 @@ async def save_row(
     if request.headers.get("content-type", "").partition(";")[0] != "application/json":
         raise InputError("what was sent is not JSON", "load the page again")
     try:
-        sent = msgspec.json.decode(await request.body(), type=Sent)
+        sent = msgspec.json.decode(await request.body(), type=SentAction)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InputError(f"what was sent can't be read: {error}", "load the page again") from None
     item, shown = find(sent.number)
