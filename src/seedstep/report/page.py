@@ -59,7 +59,7 @@ __all__ = [
     "CELL",
     "TEXT",
     "Report",
-    "Shown",
+    "ShownText",
     "addresses_in",
     "hidden",
     "render_page",
@@ -76,18 +76,18 @@ CELL = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownText:
     """A text as the page shows it, and a note if it was cut."""
 
     text: str
     note: str = ""
 
 
-def shown(text: str, most: int = TEXT) -> Shown:
+def shown(text: str, most: int = TEXT) -> ShownText:
     """Return a text cleaned, and cut to at most so many characters."""
     if len(text) <= most:
-        return Shown(visible(text))
-    return Shown(visible(text[:most]) + " …", f"{most:,} of {len(text):,} characters are shown")
+        return ShownText(visible(text))
+    return ShownText(visible(text[:most]) + " …", f"{most:,} of {len(text):,} characters are shown")
 
 
 def render_page(title: str, parts: Sequence[ReportPart], drawn: Mapping[str, DrawnChart]) -> bytes:
