@@ -12,7 +12,7 @@ import pytest
 
 from seedstep import open_run, self_instruct
 from seedstep.llm import Reply, Request, Sampling
-from seedstep.review.answers import Wanted
+from seedstep.review.answers import Search
 from seedstep.review.browse import BrowsedRun
 from seedstep.runs.database import Database
 from seedstep.runs.ledger import COLUMNS, RequestLedger, whole_requests
@@ -117,7 +117,7 @@ def test_a_run_is_read_as_it_was_asked(
         text for text in shown[1] if " s" not in text
     ]
     with BrowsedRun.open(made.path) as run:
-        assert run.requests(Wanted(text="Can the following task")).total > 10
+        assert run.requests(Search(text="Can the following task")).total > 10
         assert run.request(key)["request"] == lines[0][key]["request"]
     assert 3 * size(made.path / "run.db") < size(plain.path / "run.db")
 

@@ -7,7 +7,7 @@ all are compared, a page shows what is known so far, and how many instances are 
 Example::
 
     with Run.read(PREDICT, Path("runs/test")) as run:
-        page = ComparedAnswers(run).find(Wanted(state="tuned"))
+        page = ComparedAnswers(run).find(Search(state="tuned"))
 
 `find_verdicts` finds the verdicts of a judge, and `page_of` rows of any table.
 """
@@ -49,8 +49,8 @@ __all__ = [
     "JudgedAnswers",
     "PredictedAnswer",
     "PredictedInstance",
+    "Search",
     "SeenVerdict",
-    "Wanted",
     "find_verdicts",
     "outcomes_of",
     "page_of",
@@ -62,7 +62,7 @@ EACH = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Search:
     """A search: texts and choices, which are empty for any value, and the page, from 1."""
 
     text: str = ""
@@ -102,7 +102,7 @@ class FoundPage:
 
 
 def page_of(
-    database: Database, columns: str, table: str, order: str, values: Sequence[Any], wanted: Wanted
+    database: Database, columns: str, table: str, order: str, values: Sequence[Any], wanted: Search
 ) -> FoundPage:
     """Return a page of the rows of a table, and how many rows there are.
 
@@ -194,7 +194,7 @@ class ComparedAnswers:
         tasks = self._run.records.tasks().tasks
         return tuple(sorted({task.category for task in tasks} - {""}))
 
-    def find(self, wanted: Wanted) -> FoundPage:
+    def find(self, wanted: Search) -> FoundPage:
         """Find instances with all answers; `group` is a category, `state` the winner or TIE.
 
         Raises:
@@ -357,7 +357,7 @@ def outcomes_of(run: JudgeRun) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda outcome: outcome in (EQUAL, MISSING)))
 
 
-def find_verdicts(run: JudgeRun, inputs: JudgedInputs, wanted: Wanted) -> FoundPage:
+def find_verdicts(run: JudgeRun, inputs: JudgedInputs, wanted: Search) -> FoundPage:
     """Find judged instances; `group` is a category, `state` the outcome of one of the verdicts."""
     values = (wanted.group, wanted.text, wanted.state, wanted.pattern)
     columns = "task, category, definition, CAST(result AS BLOB) AS result"

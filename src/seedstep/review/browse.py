@@ -3,7 +3,7 @@
 Example::
 
     with BrowsedRun.open(Path("runs/first")) as run:
-        page = run.tasks(Wanted(text="poem", page=3))
+        page = run.tasks(Search(text="poem", page=3))
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from seedstep.errors import InputError, SeedstepError, StoreError, first_line
 from seedstep.review.answers import (
     ComparedAnswers,
     FoundPage,
-    Wanted,
+    Search,
     find_verdicts,
     outcomes_of,
     page_of,
@@ -169,7 +169,7 @@ class BrowsedRun:
         return self._run.database.rows(query, values)
 
     def _page(
-        self, columns: str, table: str, order: str, values: Sequence[Any], wanted: Wanted
+        self, columns: str, table: str, order: str, values: Sequence[Any], wanted: Search
     ) -> FoundPage:
         with self._run.snapshot():
             return page_of(self._run.database, columns, table, order, values, wanted)
@@ -184,7 +184,7 @@ class BrowsedRun:
             found[name] = rows[0][0] if rows else 0
         return {name: count for name, count in found.items() if count}
 
-    def tasks(self, wanted: Wanted, *, accepted: bool = True) -> FoundPage:
+    def tasks(self, wanted: Search, *, accepted: bool = True) -> FoundPage:
         """Find tasks of a bootstrap, or rejected candidates; `group` is a reason."""
         columns = (
             "id, instruction, reason, detail, score, is_classification,"
@@ -209,7 +209,7 @@ class BrowsedRun:
         """
         return item_blocks(self._run, name)
 
-    def results(self, wanted: Wanted) -> FoundPage:
+    def results(self, wanted: Search) -> FoundPage:
         """Find tasks with their records; `group` is a category, `state` is failed or faulty."""
         columns = "task, category, definition, CAST(result AS BLOB) AS result"
         values = (wanted.group, wanted.text, wanted.state, wanted.pattern)
@@ -238,7 +238,7 @@ class BrowsedRun:
         """Return the outcomes of a judge's verdicts."""
         return outcomes_of(self._run)
 
-    def verdicts(self, wanted: Wanted) -> FoundPage:
+    def verdicts(self, wanted: Search) -> FoundPage:
         """Find judged instances; `group` is a category, `state` the outcome of a verdict."""
         return find_verdicts(self._run, self.judged, wanted)
 
@@ -249,7 +249,7 @@ class BrowsedRun:
         query = "SELECT DISTINCT category FROM results WHERE category != '' ORDER BY category"
         return tuple(row[0] for row in self._rows(query))
 
-    def requests(self, wanted: Wanted) -> FoundPage:
+    def requests(self, wanted: Search) -> FoundPage:
         """Find requests with an answer; `group` is a purpose; any `state` leaves out good ones."""
         columns = (
             "key, purpose, failure, detail, prompt_tokens, completion_tokens, estimated, seconds,"

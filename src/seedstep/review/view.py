@@ -21,7 +21,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp
 
 from seedstep.errors import SeedstepError
-from seedstep.review.answers import EACH, TIE, FoundPage, Wanted
+from seedstep.review.answers import EACH, TIE, FoundPage, Search
 from seedstep.review.app import plain_app
 from seedstep.review.browse import BrowsedRun
 from seedstep.review.pages import Guard, answers_to, render_page
@@ -113,15 +113,15 @@ def _require_list(run: BrowsedRun, name: str) -> None:
         raise HTTPException(404)
 
 
-def _wanted(request: Request) -> Wanted:
+def _wanted(request: Request) -> Search:
     given = request.query_params
     page = given.get("page", "1")
     number = int(page) if page.isdecimal() and len(page) < 9 else 1
     text, group, state = (given.get(name, "")[:LONGEST_QUERY] for name in ("q", "group", "state"))
-    return Wanted(text, group, state, max(1, number))
+    return Search(text, group, state, max(1, number))
 
 
-def _listed(wanted: Wanted, found: FoundPage) -> dict[str, Any]:
+def _listed(wanted: Search, found: FoundPage) -> dict[str, Any]:
     """Return what is found, with links to the pages before and after, and the range of rows."""
 
     def address(page: int) -> str:
