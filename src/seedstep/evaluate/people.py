@@ -24,9 +24,9 @@ from seedstep.evaluate.intervals import Value, mean_over_tasks
 __all__ = [
     "PairOfRaters",
     "QuestionAgreement",
-    "Split",
     "StandingLabels",
     "Tally",
+    "TwoByTwoCounts",
     "scale_of",
     "split_in_four",
     "tally",
@@ -222,7 +222,7 @@ def tally(
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class TwoByTwoCounts:
     """Counts of items by two yes-or-no questions: both yes, only the first, the second, neither."""
 
     both: int
@@ -242,9 +242,11 @@ class Split:
         return tuple(100 * part / whole for part in parts)  # type: ignore[return-value]
 
 
-def split_in_four(first: Mapping[str, str], second: Mapping[str, str]) -> Split:
+def split_in_four(first: Mapping[str, str], second: Mapping[str, str]) -> TwoByTwoCounts:
     """Count the items that have an answer to both questions."""
     found = Counter(
         (first[item] == "yes", second[item] == "yes") for item in first if item in second
     )
-    return Split(found[True, True], found[True, False], found[False, True], found[False, False])
+    return TwoByTwoCounts(
+        found[True, True], found[True, False], found[False, True], found[False, False]
+    )
