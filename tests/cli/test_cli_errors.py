@@ -7,6 +7,7 @@ from types import ModuleType
 import pytest
 
 from seedstep.llm import llama_cpp, providers
+from seedstep.llm.models import either, forms_of
 from support.command_line import error_reply, seed_line, seedstep
 from support.scripted_server import ScriptedServer
 
@@ -194,7 +195,7 @@ def test_init_says_that_the_folder_is_missing(path: str) -> None:
 def test_an_unknown_kind_of_model_is_refused_with_the_kinds(model: str) -> None:
     error = seedstep("bootstrap", "--out", "run", "--model", model).error
     assert f"'{model}'" in error
-    assert error.endswith("Use local, gguf:PATH, openai:NAME, replay:FILE or hf:PATH_OR_ID.")
+    assert error.endswith(f"Use {either(forms_of(lambda known: known.is_asked))}.")
 
 
 @pytest.mark.parametrize("model", ["gpt", "gguf:missing.gguf", "replay:missing.jsonl"])
