@@ -34,7 +34,7 @@ CALLS: Mapping[str, Mapping[str, tuple[str, Mapping[str, Any]]]] = {
         "reviewed": (ANSWERS, {"format": "alpaca"}),
     },
     "filter_file": {
-        "path": (GROWN, {"out": None}),
+        "path": (ANSWERS, {"out": None}),
         "out": (GROWN, {"path": "rows.jsonl"}),
         "against": (ANSWERS, {"path": "rows.jsonl", "out": "novel.jsonl"}),
     },
