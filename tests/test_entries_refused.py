@@ -232,6 +232,19 @@ class TestProviders:
         with refused(told):
             asyncio.run(ask())
 
+    def test_an_error_of_ours_is_left_as_it_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def serve(path: Path, slots: int) -> Any:
+            raise OSError(5, "no access", str(path))
+
+        monkeypatch.setattr("seedstep.llm.providers.serve_gguf", serve)
+
+        async def ask() -> None:
+            async with open_model("gguf:kept/model.gguf", None, 1):
+                pass
+
+        with pytest.raises(OSError, match=r"no access.*kept/model\.gguf"):
+            asyncio.run(ask())
+
     def test_one_of_ours_is_not_replaced(self) -> None:
         with pytest.raises(InputError, match="seedstep has a provider 'openai' already"):
             add_provider(Provider(prefix="openai", argument="", meaning=""))

@@ -102,6 +102,29 @@ class TestAsARun:
         assert [row["step"] for row in made.to_records()] == [1]
 
 
+class TestServers:
+    """A model that is tuned here has no server; an earlier version kept one that was named."""
+
+    def test_a_stored_address_is_not_asked_for(self, world: Path, tmp_path: Path) -> None:
+        out = tmp_path / "tuned"
+        tuned(world, out, max_steps=1)
+        file = out / "tune.yaml"
+        stored = file.read_text().replace("base_url: null", "base_url: http://127.0.0.1:9/v1")
+        file.write_text(stored)
+        shutil.rmtree(out / "model")
+        for dry_run in (True, False):
+            assert not tuned(world, out, max_steps=1, dry_run=dry_run).finished_before
+        assert file.read_text() == stored
+
+    @pytest.mark.parametrize("dry_run", [True, False])
+    def test_an_asked_address_is_refused_before_data_are_read(
+        self, world: Path, tmp_path: Path, dry_run: bool
+    ) -> None:
+        asked: dict[str, Any] = {"model": f"hf:{world / 'llama'}", "data": ["not/there.jsonl"]}
+        with pytest.raises(InputError, match="has no server at a base URL"):
+            tune_model(tmp_path / "tuned", base_url="http://here/v1", dry_run=dry_run, **asked)
+
+
 OTHER = Encoding(positive=0, task_name=True, max_source=500)
 CHANGED = make_encoding("chat", {"positive": 1, "max_source": 300})
 

@@ -74,6 +74,12 @@ def test_training_is_a_part_of_the_settings() -> None:
         ({"lora": -1}, "setting 'lora'"),
         ({"schedule": "random"}, "setting 'schedule'"),
         ({"device": "tpu"}, "setting 'device'"),
+        (
+            {"encoding": {"positive": 1}, "encoding_options": ["positive"]},
+            "tune.yaml, setting 'encoding_options': not a mapping. Write",
+        ),
+        ({"encoding": {"positive": "a"}}, "tune.yaml, setting 'encoding': encoding tk-i.*positive"),
+        ({"encoding": {"positiv": 1}}, "tune.yaml, setting 'encoding': there is no .*'positiv'"),
         ({"held_out_data": ["a=5"]}, "'a=5' has an amount"),
     ],
 )

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 
 from seedstep.data import TaskChoice
 from seedstep.encode.encodings import ENCODINGS, Encoding, make_encoding
+from seedstep.errors import InputError
 from seedstep.settings import SEED, Place, SettingsRecord, part, setting
 
 __all__ = [
@@ -177,18 +178,28 @@ class EncodingChoice:
 
     @classmethod
     def of(
-        cls, encoding: Encoding | Mapping[str, Any], options: Mapping[str, Any] | None = None
+        cls,
+        encoding: Encoding | Mapping[str, Any],
+        options: Mapping[str, Any] | None = None,
+        source: str = "settings",
     ) -> "EncodingChoice":
         """Return the choice of an encoding, with these options changed.
 
         It has the name of the encoding that differs least from it. What a mapping does not name is
-        as in `Encoding()`.
+        as in `Encoding()`. `source` is the origin of both, for error messages.
 
         Raises:
             InputError: there is no such option, or a value does not fit.
         """
         whole = asdict(encoding) if isinstance(encoding, Encoding) else encoding
-        wanted = asdict(make_encoding("tk-instruct", {**whole, **(options or {})}))
+        if not isinstance(options, Mapping | None):
+            what = f"{source}, setting 'encoding_options': not a mapping"
+            raise InputError(what, "write it as in {positive: 1}")
+        try:
+            wanted = asdict(make_encoding("tk-instruct", {**whole, **(options or {})}))
+        except InputError as error:
+            what = f"{source}, setting 'encoding': {error.what}"
+            raise InputError(what, error.remedy) from None
         differing = {
             name: {option: value for option, value in wanted.items() if value != known[option]}
             for name, known in ((name, asdict(each)) for name, each in ENCODINGS.items())

@@ -36,6 +36,7 @@ __all__ = [
     "Provider",
     "file_fingerprint",
     "folder_fingerprint",
+    "guarded_provider",
     "known_checkpoint",
     "known_recording",
     "known_server",
@@ -200,11 +201,7 @@ class Provider:
         """Open the endpoint of a model that is served, which knows its provider."""
         assert self.opens
         opening = replace(opening, key_variable=self.key_variable)
-        entry = f"`opens` of the provider '{self.prefix}'"
-        async with AsyncExitStack() as stack:
-            with named_in_errors(entry):
-                endpoint = await stack.enter_async_context(self.opens(name, opening))
-            require_return(entry, "an Endpoint", endpoint, fits=isinstance(endpoint, Endpoint))
+        async with self.opens(name, opening) as endpoint:
             yield replace(endpoint, prefix=self.prefix, key_variable=self.key_variable)
 
     @property
@@ -243,6 +240,23 @@ _NEEDED = (
     ("is_gguf", True, "path"),
 )
 """Values of a provider's fields, each with the field that must be there, too."""
+
+
+def guarded_provider(provider: Provider) -> Provider:
+    """Return a provider that is named in errors of its `opens`, which has to give an `Endpoint`."""
+    opens, entry = provider.opens, f"`opens` of the provider '{provider.prefix}'"
+    if opens is None:
+        return provider
+
+    @asynccontextmanager
+    async def checked(name: str, opening: Opening) -> AsyncIterator[Endpoint]:
+        async with AsyncExitStack() as stack:
+            with named_in_errors(entry):
+                endpoint = await stack.enter_async_context(opens(name, opening))
+            require_return(entry, "an Endpoint", endpoint, fits=isinstance(endpoint, Endpoint))
+            yield endpoint
+
+    return replace(provider, opens=checked)
 
 
 def known_server(name: str, opening: Opening) -> Endpoint:

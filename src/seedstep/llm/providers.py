@@ -30,6 +30,7 @@ from seedstep.llm.endpoints import (
     OPENAI_KEY,
     Copy,
     Provider,
+    guarded_provider,
     known_checkpoint,
     known_recording,
     known_server,
@@ -168,4 +169,4 @@ def add_provider(provider: Provider) -> None:
     if not provider.prefix.isidentifier():
         raise InputError(f"'{provider.prefix}' can't be a prefix", "use letters and digits")
     provider.require_whole()
-    PROVIDERS[provider.prefix] = provider
+    PROVIDERS[provider.prefix] = guarded_provider(provider)

@@ -17,6 +17,7 @@ from seedstep.data import StrPath
 from seedstep.encode.encodings import Encoding
 from seedstep.encode.settings import EncodingChoice
 from seedstep.llm.models import tuned_model
+from seedstep.llm.settings import require_server
 from seedstep.recipes.keywords import TuneKeywords
 from seedstep.recipes.notebook import notebook_tuning_watch
 from seedstep.recipes.stage_calls import kept_inputs
@@ -59,7 +60,7 @@ def tune_model(
     path = Path(out)
     watch = _of_first(watch)
     with kept_inputs(path, settings) as asked:
-        resolved = make_settings(TuneSettings, _with_stored(path, asked), "settings")
+        resolved = _resolved(path, asked)
         if _is_job(resolved):
             return finish(_tuned_at_server(path, resolved, watch, dry_run=dry_run))
         return tune_here(path, resolved, watch, stop, dry_run=dry_run)
@@ -88,7 +89,7 @@ async def tune_model_async(
     path = Path(out)
     watch = _of_first(watch)
     with kept_inputs(path, settings) as asked:
-        resolved = make_settings(TuneSettings, _with_stored(path, asked), "settings")
+        resolved = _resolved(path, asked)
         if _is_job(resolved):
             return await _tuned_at_server(path, resolved, watch, dry_run=dry_run)
         cancelled = threading.Event()
@@ -124,6 +125,17 @@ async def _tuned_at_server(
 ) -> TuneResult:
     gathered, job = await tune_at_server(path, settings, watch, dry_run=dry_run)
     return TuneResult(path, settings, None, gathered.left_out, job=job)
+
+
+def _resolved(path: Path, asked: Mapping[str, Any]) -> TuneSettings:
+    """Return the settings to tune with, of which the user `asked` for some.
+
+    Raises:
+        InputError: they do not fit, or the user names a server for a model that has none.
+    """
+    settings = make_settings(TuneSettings, _with_stored(path, asked), "settings")
+    require_server(settings, asked)
+    return settings
 
 
 OPTIONS = "encoding_options"

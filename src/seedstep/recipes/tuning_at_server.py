@@ -13,7 +13,7 @@ from seedstep.encode import Encoded, TaskEncoders
 from seedstep.inputs.tasks import TuningInputs, gather
 from seedstep.llm import open_model
 from seedstep.runs import Run
-from seedstep.settings import flatten
+from seedstep.runs.tune import settings_not_stored
 from seedstep.stages import TUNE
 from seedstep.tune import Mixture, TuneSettings
 from seedstep.tune.data import ChatSize, check_chat
@@ -40,7 +40,7 @@ async def tune_at_server(
         told.warned(f"left out: {fault}")
     if dry_run:
         return gathered, None
-    with Run.start(TUNE, out, flatten(settings), inputs=gathered):
+    with Run.start(TUNE, out, settings_not_stored(out, settings), inputs=gathered):
         return gathered, await _job(out, settings, examples, told)
 
 

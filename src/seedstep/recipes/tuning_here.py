@@ -24,7 +24,7 @@ from seedstep.llm.checkpoints import computing_type, load_config, load_model, lo
 from seedstep.recipes.tuning_records import TuneResult, TuningWatch
 from seedstep.report.figures import plot_losses
 from seedstep.runs import Run, TuningFiles
-from seedstep.settings import flatten
+from seedstep.runs.tune import settings_not_stored
 from seedstep.stages import TUNE
 from seedstep.stages.tune import about_new_data
 from seedstep.tune import (
@@ -76,7 +76,7 @@ def tune_here(
         return tuned
     if work.is_anew and processes > 1:  # the others would take the earlier model for theirs
         raise RunError(f"{path}: its data or base model have changed", "name another --out")
-    files, asked = TuningFiles(path), flatten(work.settings)
+    files, asked = TuningFiles(path), settings_not_stored(path, work.settings)
     with nullcontext() if rank else Run.start(TUNE, path, asked, inputs=work.gathered):
         before = files.finished
         if not before and not _train(files, work, watch, stop):

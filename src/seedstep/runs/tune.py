@@ -37,11 +37,11 @@ import msgspec
 from seedstep.data import write_atomically
 from seedstep.errors import InputError, RunError
 from seedstep.runs.places import GIVEN, TUNE_CONFIG, stored_values
-from seedstep.settings import make_settings, table
+from seedstep.settings import flatten, make_settings, table
 from seedstep.tune import CHECKPOINTS, Preflight, TuneSettings
 from seedstep.tune.records import read_device_seconds, read_losses
 
-__all__ = ["EARLIER", "WRITTEN", "EarlierTunings", "TuningFiles", "stored_settings"]
+__all__ = ["EARLIER", "WRITTEN", "EarlierTunings", "TuningFiles", "settings_not_stored", "stored_settings"]
 
 
 WRITTEN = (
@@ -153,6 +153,20 @@ def stored_settings(path: Path) -> dict[str, Any]:
     values = {name: value for name, value in stored.items() if name in names}
     make_settings(TuneSettings, values, str(path / TUNE_CONFIG))
     return values
+
+
+def settings_not_stored(path: Path, settings: TuneSettings) -> dict[str, Any]:
+    """Return the settings of a tuning that differ from those with which it was started.
+
+    Raises:
+        InputError: its configuration can't be read.
+    """
+    stored = stored_settings(path)
+    return {
+        name: value
+        for name, value in flatten(settings).items()
+        if name not in stored or stored[name] != value
+    }
 
 
 EARLIER = "earlier"

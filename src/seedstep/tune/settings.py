@@ -267,7 +267,7 @@ class TuneSettings(SettingsRecord):
         whole = {**preset, **values}
         options, encoding = values.get("encoding_options"), values.get("encoding")
         if isinstance(encoding, Encoding | Mapping):
-            choice = EncodingChoice.of(encoding, options)
+            choice = EncodingChoice.of(encoding, options, source)
             whole |= {"encoding": choice.name, "encoding_options": choice.options}
         elif isinstance(options, Mapping):
             whole["encoding_options"] = {**preset.get("encoding_options", {}), **options}
