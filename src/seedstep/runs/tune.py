@@ -41,7 +41,14 @@ from seedstep.settings import flatten, make_settings, table
 from seedstep.tune import CHECKPOINTS, Preflight, TuneSettings
 from seedstep.tune.records import read_device_seconds, read_losses
 
-__all__ = ["EARLIER", "WRITTEN", "EarlierTunings", "TuningFiles", "settings_not_stored", "stored_settings"]
+__all__ = [
+    "EARLIER",
+    "WRITTEN",
+    "EarlierTunings",
+    "TuningFiles",
+    "settings_not_stored",
+    "stored_settings",
+]
 
 
 WRITTEN = (
