@@ -1,6 +1,7 @@
 """Entries that can not be used are refused by name, and so is what their functions return."""
 
 import asyncio
+import re
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 
 from seedstep import export
@@ -103,6 +105,22 @@ class TestFilters:
         mine = InstructionFilter("mine", "bad", returns(True))
         assert check_filters(mine) == (mine,)
 
+    @pytest.mark.parametrize(
+        "find", [re.compile("river").search, lambda text: np.True_ & ("river" in text)]
+    )
+    def test_whatever_is_true_rejects(self, find: Any) -> None:
+        pool = Pool(
+            seed_tasks(), BootstrapSettings(), filters=[InstructionFilter("mine", "bad", find)]
+        )
+        assert pool.fault("Name a river of the country.") == ("mine", "")
+        assert pool.fault("Name a mountain of the country.") is None
+
+    def test_what_is_neither_true_nor_false_is_refused(self) -> None:
+        mine = InstructionFilter("mine", "bad", returns(np.zeros(2)))
+        pool = Pool(seed_tasks(), BootstrapSettings(), filters=[mine])
+        with refused("the filter 'mine' returned .*Return True where it rejects"):
+            pool.fault("Name a river of the country.")
+
     def test_what_it_raises_is_told_with_its_name(self) -> None:
         mine = InstructionFilter("mine", "bad", broken)
         pool = Pool(seed_tasks(), BootstrapSettings(), filters=[mine])
@@ -118,7 +136,7 @@ class TestMetrics:
         found = score([Prediction("t", "t-1", "x")], references, metrics=mine)
         return found.overall.of("mine")
 
-    @pytest.mark.parametrize("value", [None, float("nan"), 50, "1", -0.5])
+    @pytest.mark.parametrize("value", [None, float("nan"), 50, "1", -0.5, 1.001, np.ones(2)])
     def test_what_is_no_score_is_refused(self, value: Any) -> None:
         with refused("the metric 'mine' returned .*Return a number from 0 to 1"):
             self.scored(returns(value))
@@ -126,6 +144,10 @@ class TestMetrics:
     def test_one_alone_is_a_list_of_one(self) -> None:
         assert self.scored(returns(0.5)) == 50
         assert self.scored(returns(True)) == 100
+
+    def test_one_that_is_out_of_bounds_by_rounding_is_the_bound(self) -> None:
+        assert self.scored(returns(1.0000000000000002)) == 100
+        assert str(self.scored(returns(-1e-17))) == "0.0"
 
     def test_what_it_raises_is_told_with_its_name(self) -> None:
         with refused("the metric 'mine' raised ValueError"):

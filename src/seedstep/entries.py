@@ -106,8 +106,15 @@ class Guarded(Generic[P, T]):
         """
         with named_in_errors(self.entry):
             found = self.function(*args, **named)
-        require_return(self.entry, self.wanted, found, fits=self.fits(found))
+        require_return(self.entry, self.wanted, found, fits=self._fits(found))
         return found
+
+    def _fits(self, found: object) -> bool:
+        """Return whether something fits; what can't even be looked at does not."""
+        try:
+            return self.fits(found)
+        except Exception:
+            return False
 
 
 def guarded(

@@ -311,15 +311,20 @@ def guarded_filters(filters: Iterable[Filter]) -> tuple[Filter, ...]:
 def _guarded_filter(entry: Filter) -> Filter:
     names = [name for name in _FUNCTIONS if getattr(entry, name, None) is not None]
     functions: dict[str, Any] = {
-        name: guarded(
-            f"the filter '{entry.name}'",
-            getattr(entry, name),
-            "True where it rejects, or a detail for people",
-            _is_finding,
-        )
-        for name in names
+        name: _guarded_find(f"the filter '{entry.name}'", getattr(entry, name)) for name in names
     }
     return replace(entry, **functions)
+
+
+def _guarded_find(entry: str, find: Callable[..., Any]) -> Callable[..., RuleResult]:
+    """Return a filter's function that is named in its errors, and returns a text or a truth."""
+    checked = guarded(entry, find, "True where it rejects, or a detail for people", _is_finding)
+
+    def found(*given: Any) -> RuleResult:
+        finding = checked(*given)
+        return finding if isinstance(finding, str) else bool(finding)
+
+    return found
 
 
 _KINDS: tuple[type[Any], ...] = (InstructionFilter, InstanceFilter)
@@ -329,7 +334,7 @@ _FUNCTIONS = ("find", "in_other_languages", "as_released")
 
 def _is_finding(found: object) -> bool:
     """Return whether a filter may return this: what is neither true nor false is none."""
-    return found is None or isinstance(found, bool | int | str)
+    return isinstance(found, str) or bool(found) in (True, False)  # `bool` of an array raises
 
 
 def changed_filters(filters: Sequence[Filter]) -> dict[str, str] | None:

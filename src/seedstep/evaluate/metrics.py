@@ -201,15 +201,23 @@ def check_metrics(metrics: Iterable[Metric] | Metric) -> tuple[Metric, ...]:
 
 
 def _measure_of(metric: Metric) -> Callable[[ScoredPair], float]:
-    """Return the function of a metric; of one that is not seedstep's own, it checks the score."""
+    """Return the function of a metric; of one that is not seedstep's own, it checks the score.
+
+    A score that is out of bounds by rounding alone is the bound.
+    """
     if metric in METRICS:
         return metric.measure
     entry = f"the metric '{metric.name}'"
-    return guarded(entry, metric.measure, "a number from 0 to 1", _is_score)
+    checked = guarded(entry, metric.measure, "a number from 0 to 1", _is_score)
+    return lambda pair: min(max(float(checked(pair)), 0.0), 1.0)
+
+
+ROUNDING = 1e-9
+"""How far beyond 0 and 1 a score may be by rounding."""
 
 
 def _is_score(found: Any) -> bool:
-    return is_number(found) and 0 <= float(found) <= 1
+    return is_number(found) and -ROUNDING <= float(found) <= 1 + ROUNDING
 
 
 class _Memo(dict[str, Made]):
