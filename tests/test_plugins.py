@@ -34,10 +34,10 @@ def greet() -> None:
 
 
 def run(
-    folder: Path, *words: object, plugins: str = "my_entries"
+    folder: Path, *words: object, plugins: str = "my_entries", search: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    (folder / "my_entries.py").write_text(ENTRIES)
-    path = os.pathsep.join((str(folder), *sys.path))
+    (folder / search / "my_entries.py").write_text(ENTRIES)
+    path = os.pathsep.join((search or str(folder), *sys.path))
     return subprocess.run(
         [sys.executable, "-P", "-m", "seedstep", *map(str, words)],
         cwd=folder,
@@ -63,6 +63,19 @@ def test_the_stages_of_an_experiment_know_them(tmp_path: Path) -> None:
     without = run(tmp_path, "run", "experiment.yaml", "--out", "other", plugins="")
     assert without.returncode == 1
     assert "words:last" in without.stderr
+
+
+def test_relative_directories_of_modules_are_not_those_of_the_run(tmp_path: Path) -> None:
+    """Stages run in the directory of the experiment, from which no module is imported."""
+    tasks = write_word_tasks(tmp_path / "tasks")
+    flags = f"{{tasks: {tasks}, model: 'words:last', out: answers}}"
+    (tmp_path / "experiment.yaml").write_text(f"stages: [{{predict: {flags}}}]")
+    for folder in ("out", "out/lib", "lib"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "my_entries.py").write_text("raise SystemExit('it was run')")
+    done = run(tmp_path, "run", "experiment.yaml", "--out", "out", search="lib")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "out" / "answers" / "run.db").exists()
 
 
 @pytest.mark.parametrize(

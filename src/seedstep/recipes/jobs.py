@@ -52,6 +52,9 @@ __all__ = ["CLUSTERS", "Cluster", "StageFailed", "job_script", "require_models",
 DEPTH = "SEEDSTEP_EXPERIMENT_DEPTH"
 """A variable of the environment: how many experiments run this one."""
 
+SEARCH_PATH = "PYTHONPATH"
+"""A variable of the environment: directories from which Python imports."""
+
 LOGS = "logs"
 """The directory for what stages print that run side by side."""
 
@@ -188,7 +191,7 @@ class Processes:
     def run(self, stage: ExperimentStage, directory: Path) -> int:
         """Run a stage in a process, and return its exit status."""
         words = [sys.executable, "-P", "-m", "seedstep", *stage.command]  # -P: no code from there
-        environment = {**os.environ, DEPTH: str(depth_of_this() + 1)}
+        environment = _stage_environment()
         with ExitStack() as stack:
             log = stack.enter_context(self._log(stage, directory)) if self._logged else None
             process = stack.enter_context(
@@ -233,6 +236,18 @@ class Processes:
         self._ended = True
         for process in list(self._running):
             process.terminate()
+
+
+def _stage_environment() -> dict[str, str]:
+    """Return the environment of a stage, which runs in another directory than this process.
+
+    The directories of PYTHONPATH stay those of this process: none becomes one of the run.
+    """
+    environment = {**os.environ, DEPTH: str(depth_of_this() + 1)}
+    if search := environment.get(SEARCH_PATH):
+        folders = map(os.path.abspath, search.split(os.pathsep))
+        environment[SEARCH_PATH] = os.pathsep.join(folders)
+    return environment
 
 
 def depth_of_this() -> int:
