@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from seedstep import (
 from seedstep.data import evaluation_items
 from seedstep.encode import TaskEncoder
 from seedstep.runs import TaskRecords
+from seedstep.runs.places import GIVEN, keep_given
 from seedstep.stages import TUNE
 from support.growing import SIGNS, text_of
 from support.predicting import answered
@@ -143,6 +145,29 @@ class TestRunsAsTasks:
                 ]
                 assert not {task.id for task in run.inputs()} & {task.id for task in grown.tasks()}
                 assert {row[1] for row in run.records.rejected()} >= {"contaminated"}
+
+    def test_seeds_have_no_ids_of_new_tasks_in_memory_either(
+        self, runs: dict[str, Any], tmp_path: Path
+    ) -> None:
+        made = [*runs["bootstrap"].tasks()]
+        seeds = [*made, replace(made[0], id="mine", definition="Say what you think of it.")]
+        with ScriptedServer(reply) as server:
+            asked: dict[str, Any] = {"model": "openai:scripted", "base_url": server.url}
+
+            def grown(out: Path, seeds: Any = None) -> list[str]:
+                given = {"seeds": seeds} if seeds else {}
+                with seedstep.self_instruct(out, tasks=1, **given, **asked) as run:
+                    return [task.id for task in run.inputs()]
+
+            wanted = [*(f"seed_{task.id}" for task in made), "mine"]
+            assert grown(tmp_path / "run", seeds) == wanted
+            assert grown(tmp_path / "run", seeds) == wanted
+            (file,) = (tmp_path / "run" / GIVEN).iterdir()
+            content = file.read_bytes().replace(b'"id":"seed_', b'"id":"')  # as it was once
+            file = keep_given(tmp_path / "earlier", content, ".jsonl")
+            as_given = [task.id for task in seeds]
+            assert grown(tmp_path / "earlier", str(file)) == as_given
+            assert grown(tmp_path / "earlier", seeds) == grown(tmp_path / "earlier") == as_given
 
     def test_a_file_is_filtered_by_them(self, runs: dict[str, Any], tmp_path: Path) -> None:
         grown, path = runs["bootstrap"], tmp_path / "data.jsonl"

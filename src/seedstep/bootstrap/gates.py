@@ -20,7 +20,8 @@ import msgspec
 from seedstep.bootstrap.rules import RuleResult
 from seedstep.data import Instance
 from seedstep.data.schemas import SECONDS
-from seedstep.errors import InputError, SeedstepError, first_line
+from seedstep.entries import named_in_errors, require_return
+from seedstep.errors import InputError
 from seedstep.llm import Failure, Likelihood, Message, Reply, Request, Sampling, Schema
 from seedstep.text import answer, is_refusal, loops
 
@@ -319,7 +320,8 @@ async def pass_gates(
     of the instance's has to pass them and the gates before, as the instance did.
 
     Raises:
-        InputError: the function of a gate raises an error, or its model can't be asked this.
+        EntryError: the function of a gate raises an error, or returns something else.
+        InputError: its model can't be asked this.
     """
     notes: list[str] = []
     passed = GateOutcome(instance)
@@ -354,18 +356,17 @@ async def _found(gate: Gate, proposal: Proposal) -> ReplacementOutput | tuple[st
     """Return what a gate finds: a better output, or reason and detail if it rejects the instance.
 
     Raises:
-        InputError: its function raises an error, or its model can't be asked this.
+        EntryError: its function raises an error, or returns something else.
+        InputError: its model can't be asked this.
     """
-    try:
-        found = await gate.find(proposal)
-    except UndecidedError as undecided:
-        return undecided_reason(gate.name), str(undecided)
-    except SeedstepError:
-        raise
-    except Exception as error:
-        what = f"gate '{gate.name}' raised {type(error).__name__}: {first_line(error)}"
-        remedy = "mend its function, then run the same again: it goes on from here"
-        raise InputError(what, remedy) from error
+    entry = f"the gate '{gate.name}'"
+    with named_in_errors(entry):
+        try:
+            found = await gate.find(proposal)
+        except UndecidedError as undecided:
+            return undecided_reason(gate.name), str(undecided)
+    fits = found is None or isinstance(found, bool | int | str | ReplacementOutput)
+    require_return(entry, "True where it rejects, a detail, or a ReplacementOutput", found, fits=fits)
     if isinstance(found, ReplacementOutput):
         return found
     return (gate.name, found if isinstance(found, str) else "") if found else None

@@ -34,6 +34,7 @@ from seedstep.bootstrap import (
 )
 from seedstep.bootstrap.filters import changed_filters, check_filters
 from seedstep.data import StrPath
+from seedstep.entries import as_entries
 from seedstep.errors import BudgetReached
 from seedstep.infer.likelihood import open_scoring
 from seedstep.llm import Engine, EngineStats, ModelRef, Spent, open_model
@@ -118,7 +119,7 @@ def _self_instruct(
     out: StrPath,
     *,
     filters: Sequence[Filter] | Filter = FILTERS,
-    own_gates: Sequence[Gate] = (),
+    own_gates: Sequence[Gate] | Gate = (),
     watch: BootstrapWatch | None = None,
     same_model: bool = False,
     **settings: Unpack[BootstrapKeywords],
@@ -161,16 +162,17 @@ async def work_on_bootstrap(
     *,
     same_model: bool = False,
     filters: Sequence[Filter] | Filter = FILTERS,
-    own_gates: Sequence[Gate] = (),
+    own_gates: Sequence[Gate] | Gate = (),
 ) -> BootstrapProgress:
     """Do the work of `self_instruct`, and return the progress that was made."""
     filters = check_filters(filters)
-    entries = entries_of(filters, own_gates)
+    gates = as_entries("own_gates", own_gates, Gate)
+    entries = entries_of(filters, gates)
     with Run.start(BOOTSTRAP, out, asked, same_model=same_model, entries=entries) as run:
         progress = BootstrapProgress(run.settings, before=run.records.finished())
         progress.notes += [*filter(None, [run.settings.about_window]), *run.changes.messages]
         try:
-            await _work(run, progress, watch, filters, own_gates)
+            await _work(run, progress, watch, filters, gates)
         except BudgetReached as reached:
             progress.stopped = reached
         finally:

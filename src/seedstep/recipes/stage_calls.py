@@ -14,9 +14,10 @@ Example::
 
 import inspect
 import os
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, cast, get_args
@@ -35,7 +36,7 @@ from seedstep.recipes.tasks import (
     work_on_tasks,
 )
 from seedstep.runs import TUNE_CONFIG, Failed, Removed, Run, Stage, StageWork
-from seedstep.runs.places import CONFIG, GIVEN, keep_given
+from seedstep.runs.places import CONFIG, GIVEN, keep_given, place_of_given
 
 __all__ = [
     "StageCall",
@@ -184,7 +185,7 @@ def kept_inputs(out: Path, settings: Mapping[str, Any]) -> Iterator[dict[str, An
 
     def keep(name: str, given: Any) -> str:
         tasks = load_tasks(given, skip_bad=bool(settings.get("skip_bad"))).tasks
-        content, suffix = _seed_lines(tasks) if name == "seeds" else _task_list(tasks)
+        content, suffix = _seed_file(out, tasks) if name == "seeds" else _task_list(tasks)
         kept.append(keep_given(out, content, suffix))
         return str(kept[-1])
 
@@ -222,7 +223,26 @@ def _task_list(tasks: Iterable[Task]) -> tuple[bytes, str]:
     return msgspec.json.encode(list(map(task_record, tasks))), ".json"
 
 
-def _seed_lines(tasks: Iterable[Task]) -> tuple[bytes, str]:
+_GENERATED = re.compile(r".*g\d+\.\d+", re.DOTALL)
+"""The ids of tasks that a bootstrap makes."""
+
+
+def _seed_file(out: Path, tasks: Sequence[Task]) -> tuple[bytes, str]:
+    """Return tasks as a seed file, with ids that are not those of the tasks that the run makes.
+
+    A run that was begun with the ids as they are goes on with them.
+    """
+    first, suffix = _seed_lines(tasks), ".jsonl"
+    if place_of_given(out, first, suffix).exists():
+        return first, suffix
+    named = (
+        replace(task, id=f"seed_{task.id}") if _GENERATED.fullmatch(task.id) else task
+        for task in tasks
+    )
+    return _seed_lines(named), suffix
+
+
+def _seed_lines(tasks: Iterable[Task]) -> bytes:
     """Return tasks as a seed file has them, each with the first output of each instance."""
     lines = (
         {
@@ -236,7 +256,7 @@ def _seed_lines(tasks: Iterable[Task]) -> tuple[bytes, str]:
         }
         for task in tasks
     )
-    return b"".join(msgspec.json.encode(line) + b"\n" for line in lines), ".jsonl"
+    return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
 
 
 def _remove_unnamed(out: Path, kept: Iterable[Path], new: Iterable[Path]) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "keep_given",
     "paths_as_kept",
     "paths_from_here",
+    "place_of_given",
     "stored_values",
     "with_normal_paths",
     "without_directory",
@@ -46,13 +47,18 @@ _HERE = f"{{run}}/{GIVEN}/"
 """Stands in a configuration for the directory with what was given: a run may be moved."""
 
 
+def place_of_given(path: Path, content: bytes, suffix: str) -> Path:
+    """Return the file for what is given to a run in memory: its name is made of its content."""
+    return path / GIVEN / f"{sha256(content).hexdigest()[:16]}{suffix}"
+
+
 def keep_given(path: Path, content: bytes, suffix: str) -> Path:
-    """Keep what was given to a run in memory, under a name that is made of its content.
+    """Keep what was given to a run in memory, in a file that is named by its content.
 
     Raises:
         RunError: the file can't be written.
     """
-    file = path / GIVEN / f"{sha256(content).hexdigest()[:16]}{suffix}"
+    file = place_of_given(path, content, suffix)
     make_folder(file.parent)
     if not file.exists():
         write_atomically(file, content)
