@@ -366,7 +366,9 @@ async def _found(gate: Gate, proposal: Proposal) -> ReplacementOutput | tuple[st
         except UndecidedError as undecided:
             return undecided_reason(gate.name), str(undecided)
     fits = found is None or isinstance(found, bool | int | str | ReplacementOutput)
-    require_return(entry, "True where it rejects, a detail, or a ReplacementOutput", found, fits=fits)
+    require_return(
+        entry, "True where it rejects, a detail, or a ReplacementOutput", found, fits=fits
+    )
     if isinstance(found, ReplacementOutput):
         return found
     return (gate.name, found if isinstance(found, str) else "") if found else None
