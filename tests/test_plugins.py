@@ -16,6 +16,7 @@ Done = subprocess.CompletedProcess[str]
 ENTRIES = """
 import typer
 from seedstep.cli import app
+from seedstep.encode import Encoding, Layout, add_encoding, add_layout
 from seedstep.llm import Provider, add_provider
 
 
@@ -24,6 +25,9 @@ def last_word(task, instance, seed):
 
 
 add_provider(Provider(prefix="words", meaning="copies a word", copies={"last": last_word}))
+
+add_layout(Layout("shouted", "in capitals", str, str.upper))
+add_encoding("two-shouted", Encoding("shouted", positive=2))
 
 
 @app.command("greet")
@@ -51,6 +55,9 @@ def test_its_commands_and_models_are_listed(tmp_path: Path) -> None:
     assert run(tmp_path, "greet").stdout == "Hello.\n"
     assert "Say hello." in run(tmp_path, "--help").stdout
     assert "words:last" in run(tmp_path, "predict", "--help").stdout
+    encode = " ".join(run(tmp_path, "encode", "--help").stdout.replace("│", "").split())
+    assert "shouted (in capitals)" in encode
+    assert "two-shouted" in encode
 
 
 def test_the_stages_of_an_experiment_know_them(tmp_path: Path) -> None:

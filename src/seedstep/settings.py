@@ -71,7 +71,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class _About:
-    help: str
+    help: str | Callable[[], str]
     name: str | None
     flags: tuple[str, ...] | None
     metavar: str | None
@@ -100,11 +100,12 @@ class Setting:
     while it has its default it is not written, so that files of earlier runs do not change. The
     flag of one that is `separated` has all values of a list, with commas between them. `each` is
     called with each text of the value, and raises InputError for one that can't be used. A list
-    that is `single` takes one value: the record's check refuses several.
+    that is `single` takes one value: the record's check refuses several. `about` is its help, or a
+    function that returns the help of now.
     """
 
     name: str
-    help: str
+    about: str | Callable[[], str]
     kind: Any
     default: Any
     flags: tuple[str, ...] = ()
@@ -116,6 +117,11 @@ class Setting:
     separated: bool = False
     each: Callable[[str], object] | None = None
     single: bool = False
+
+    @property
+    def help(self) -> str:
+        """The line that says what it is."""
+        return self.about if isinstance(self.about, str) else self.about()
 
 
 class SettingsRecord:
@@ -148,7 +154,7 @@ class SettingsRecord:
 
 def setting(
     default: Any,
-    help: str,  # noqa: A002 - as typer and argparse call it
+    help: str | Callable[[], str],  # noqa: A002 - as typer and argparse call it
     *,
     name: str | None = None,
     flags: tuple[str, ...] | None = None,
@@ -161,9 +167,10 @@ def setting(
 ) -> Any:
     """Return a field for a settings record.
 
-    `default` may be a type, such as `dict`, which is called for each record. `name` is the name in
-    files, keywords and flags, if it differs from that of the attribute. `Setting` describes the
-    other arguments.
+    `default` may be a type, such as `dict`, which is called for each record. `help` may be a
+    function, which is called where a flag is made: so it knows what was added to a table. `name` is
+    the name in files, keywords and flags, if it differs from that of the attribute. `Setting`
+    describes the other arguments.
     """
     about = _About(help, name, flags, metavar, keys, combine, later, separated, each)
     metadata = {_SETTING: about}

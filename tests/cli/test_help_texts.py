@@ -38,6 +38,15 @@ def test_the_help_is_printed_whole(name: str, monkeypatch: pytest.MonkeyPatch) -
     assert [text for text in texts if on_a_line(text) not in on_a_line(done.out)] == []
 
 
+def test_a_list_that_takes_one_value_is_shown_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "3000")
+    tune, bootstrap = (
+        on_a_line(seedstep(name, "--help").out.replace("│", "")) for name in ("tune", "bootstrap")
+    )
+    assert "--base-url <str> " in tune
+    assert "--base-url <list[str]> " in bootstrap
+
+
 def test_examples_and_extras_in_brackets_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "3000")
     shown = seedstep("bootstrap", "--help").out

@@ -331,6 +331,16 @@ class TestWhatIsCompared:
         references = {"i": Reference("t", "", ("yes",))}
         scores = score([Prediction("t", "i", "yea")], references, metrics=[start])
         assert compare(scores, scores).overall.metric is start
+        assert compare(scores.results, scores.results, metrics=[start]).overall.metric is start
+        usual = score([Prediction("t", "i", "yea")], references)
+        cases: list[tuple[Any, Any, str]] = [
+            (scores, usual, "second system has no score by 'start', but by .*exact_match"),
+            (usual, scores, "second system has no score by 'rouge_l', but by start"),
+            (scores.results, scores.results, "first system has no score by 'rouge_l'"),
+        ]
+        for first, second, told in cases:
+            with pytest.raises(InputError, match=rf"{told}.*metrics="):
+                compare(first, second)
 
     @pytest.mark.parametrize("given", [Path("runs/a"), "runs/a", 3, [Path("runs/a")]])
     def test_what_is_not_scored_is_told(self, given: Any) -> None:

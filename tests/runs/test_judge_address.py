@@ -4,12 +4,16 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import yaml
 
 from seedstep import write_instructions
 from seedstep.errors import InputError, RunMismatchError
+from seedstep.llm import PROVIDERS, Provider, add_provider
+from seedstep.llm.endpoints import open_server
+from seedstep.runs.directory import about_addresses
 from support.command_line import seedstep
 from support.scripted_server import ScriptedServer
 from support.step_server import boat_task, chat, strong_model
@@ -204,3 +208,20 @@ def test_an_address_that_only_the_run_names_is_told(
         told = ", ".join(urls[1::2])
         assert f"requests{key} go to {told}, as when the run began" in again.words
         assert "go to" not in seedstep(*begin, *urls).words
+
+
+@patch.dict(PROVIDERS)
+def test_the_key_that_is_told_is_that_of_the_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = Provider(
+        prefix="mine", argument="NAME", meaning="", opens=open_server, key_variable="MINE_KEY"
+    )
+    add_provider(mine)
+    for name in ("MINE_KEY", "OPENAI_API_KEY"):
+        monkeypatch.setenv(name, "kept")
+    for models, key in (
+        (["mine:m"], ", and the key in MINE_KEY,"),
+        (["mine:m", "openai:m"], ", and the key in MINE_KEY or OPENAI_API_KEY,"),
+        (["hf:m"], ""),
+    ):
+        (told,) = about_addresses(["http://far.test/v1"], {}, models)
+        assert told == f"requests{key} go to http://far.test/v1, as when the run began"

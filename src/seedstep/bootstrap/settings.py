@@ -116,8 +116,8 @@ class BootstrapSettings(AskingSettings):
     )
     semantic_base_url: str | None = setting(
         None,
-        f"Address of the server for a semantic of {encoders(served=True)}; the key in "
-        "OPENAI_API_KEY is sent there, too.",
+        f"Address of the server for a semantic of {encoders(served=True)}; the "
+        "encoder's key, such as that in OPENAI_API_KEY, is sent there, too.",
         later=True,
         each=require_address,
     )
@@ -156,7 +156,8 @@ class BootstrapSettings(AskingSettings):
     gate_base_urls: dict[str, str | list[str]] = setting(
         dict,
         "Addresses of the servers of gates with a model of their own, by the gates' names; the "
-        "same as base_url among a gate's options. The key in OPENAI_API_KEY is sent there, too.",
+        "same as base_url among a gate's options. The key of a gate's model, such as that in "
+        "OPENAI_API_KEY, is sent there, too.",
         later=True,
         each=require_address,
     )

@@ -190,6 +190,9 @@ def _flag_type(kind: Any) -> Any:
 
 
 def _metavar(shown: Setting) -> str | None:
+    if shown.single and shown.metavar is None:
+        (item,) = get_args(_flag_type(shown.kind))
+        return f"<{item.__name__}>"
     is_mapping = get_origin(shown.kind) is dict
     return "YAML" if is_mapping and shown.metavar is None else shown.metavar
 

@@ -45,7 +45,9 @@ StepsKind = Literal["none", "refined", "unrefined", "shuffled"]
 TokenLimit = Annotated[int, Meta(ge=2)]
 
 
-_MEANINGS = "; ".join(f"{layout.name} ({layout.meaning})" for layout in LAYOUTS.values())
+def _about_layouts() -> str:
+    meanings = "; ".join(f"{layout.name} ({layout.meaning})" for layout in LAYOUTS.values())
+    return f"How the parts of a prompt are put together: {meanings}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,7 @@ class Encoding:
     A layout may have no place for examples and steps, and may not have the fit "fidelity".
     """
 
-    layout: str = setting(
-        "tk-instruct", f"How the parts of a prompt are put together: {_MEANINGS}."
-    )
+    layout: str = setting("tk-instruct", _about_layouts)
     task_name: bool = setting(False, "The task's name in a prompt.")
     definition: bool = setting(True, "The task's definition in a prompt.")
     positive: NotNegative = setting(2, "Positive examples in a prompt.")

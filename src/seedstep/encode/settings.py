@@ -165,7 +165,7 @@ class EncodingChoice:
 
     name: str = setting(
         "tk-instruct",
-        f"How prompts are made: {', '.join(ENCODINGS)}.",
+        lambda: f"How prompts are made: {', '.join(ENCODINGS)}.",
         name="encoding",
         metavar="NAME",
     )

@@ -141,10 +141,11 @@ def compare(
 
     Each may be its results, `Scores`, or a system of `evaluate_systems`, so that two systems are
     compared by `compare(*evaluate_systems([first, second]))`. `metrics` are those by which both
-    were scored, by default those of the first.
+    were scored, by default those of the first; name them for results alone that have others.
 
     Raises:
-        InputError: the systems have no instance in common, or are not scored.
+        InputError: the systems have no instance in common, or are not scored, or not by the same
+            metrics.
     """
     first, known = _results(first)
     second, _ = _results(second)
@@ -159,6 +160,10 @@ def compare(
     by_category: dict[str, list[_Pair]] = {}
     for pair in pairs:
         by_category.setdefault(pair[0].category, []).append(pair)
+    _require_scores(
+        pairs,
+        [*compared_metrics(metrics), *(category_metric(name, metrics) for name in by_category)],
+    )
     return Comparison(
         tuple(_difference(pairs, metric, seed) for metric in compared_metrics(metrics)),
         {
@@ -287,8 +292,23 @@ def _systems(given: object) -> tuple[EvaluatedSystem, ...]:
     return found
 
 
+def _require_scores(pairs: Sequence[_Pair], metrics: Iterable[Metric]) -> None:
+    """Check that both systems were scored by the metrics by which they are compared.
+
+    Raises:
+        InputError: a system has no score by one of them.
+    """
+    for metric in metrics:
+        for place, results in zip(("first", "second"), zip(*pairs, strict=True), strict=True):
+            lacking = [each for each in results if metric.name not in each.marks]
+            if lacking:
+                known = ", ".join(lacking[0].marks) or "none"
+                what = f"the {place} system has no score by '{metric.name}', but by {known}"
+                raise InputError(what, "score both by the same metrics, and pass these as metrics=")
+
+
 def _matches(pairs: Sequence[_Pair]) -> McNemar | None:
-    if EXACT_MATCH not in pairs[0][0].marks:
+    if any(EXACT_MATCH not in each.marks for pair in pairs for each in pair):
         return None
     matches = [(result.marks[EXACT_MATCH], other.marks[EXACT_MATCH]) for result, other in pairs]
     return mcnemar(matches.count((1.0, 0.0)), matches.count((0.0, 1.0)))

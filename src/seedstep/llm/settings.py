@@ -32,6 +32,7 @@ from seedstep.values import wrong_value
 __all__ = [
     "AskedModel",
     "AskingSettings",
+    "asked_models",
     "override",
     "prompt_style_of",
     "require_price",
@@ -280,6 +281,13 @@ def require_server(settings: object, asked: Mapping[str, Any]) -> None:
         raise InputError(f"{model} has no server at a base URL", f"leave it out, or use {forms}")
 
 
+def asked_models(settings: object) -> tuple[str, ...]:
+    """Return the models that a stage with these settings asks; none if it asks no model."""
+    if not isinstance(settings, AskingSettings):
+        return ()
+    return (settings.model.name, *settings.other_models.values())
+
+
 def require_price(settings: AskingSettings) -> None:
     """Check that prices are known if there is a budget in money.
 
@@ -288,7 +296,7 @@ def require_price(settings: AskingSettings) -> None:
     """
     if settings.budget.max_usd is None:
         return
-    for model in (settings.model.name, *settings.other_models.values()):
+    for model in asked_models(settings):
         name = ModelRef.parse(model).name or model
         if settings.budget.price_of(name, model) is None:
             raise InputError(

@@ -95,7 +95,7 @@ ReportBlock = Paragraph | Table | Chart | Specimens
 
 
 Certainty = Literal["better", "worse", "unsure", "none"]
-"""Whether the interval of a comparison is above zero, below it, or holds it; `told` where there is
+"""Whether the interval of a comparison is above zero, below it, or holds it; `none` where there is
 no comparison."""
 
 

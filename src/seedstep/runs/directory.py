@@ -22,7 +22,7 @@ from yarl import URL
 
 from seedstep.data import make_folder, read_yaml
 from seedstep.errors import InputError, RunBusyError, RunError, RunMismatchError
-from seedstep.llm import first_address
+from seedstep.llm import ModelRef, first_address
 from seedstep.llm.addresses import OPENAI_URL, addresses_of, is_loopback_host
 from seedstep.llm.settings import require_server
 from seedstep.runs.database import Database
@@ -118,11 +118,13 @@ def address_in_keys(addresses: Any) -> Any:
     return first_address(addresses)
 
 
-def about_addresses(found: Iterable[Any], asked: Mapping[str, Any]) -> tuple[str, ...]:
+def about_addresses(
+    found: Iterable[Any], asked: Mapping[str, Any], models: Iterable[str]
+) -> tuple[str, ...]:
     """Return a note on the servers that a run names and its user does not: they get requests.
 
-    `found` are the values of settings that are addresses, and `asked` the settings that the user
-    named. Servers of this machine need no note.
+    `found` are the values of settings that are addresses, `asked` the settings that the user named,
+    and `models` those that are asked there. Servers of this machine need no note.
     """
     named = msgspec.json.encode(asked, enc_hook=str).decode()
     usual = (OPENAI_URL, os.environ.get("OPENAI_BASE_URL"))
@@ -135,7 +137,9 @@ def about_addresses(found: Iterable[Any], asked: Mapping[str, Any]) -> tuple[str
     )
     if not others:
         return ()
-    key = ", and the key in OPENAI_API_KEY," if os.environ.get("OPENAI_API_KEY") else ""
+    variables = dict.fromkeys(ModelRef.parse(model).provider.key_variable for model in models)
+    keys = [variable for variable in variables if variable and os.environ.get(variable)]
+    key = f", and the key in {' or '.join(keys)}," if keys else ""
     return (f"requests{key} go to {', '.join(others)}, as when the run began",)
 
 

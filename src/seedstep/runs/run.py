@@ -24,6 +24,7 @@ import msgspec
 from seedstep.data.records import Problem, Tabulated, as_html
 from seedstep.errors import BudgetReached, RunBusyError, RunError, SeedstepError
 from seedstep.llm import Spent
+from seedstep.llm.settings import asked_models
 from seedstep.runs.batches import RunLedger, batch_notes
 from seedstep.runs.blocks import blocks_html
 from seedstep.runs.database import Database
@@ -191,7 +192,8 @@ class Run(OpenDirectory, Tabulated, Generic[S, Inputs, R_co]):
         changes = stage.reconcile(self, before, removed)
         changes = ask_again(self, changes) if failed == "again" else changes
         if not fresh:  # after the records: with the list of before, they come back
-            notes = about_addresses(map(self.config.get, addresses_in(stage)), asked)
+            addresses = map(self.config.get, addresses_in(stage))
+            notes = about_addresses(addresses, asked, asked_models(self.settings))
             changes = replace(changes, notes=(*notes, *changes.notes))
             write_config(self.path, stage.config, self.config)
         self.changes = changes

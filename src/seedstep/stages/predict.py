@@ -146,7 +146,8 @@ def plan_begin(
         begun = replace(begun, identity_url=kept.identity_url)
         before = _asking_before(kept, begun)
     fit = plan_system(run.database, begun, before, plan)
-    notes = about_addresses([begun.settings.model.base_url] if kept else (), asked)
+    addresses = [begun.settings.model.base_url] if kept else ()
+    notes = about_addresses(addresses, asked, [begun.settings.model.name])
     changes = replace(fit.changes, notes=(*notes, *fit.changes.notes))
     return replace(begun, changes=changes), fit
 

@@ -111,8 +111,8 @@ class StepsSettings(AskingSettings):
     )
     judge_base_url: str | list[str] | None = setting(
         None,
-        "Address of the server for the judge, or of several; the key in OPENAI_API_KEY is sent "
-        "there, too.",
+        "Address of the server for the judge, or of several; the judge's key, such as that in "
+        "OPENAI_API_KEY, is sent there, too.",
         each=require_address,
     )
     budget: Budget = part(Budget)
