@@ -51,6 +51,7 @@ NOT_RUN = {
     "seedstep report reviews/steps": "as above",
     "seedstep export runs/first --format alpaca --reviewed": "as above",
     "seedstep view": "serves until it is stopped",
+    "SEEDSTEP_PLUGINS=my_entries PYTHONPATH=lib": "needs a module of the user's own",
     "seedstep steps superni": "needs the tasks of SUPER-NATURALINSTRUCTIONS",
     "seedstep tune --model hf:PATH --data natural-instructions:train --steps superni": "as above",
     "seedstep steps measure superni": "as above",
