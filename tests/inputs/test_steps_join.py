@@ -66,6 +66,22 @@ def test_instructions_for_tasks_in_memory_are_imported(tmp_path: Path, folder: P
     assert not (tmp_path / "no").exists()
 
 
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [
+        ({"text": "1. Read.\n2. Say it.", "steps": ["Other."]}, ("Read.", "Say it.")),
+        ({"text": " ", "steps": ["Read.", "Say it."]}, ("Read.", "Say it.")),
+    ],
+)
+def test_a_text_comes_before_steps_wherever_lines_are_read(
+    written: dict[str, Any], wanted: tuple[str, ...], tmp_path: Path, folder: Path
+) -> None:
+    theirs = lines(tmp_path / "theirs.jsonl", [{"task": "task1_a", **written}])
+    import_instructions(theirs, tmp_path / "run", tasks=folder)
+    for path in (theirs, tmp_path / "run"):
+        assert with_steps(load_tasks(folder).tasks, path)[0].steps == wanted
+
+
 def test_an_export_that_is_imported_has_both_versions(tmp_path: Path, folder: Path) -> None:
     both = {"steps": "1. Read.\n2. Say it.", "unrefined": ["Read.", "Say."]}
     theirs = lines(tmp_path / "theirs.jsonl", [{"task": "task1_a", **both}])

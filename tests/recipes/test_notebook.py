@@ -96,6 +96,12 @@ class TestRuns:
             assert "3 of 3 tasks" in shown(run)
         assert shown(run) == "run seedstep bootstrap: run is closed"
 
+    def test_a_closed_run_without_a_database_says_so_too(self) -> None:
+        shutil.copytree(FIXTURES / "tuned", "run")
+        with open_run("run") as run:
+            pass
+        assert shown(run) == "run seedstep tune: run is closed"
+
 
 class TestScores:
     def test_scores_and_comparisons(self) -> None:

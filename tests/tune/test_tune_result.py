@@ -147,6 +147,13 @@ class TestEncodings:
         )
         assert EncodingChoice.of({"positive": 0}) == EncodingChoice("definition", {})
 
+    def test_its_name_is_of_an_encoding_that_is_always_there(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(ENCODINGS, "mine", OTHER)
+        choice = EncodingChoice.of(OTHER)
+        assert (choice.name, choice.make()) == ("definition", OTHER)
+
     def test_options_beside_it_change_it(self) -> None:
         settings = TuneSettings.of(
             model="local", encoding=ENCODINGS["steps"], encoding_options={"positive": 1}
@@ -157,6 +164,20 @@ class TestEncodings:
     def test_what_is_none_is_refused(self, given: Any) -> None:
         with pytest.raises(InputError, match=r"encoding"):
             TuneSettings.of(model="local", encoding=given)
+
+    def test_a_tuning_goes_on_with_another_name_of_the_same(
+        self, world: Path, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "tuned"
+        tuned(world, out, encoding=ENCODINGS["tk-instruct"], max_steps=1)
+        before = (out / "tune.yaml").read_bytes()
+        for same in ("tk-instruct", "definition-2-positive"):
+            assert tune_model(out, encoding=same, max_steps=1).finished_before
+            assert (out / "tune.yaml").read_bytes() == before
+        same_by_options = {"encoding": "definition", "encoding_options": {"positive": 2}}
+        assert tune_model(out, **same_by_options, max_steps=1).finished_before
+        with pytest.raises(RunMismatchError):
+            tune_model(out, encoding="definition", max_steps=1)
 
     def test_a_tuning_goes_on_with_the_same_and_with_no_other(
         self, world: Path, tmp_path: Path

@@ -30,6 +30,7 @@ from seedstep.settings import NotNegative, setting
 
 __all__ = [
     "ENCODINGS",
+    "OWN_NAMES",
     "Encoding",
     "EncodingKeywords",
     "StepsKind",
@@ -140,7 +141,7 @@ for _layout in LAYOUTS.values():
     _add_encoding_of(_layout)
 
 
-_OWN = frozenset((*LAYOUTS, *ENCODINGS))
+OWN_NAMES = frozenset((*LAYOUTS, *ENCODINGS))
 """The names of the layouts and encodings that are not added."""
 
 
@@ -156,7 +157,7 @@ def add_layout(layout: Layout) -> None:
     """
     require_entry("add_layout", layout, Layout)
     kind = "a layout" if layout.name in LAYOUTS else "an encoding"
-    if layout.name in _OWN or layout.name in ENCODINGS.keys() - LAYOUTS.keys():
+    if layout.name in OWN_NAMES or layout.name in ENCODINGS.keys() - LAYOUTS.keys():
         raise InputError(f"there is {kind} '{layout.name}' already", "give yours another name")
     if not layout.shows_input:
         what = f"the layout '{layout.name}' shows no input"
@@ -178,7 +179,7 @@ def add_encoding(name: str, encoding: Encoding) -> None:
             do not go together, or there is no such layout.
     """
     require_entry("add_encoding", encoding, Encoding)
-    if name in _OWN or name in LAYOUTS:
+    if name in OWN_NAMES or name in LAYOUTS:
         raise InputError(f"there is an encoding '{name}' already", "give yours another name")
     check_encoding(encoding)
     ENCODINGS[name] = encoding

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
 from seedstep.data import TaskChoice
-from seedstep.encode.encodings import ENCODINGS, Encoding, make_encoding
+from seedstep.encode.encodings import ENCODINGS, OWN_NAMES, Encoding, make_encoding
 from seedstep.errors import InputError
 from seedstep.settings import SEED, Place, SettingsRecord, part, setting
 
@@ -185,7 +185,7 @@ class EncodingChoice:
     ) -> "EncodingChoice":
         """Return the choice of an encoding, with these options changed.
 
-        It has the name of the encoding that differs least from it. What a mapping does not name is
+        It has the name of that of seedstep's own encodings that differs least from it. What a mapping does not name is
         as in `Encoding()`. `source` is the origin of both, for error messages.
 
         Raises:
@@ -202,7 +202,8 @@ class EncodingChoice:
             raise InputError(what, error.remedy) from None
         differing = {
             name: {option: value for option, value in wanted.items() if value != known[option]}
-            for name, known in ((name, asdict(each)) for name, each in ENCODINGS.items())
+            for name, known in ((name, asdict(ENCODINGS[name])) for name in ENCODINGS)
+            if name in OWN_NAMES
         }
         return cls(*min(differing.items(), key=lambda found: len(found[1])))
 

@@ -95,7 +95,7 @@ def common_scale(scales: Iterable[LabelScale], given: Iterable[tuple[str, str]])
     `given` has the labels, each after the name of its rater. The order of the raters does not
     matter: a scale that a form states comes before one that is guessed from labels, one with all
     labels before others, a larger one before a smaller one. If the names of the scales differ, one
-    has to have all labels; if not, the first has to, unless it only says that labels differ.
+    has to have all labels; if not, the first has to, unless it was guessed and only says that labels differ.
 
     Raises:
         InputError: there is no such scale, or a rater gave labels that are not on it.
@@ -111,7 +111,7 @@ def common_scale(scales: Iterable[LabelScale], given: Iterable[tuple[str, str]])
     if others:
         kinds = " and ".join(sorted(found, reverse=True))
         raise InputError(f"{kinds} can't be compared", "name raters of one kind")
-    if first.is_ordered or first.acceptable:
+    if first.is_stated or first.is_ordered or first.acceptable:
         raise _not_on(first, pairs)
     return first
 

@@ -129,6 +129,11 @@ class StepsLine(msgspec.Struct, frozen=True):
     unrefined: TextOrTexts = ()
     text: str = ""
 
+    @property
+    def written(self) -> TextOrTexts:
+        """What is written: the text, or the steps if there is none."""
+        return self.text if self.text.strip() else self.steps
+
 
 def with_steps(tasks: Iterable[Task], path: Path) -> tuple[Task, ...]:
     """Return the tasks with the steps in `path`: a run of `seedstep steps`, or JSON lines of it.
@@ -207,7 +212,7 @@ def _both_of_file(path: Path) -> Iterator[tuple[str, Both]]:
     raise_first([line for line in found if isinstance(line, Problem)])
     for line in found:
         if isinstance(line, StepsLine):
-            yield line.task, (steps_of(line.steps or line.text), steps_of(line.unrefined))
+            yield line.task, (steps_of(line.written), steps_of(line.unrefined))
 
 
 def read_steps(path: Path, tasks: Collection[str] | None = None) -> Iterator[StepsLine | Problem]:
@@ -221,7 +226,7 @@ def read_steps(path: Path, tasks: Collection[str] | None = None) -> Iterator[Ste
             yield from placed(path, number, [line])
         elif tasks is not None and line.task not in tasks:
             yield Problem(path, number, "task", f"there is no task '{line.task}'", "correct it")
-        elif tasks is not None and not steps_of(line.text or line.steps):
+        elif tasks is not None and not steps_of(line.written):
             yield Problem(path, number, "text", "empty", "write `text` or `steps`")
         elif (first := seen.setdefault(line.task, number)) != number:
             yield Problem(path, number, "task", f"the same as in line {first}", "remove one")

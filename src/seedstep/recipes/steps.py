@@ -241,7 +241,7 @@ def _taken(task: Task, written: SuperniInstruction) -> WrittenSteps:
 
 
 def _examined(task: Task, line: StepsLine) -> WrittenSteps:
-    written = line.text or line.steps
+    written = line.written
     text = written if isinstance(written, str) else render(written)
     imported = WrittenSteps(
         task.id, (Turn(IMPORTED, "", "", text),), unrefined=steps_of(line.unrefined)

@@ -151,6 +151,9 @@ def _with_stored(path: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     whole = {**stored, **asked}
     if isinstance(asked.get(OPTIONS), Mapping):
         whole[OPTIONS] = {**stored.get(OPTIONS, {}), **asked[OPTIONS]}
+    options = whole.get(OPTIONS, {})
+    if isinstance(encoding, str) and isinstance(options, dict):
+        return _with_same_encoding(whole, EncodingChoice(encoding, options), stored)
     return whole
 
 
@@ -159,11 +162,18 @@ def _with_whole_encoding(
 ) -> dict[str, Any]:
     """Return the settings where an encoding is given as a whole, not by its name.
 
-    It takes the place of the stored one with all its options; one that is the same stays.
+    It takes the place of the stored one with all its options.
     """
-    whole = {**stored, OPTIONS: {}, **asked}
+    choice = EncodingChoice.of(encoding, asked.get(OPTIONS))
+    return _with_same_encoding({**stored, OPTIONS: {}, **asked}, choice, stored)
+
+
+def _with_same_encoding(
+    whole: dict[str, Any], choice: EncodingChoice, stored: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return settings in which the stored encoding stays, by its name, if it makes the same."""
     if stored:
         kept = EncodingChoice(stored["encoding"], stored.get(OPTIONS, {}))
-        if kept.make() == EncodingChoice.of(encoding, asked.get(OPTIONS)).make():
-            whole |= {"encoding": kept.name, OPTIONS: kept.options}
+        if kept.make() == choice.make():
+            return whole | {"encoding": kept.name, OPTIONS: kept.options}
     return whole

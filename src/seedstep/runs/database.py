@@ -101,11 +101,11 @@ class Database:
         return version
 
     @classmethod
-    def in_memory(cls) -> "Database":
-        """Open an empty database in memory."""
+    def in_memory(cls, path: Path = Path()) -> "Database":
+        """Open an empty database in memory; `path` is where its run has others, for messages."""
         connection = _connect(Path(), "memory")
-        _migrate(connection, Path())
-        return cls(Path(), connection, connection)
+        _migrate(connection, path)
+        return cls(path, connection, connection)
 
     @classmethod
     def as_now(cls, path: Path) -> "Database":
