@@ -164,7 +164,9 @@ class Run(OpenDirectory, Tabulated, Generic[S, Inputs, R_co]):
             if fresh:  # before the database: a directory with a database alone is no run
                 write_config(path, stage.config, config)
             database = (
-                Database.open(path / DATABASE) if stage.has_database else Database.in_memory(path / DATABASE)
+                Database.open(path / DATABASE)
+                if stage.has_database
+                else Database.in_memory(path / DATABASE)
             )
         except BaseException:
             lock.release()
@@ -213,7 +215,11 @@ class Run(OpenDirectory, Tabulated, Generic[S, Inputs, R_co]):
         names = table(stage.settings)
         values = {name: value for name, value in entries.items() if name in names}
         settings = make_settings(stage.settings, values, str(path / stage.config))
-        database = begun_database(stage.name, path) if stage.has_database else Database.in_memory(path / DATABASE)
+        database = (
+            begun_database(stage.name, path)
+            if stage.has_database
+            else Database.in_memory(path / DATABASE)
+        )
         return cls(stage, path, settings, database, entries)
 
     def _repr_html_(self) -> str:
