@@ -160,6 +160,6 @@ def test_labels_that_a_form_does_not_have_are_told_with_their_rater() -> None:
     said = "gave 'polite', 'rude', and the answers to tone are formal, plain, casual"
     with pytest.raises(InputError, match=f"^the last {said}. Compare raters who had the same"):
         common([form, own], "formal", "rude", "polite")
-    with pytest.raises(InputError, match="^the last gave 'polite'"):
+    with pytest.raises(InputError, match=r"^the last gave 'polite'"):
         common([replace(form, acceptable=()), own], "plain", "polite")
     assert common([replace(tone, acceptable=()), own], "plain", "polite").name == tone.name

@@ -95,7 +95,8 @@ def common_scale(scales: Iterable[LabelScale], given: Iterable[tuple[str, str]])
     `given` has the labels, each after the name of its rater. The order of the raters does not
     matter: a scale that a form states comes before one that is guessed from labels, one with all
     labels before others, a larger one before a smaller one. If the names of the scales differ, one
-    has to have all labels; if not, the first has to, unless it was guessed and only says that labels differ.
+    has to have all labels; if not, the first has to, unless it was guessed and only says that
+    labels differ.
 
     Raises:
         InputError: there is no such scale, or a rater gave labels that are not on it.
