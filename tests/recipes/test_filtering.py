@@ -1,6 +1,7 @@
 """`filter_file` in Python: tasks in memory, runs, and all decisions as rows, without a file."""
 
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,13 @@ class TestTasksInMemory:
         rows = filter_file(TASKS).to_records()
         novel = [t for t, row in zip(TASKS, rows, strict=True) if row["novelty_kept"]]
         assert novel == [TASKS[0], TASKS[2]]
+
+    @pytest.mark.parametrize("watch", [None, lambda stage, done, total: None])
+    def test_a_report_can_be_pickled(self, watch: Any) -> None:
+        report = filter_file(TASKS, watch=watch)
+        again = pickle.loads(pickle.dumps(report))
+        assert again == report
+        assert again.to_records() == report.to_records()
 
     def test_records_keep_their_fields_and_may_have_others(self, tmp_path: Path) -> None:
         rows = [{"question": "Who?", "n": 1}, {"question": "Who?", "n": 2}]

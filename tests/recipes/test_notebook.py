@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -21,7 +22,7 @@ from seedstep import (
     self_instruct,
     write_instructions,
 )
-from seedstep.data.records import Tabulated
+from seedstep.data.records import Problem, Tabulated, TaskList, task_record
 from seedstep.recipes import Agreement, Calibration, MergeReport, notebook
 from seedstep.recipes.notebook import NotebookWatch, notebook_tuning_watch, notebook_watch
 from seedstep.report.page import Report
@@ -75,6 +76,20 @@ class TestTasks:
 
     def test_a_task_without_anything(self) -> None:
         assert shown(Task("t", "Do.", ())) == "t Do."
+
+    def test_of_many_tasks_only_those_that_are_shown_become_rows(self) -> None:
+        tasks = TaskList(tuple(Task(f"t{n}", "Do.", ()) for n in range(1000)))
+        with patch("seedstep.data.records.task_record", side_effect=task_record) as made:
+            text = shown(tasks)
+        assert made.call_count == 20
+        assert "t19" in text
+        assert "and 980 more rows" in text
+
+    def test_a_list_is_told_in_a_few_words(self) -> None:
+        tasks = tuple(Task(f"t{n}", "Do.", ()) for n in range(1000))
+        problem = Problem(Path("a"), 1, "", "bad", "mend it")
+        assert repr(TaskList(tasks)) == "<TaskList of 1,000 tasks>"
+        assert repr(TaskList(tasks[:1], (problem,))) == "<TaskList of 1 task, 1 problem>"
 
 
 class TestRuns:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from seedstep.data.reading import BadLine
 from seedstep.errors import MOST_WHAT, InputError, MissingExtraError, short_line
-from seedstep.text import visible
+from seedstep.text import counted, visible
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -242,13 +242,17 @@ class Tabulated(ABC):
 
     def _repr_html_(self) -> str:
         """Return the first rows as HTML, as notebooks show them."""
-        rows = self.to_records()
-        shown = rows[:SHOWN_ROWS]
+        shown, count = self._first_records()
         names = list(dict.fromkeys(name for row in shown for name in row))
         cells = ([_cell(row.get(name)) for name in names] for row in shown)
-        more = len(rows) - len(shown)
+        more = count - len(shown)
         below = f"<div>{as_html(f'and {more:,} more rows')}</div>" if more else ""
         return f"<div><b>{as_html(type(self).__name__)}</b></div>{html_table(names, cells)}{below}"
+
+    def _first_records(self) -> tuple[list[dict[str, Any]], int]:
+        """Return the first rows of `to_records`, and how many it has."""
+        rows = self.to_records()
+        return rows[:SHOWN_ROWS], len(rows)
 
 
 def _cell(value: object) -> str:
@@ -305,6 +309,14 @@ class TaskList(Tabulated, Sequence[Task]):
     def to_records(self) -> list[dict[str, Any]]:
         """Return the tasks as plain rows, of which `load_tasks` makes the same tasks."""
         return list(map(task_record, self.tasks))
+
+    def _first_records(self) -> tuple[list[dict[str, Any]], int]:
+        return list(map(task_record, self.tasks[:SHOWN_ROWS])), len(self.tasks)
+
+    def __repr__(self) -> str:
+        """Say how many tasks there are: they may be thousands."""
+        problems = f", {counted(len(self.problems), 'problem')}" if self.problems else ""
+        return f"<TaskList of {counted(len(self.tasks), 'task')}{problems}>"
 
 
 def as_html(text: str) -> str:

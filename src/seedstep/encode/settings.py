@@ -185,8 +185,9 @@ class EncodingChoice:
     ) -> "EncodingChoice":
         """Return the choice of an encoding, with these options changed.
 
-        It has the name of that of seedstep's own encodings that differs least from it. What a mapping does not name is
-        as in `Encoding()`. `source` is the origin of both, for error messages.
+        It has the name of that of seedstep's own encodings that differs least from it. What a
+        mapping does not name is as in `Encoding()`. `source` is the origin of both, for error
+        messages.
 
         Raises:
             InputError: there is no such option, or a value does not fit.

@@ -90,6 +90,10 @@ NoveltyWatch = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is (0: not known)."""
 
 
+def _tell_nobody(stage: str, done: int, total: int) -> None:
+    """Watch nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class NoveltyDecision:
     """The decision about a text, its reason, and the nearest text.
@@ -201,7 +205,7 @@ def filter_file(
     table = open_rows(path, how.field)
     if out is not None:
         _check_out(table, Path(out), annotate=annotate)
-    work = _Work(table, how, watch or (lambda stage, done, total: None))
+    work = _Work(table, how, watch or _tell_nobody)
     if out is not None:
         work.write(table, Path(out), annotate=annotate)
     return work.report()
@@ -266,7 +270,8 @@ class _Work:
             table.write_kept(out, (each.verdict.kept for each in self))
 
     def report(self) -> NoveltyReport:
-        """Return the counts, and the first rejections."""
+        """Return the counts, and the first rejections. Nothing is told any more then."""
+        self._watch = _tell_nobody  # a report can be pickled, whoever watched
         rejected = Counter(fault.fault for fault in self._faults.values())
         shown: list[DecidedRow] = []
         for text in np.flatnonzero(~self._kept).tolist():

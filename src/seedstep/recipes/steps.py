@@ -75,6 +75,10 @@ def _write_instructions(
     `settings` are those of `seedstep.StepsSettings`. `checks` are applied in their order. To
     continue a run that was killed, make the same call again; no reply is requested twice.
 
+    `tasks` may be a run that made tasks, or its path: a task without positive examples then has its
+    first two instances in their place. Tasks in memory, those of `run.tasks()` too, are taken as
+    they are: without positive examples a prompt has none.
+
     Where a budget is spent, the work ends without an error, and `stopped` of the run says so.
 
     Raises:
