@@ -174,8 +174,9 @@ class TestEncodings:
         for same in ("tk-instruct", "definition-2-positive"):
             assert tune_model(out, encoding=same, max_steps=1).finished_before
             assert (out / "tune.yaml").read_bytes() == before
-        same_by_options = {"encoding": "definition", "encoding_options": {"positive": 2}}
-        assert tune_model(out, **same_by_options, max_steps=1).finished_before
+        options = {"positive": 2}
+        again = tune_model(out, encoding="definition", encoding_options=options, max_steps=1)
+        assert again.finished_before
         with pytest.raises(RunMismatchError):
             tune_model(out, encoding="definition", max_steps=1)
 
