@@ -13,10 +13,9 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from seedstep import export, self_instruct
+from seedstep import export
 from seedstep.bootstrap import BootstrapSettings, InstructionFilter
 from seedstep.bootstrap.filters import check_filters
-from seedstep.bootstrap.gates import Gate, GateModels, pass_gates, rule_gate
 from seedstep.bootstrap.pool import Pool
 from seedstep.data import Instance, Task, load_tasks, seed_tasks
 from seedstep.encode import ENCODINGS, LAYOUTS, Encoding, Layout, Pair, add_layout, encode_task
@@ -128,36 +127,6 @@ class TestFilters:
         with refused("the filter 'mine' raised ValueError: the reason. Correct") as told:
             pool.fault("Name a river of the country.")
         assert isinstance(told.value.__cause__, ValueError)
-
-
-class TestGates:
-    def found(self, find: Any) -> Any:
-        gate = Gate("mine", "bad", find)
-        models = GateModels(cast("Any", None))
-        instance = Instance("a", ("b",))
-        return asyncio.run(
-            pass_gates([gate], models, "Say it.", instance, tokens="latin", priority=())
-        )
-
-    @pytest.mark.parametrize("given", [broken, [broken], {"mine": broken}])
-    def test_a_function_alone_is_refused(self, given: Any, tmp_path: Path) -> None:
-        with refused(r"own_gates: .* is no Gate\. Pass a Gate"):
-            self_instruct(tmp_path / "run", tasks=1, own_gates=given)
-        assert not (tmp_path / "run").exists()
-
-    def test_what_it_raises_or_returns_is_told_with_its_name(self) -> None:
-        rule = rule_gate("mine", "bad", broken).find
-        with refused("the gate 'mine' raised ValueError: the reason. Correct") as told:
-            self.found(rule)
-        assert isinstance(told.value.__cause__, ValueError)
-        with refused("the gate 'mine' raised TypeError"):
-            self.found(returns(True))
-        for value in (0.5, ["a"], object()):
-            with refused("the gate 'mine' returned .*Return True where it rejects"):
-                self.found(rule_gate("mine", "bad", returns(value)).find)
-        for value in (None, False, True, "why"):
-            fault = self.found(rule_gate("mine", "bad", returns(value)).find).fault
-            assert bool(fault) == bool(value)
 
 
 class TestMetrics:

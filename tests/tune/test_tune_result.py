@@ -174,7 +174,7 @@ class TestEncodings:
         for same in ("tk-instruct", "definition-2-positive"):
             assert tune_model(out, encoding=same, max_steps=1).finished_before
             assert (out / "tune.yaml").read_bytes() == before
-        options = {"positive": 2}
+        options: Any = {"positive": 2}
         again = tune_model(out, encoding="definition", encoding_options=options, max_steps=1)
         assert again.finished_before
         with pytest.raises(RunMismatchError):

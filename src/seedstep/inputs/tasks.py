@@ -41,12 +41,7 @@ from seedstep.encode.settings import ExamplesChoice
 from seedstep.errors import InputError
 from seedstep.inputs.labels import accepted_tasks
 from seedstep.llm.models import either
-from seedstep.runs import (
-    TUNE_CONFIG,
-    open_database,
-    read_entries,
-    stage_of,
-)
+from seedstep.runs import TUNE_CONFIG, open_database, read_entries, stage_of
 from seedstep.runs.directory import LOCK, digest
 from seedstep.runs.places import GIVEN, without_directory
 from seedstep.steps import SUPERNI, ExampleSet, WrittenSteps, superni_instructions

@@ -163,11 +163,8 @@ class Run(OpenDirectory, Tabulated, Generic[S, Inputs, R_co]):
             before = {} if fresh else stored_config(stage.name, path, stage.config)
             if fresh:  # before the database: a directory with a database alone is no run
                 write_config(path, stage.config, config)
-            database = (
-                Database.open(path / DATABASE)
-                if stage.has_database
-                else Database.in_memory(path / DATABASE)
-            )
+            file = path / DATABASE
+            database = Database.open(file) if stage.has_database else Database.in_memory(file)
         except BaseException:
             lock.release()
             raise
@@ -215,11 +212,8 @@ class Run(OpenDirectory, Tabulated, Generic[S, Inputs, R_co]):
         names = table(stage.settings)
         values = {name: value for name, value in entries.items() if name in names}
         settings = make_settings(stage.settings, values, str(path / stage.config))
-        database = (
-            begun_database(stage.name, path)
-            if stage.has_database
-            else Database.in_memory(path / DATABASE)
-        )
+        file, has_file = path / DATABASE, stage.has_database
+        database = begun_database(stage.name, path) if has_file else Database.in_memory(file)
         return cls(stage, path, settings, database, entries)
 
     def _repr_html_(self) -> str:
