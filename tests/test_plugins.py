@@ -87,10 +87,15 @@ def test_relative_directories_of_modules_are_not_those_of_the_run(tmp_path: Path
 
 @pytest.mark.parametrize(
     ("plugins", "told"),
-    [("not_there", "No module named 'not_there'"), ("my_faulty, my_other", "division by zero")],
+    [
+        ("not_there", "No module named 'not_there'"),
+        ("my_faulty, my_other", "division by zero"),
+        ("my_script", "it ends the process: 0"),
+    ],
 )
 def test_one_that_can_t_be_imported_is_told(plugins: str, told: str, tmp_path: Path) -> None:
     (tmp_path / "my_faulty.py").write_text("1 / 0")
+    (tmp_path / "my_script.py").write_text("import sys\nsys.exit(0)")
     done = run(tmp_path, "--help", plugins=plugins)
     name = plugins.partition(",")[0]
     assert done.returncode == 1

@@ -24,13 +24,16 @@ def load_plugins() -> None:
     """Import the modules that SEEDSTEP_PLUGINS names.
 
     Raises:
-        InputError: a module is not there, or raised an error.
+        InputError: a module is not there, raised an error, or ended the process.
     """
     for name in filter(None, map(str.strip, os.environ.get(PLUGINS, "").split(","))):
         try:
             import_module(name)
-        except Exception as error:
-            what = f"{PLUGINS}: module '{short_line(name)}' can't be imported ({first_line(error)})"
+        except (Exception, SystemExit) as error:
+            why = first_line(error)
+            if isinstance(error, SystemExit):
+                why = f"it ends the process: {why}"
+            what = f"{PLUGINS}: module '{short_line(name)}' can't be imported ({why})"
             raise InputError(
                 what, "correct it, put its directory in PYTHONPATH, or leave it out"
             ) from error

@@ -1,6 +1,8 @@
 """Layouts and encodings from outside the package."""
 
+import asyncio
 from collections.abc import Iterator
+from typing import Any, cast
 from unittest.mock import patch
 
 import pytest
@@ -19,8 +21,9 @@ from seedstep.encode import (
     encode_task,
     make_encoding,
 )
-from seedstep.errors import InputError
+from seedstep.errors import EntryError, InputError
 from seedstep.infer.likelihood import MeasureStepsSettings
+from seedstep.infer.predict import TaskWork, ask_checkpoint, ask_server, preview_answers
 from seedstep.infer.settings import PredictSettings
 from seedstep.settings import make_settings
 from seedstep.tune.settings import TuneSettings
@@ -110,6 +113,30 @@ class TestALayout:
     def test_a_prediction_stops_as_it_says(self) -> None:
         asked = {"model": "hf:somewhere", "encoding": {"layout": "qa", "positive": 0}}
         assert make_settings(PredictSettings, asked, "settings").stop_texts == ("\nQ:",)
+
+    def test_one_that_raises_ends_a_prediction(self) -> None:
+        """An instance that can't be encoded is a failed prediction; a faulty layout is not."""
+
+        def write(elements: Elements, text: str) -> str:
+            raise ValueError("the reason")
+
+        add_layout(Layout("faulty", "raises", prompt=write))
+        work = [TaskWork(SORT, ((0, SORT.instances[0]),))]
+        asked = {"model": "hf:somewhere", "encoding": {"layout": "faulty", "positive": 0}}
+        settings = make_settings(PredictSettings, asked, "settings")
+        none = cast("Any", None)
+
+        async def ask() -> None:
+            async for _ in ask_server(settings, work, none):
+                pass
+
+        told = "the layout 'faulty' raised ValueError: the reason"
+        with pytest.raises(EntryError, match=told):
+            asyncio.run(ask())
+        with pytest.raises(EntryError, match=told):
+            list(ask_checkpoint(settings, work, none, byte_level()))
+        with pytest.raises(EntryError, match=told):
+            preview_answers(settings, work)
 
     def test_what_it_has_no_place_for_is_refused(self) -> None:
         add_layout(Layout("whole", "", whole=lambda definition, text, out, key: Pair(text, out)))

@@ -15,7 +15,7 @@ from collections.abc import (
     MutableMapping,
     Sequence,
 )
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ from seedstep.encode import (
     tokenize,
 )
 from seedstep.entries import guarded
-from seedstep.errors import InputError
+from seedstep.errors import EntryError, InputError
 from seedstep.infer.asking import load_checkpoint
 from seedstep.infer.settings import PredictSettings
 from seedstep.llm import (
@@ -112,6 +112,7 @@ async def ask_server(
     With a tokenizer, prompts are fitted to the encoding's `max_source`.
 
     Raises:
+        EntryError: a layout of the user's own can't write a prompt.
         ModelError: the model can't be asked, or no longer.
         StoreError: an answer can't be stored.
         BudgetReached: the budget is spent; all answers before the first missing one were yielded.
@@ -139,6 +140,8 @@ async def _ask(
 ) -> InstanceAnswer:
     try:
         encoded = encoder.encode(instance)
+    except EntryError:
+        raise
     except InputError as error:
         return InstanceAnswer(place, "", failed=error.what)
     answer = await engine.ask(_request(settings, encoded), (place,))
@@ -182,9 +185,13 @@ def _previewed(
     for task_work in work if settings.kind != "baseline" else ():
         encoder = TaskEncoder(task_work.task, settings.encoding, fit, in_template=False)
         for _, instance in task_work.instances:
-            with suppress(InputError):  # a failed prediction then
+            try:
                 encoded = encoder.encode(instance)
-                yield _request(settings, encoded), instance
+            except EntryError:
+                raise
+            except InputError:  # a failed prediction then
+                continue
+            yield _request(settings, encoded), instance
 
 
 def fitting_tokenizer(settings: PredictSettings) -> HfTokenizer | None:
@@ -205,6 +212,7 @@ def ask_checkpoint(
     third from the second on. What can't be asked is told with the first batch.
 
     Raises:
+        EntryError: a layout of the user's own can't write a prompt.
         InputError: the tokenizer has no end-of-sequence token, or no template for the layout chat.
     """
     for task_work in work:
@@ -226,6 +234,8 @@ def _prompts(
     for place, instance in work.instances:
         try:
             encoded = encoder.encode(instance)
+        except EntryError:
+            raise
         except InputError as error:
             failed.append(InstanceAnswer(place, "", failed=error.what))
             continue
