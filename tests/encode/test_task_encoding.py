@@ -27,7 +27,7 @@ from seedstep.encode import (
     make_encoding,
     tokenize,
 )
-from seedstep.encode.layouts import KeptElements
+from seedstep.encode.elements import KeptElements
 from seedstep.errors import InputError
 from seedstep.steps import canonical, shuffled
 from support.encoding_tasks import SORT, TASKS, TRANSLATE

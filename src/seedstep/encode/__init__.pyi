@@ -1,4 +1,5 @@
 from seedstep.encode.budget import ModelSizes as ModelSizes
+from seedstep.encode.elements import Elements as Elements
 from seedstep.encode.encoder import (
     TaskEncoder as TaskEncoder,
     TaskEncoders as TaskEncoders,
@@ -18,7 +19,6 @@ from seedstep.encode.encodings import (
 )
 from seedstep.encode.layouts import (
     LAYOUTS as LAYOUTS,
-    Elements as Elements,
     Layout as Layout,
     Pair as Pair,
     encode_pair as encode_pair,

@@ -18,18 +18,16 @@ from dataclasses import asdict, dataclass, field, replace
 from seedstep.data import Instance, Task
 from seedstep.data.choice import draw, key
 from seedstep.encode.budget import LengthBudget
-from seedstep.encode.encodings import Encoding, check_encoding
-from seedstep.encode.layouts import (
-    FIDELITY,
+from seedstep.encode.elements import (
     Elements,
     KeptElements,
-    Pair,
     name_of,
-    named_layout,
     steps_of,
     tk_instruct_examples,
     tk_instruct_instruction,
 )
+from seedstep.encode.encodings import Encoding, check_encoding
+from seedstep.encode.layouts import FIDELITY, Pair, named_layout
 from seedstep.encode.settings import Dropped, Encoded, TextTokenizer, TokenPair
 from seedstep.encode.tokenizers import tokenize
 

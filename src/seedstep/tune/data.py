@@ -31,7 +31,7 @@ from seedstep.encode import (
     named_layout,
     tokenize,
 )
-from seedstep.encode.layouts import steps_of
+from seedstep.encode.elements import steps_of
 from seedstep.errors import InputError
 from seedstep.tune.mixing import InstanceUse, Mixture
 from seedstep.tune.records import Training, TuningData
