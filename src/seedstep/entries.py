@@ -14,21 +14,33 @@ Example::
     seedstep.errors.EntryError: metrics: print is no int. Pass an int, made with a name and print.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, ParamSpec, TypeVar, cast
+from typing import Any, Final, Generic, ParamSpec, TypeVar, cast
 
 from seedstep.errors import EntryError, SeedstepError, first_line, short_line
 
 __all__ = [
+    "FUNCTION",
+    "FUNCTIONS_BY_NAME",
+    "MAYBE_FUNCTION",
+    "PAIRS",
+    "TEXT",
+    "TEXTS",
+    "FieldKind",
     "Guarded",
     "as_entries",
+    "choice_of",
     "guarded",
+    "is_mapping",
     "is_number",
     "is_text",
     "named_in_errors",
     "require_entry",
+    "require_fields",
+    "require_name",
     "require_return",
 ]
 
@@ -107,7 +119,12 @@ class Guarded(Generic[P, T]):
         with named_in_errors(self.entry):
             found = self.function(*args, **named)
         require_return(self.entry, self.wanted, found, fits=self._fits(found))
-        return found
+        return cast("T", self._yielded(found)) if isinstance(found, Generator) else found
+
+    def _yielded(self, found: Generator[Any, Any, Any]) -> Iterator[Any]:
+        """Yield what a generator yields; its function runs while it does."""
+        with named_in_errors(self.entry):
+            yield from found
 
     def _fits(self, found: object) -> bool:
         """Return whether something fits; what can't even be looked at does not."""
@@ -135,6 +152,81 @@ def is_text(found: object) -> bool:
 def is_number(found: object) -> bool:
     """Return whether a value is a number, of Python or of NumPy."""
     return hasattr(found, "__float__") and not isinstance(found, str)
+
+
+def is_mapping(found: object) -> bool:
+    """Return whether a value is a mapping, such as a dict."""
+    return isinstance(found, Mapping)
+
+
+def _is_list(found: object) -> bool:
+    return isinstance(found, tuple | list)
+
+
+def _is_name(found: object) -> bool:
+    return isinstance(found, str) and re.fullmatch(r"[\w-]+", found) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldKind:
+    """What a field of an entry has to be: in words for messages, and as a function."""
+
+    wanted: str
+    fits: Callable[[Any], bool]
+
+
+TEXT: Final = FieldKind("a text", is_text)
+TEXTS: Final = FieldKind(
+    "a tuple of texts, such as ('a',)", lambda found: _is_list(found) and all(map(is_text, found))
+)
+PAIRS: Final = FieldKind(
+    "a tuple of pairs of texts, such as (('a', 'b'),)",
+    lambda found: (
+        _is_list(found)
+        and all(_is_list(pair) and len(pair) == 2 and all(map(is_text, pair)) for pair in found)
+    ),
+)
+FUNCTION: Final = FieldKind("a function", callable)
+MAYBE_FUNCTION: Final = FieldKind(
+    "a function, or None", lambda found: found is None or callable(found)
+)
+FUNCTIONS_BY_NAME: Final = FieldKind(
+    "a dict of functions by name",
+    lambda found: (
+        is_mapping(found)
+        and all(_is_name(name) and callable(function) for name, function in found.items())
+    ),
+)
+
+
+def choice_of(*values: object) -> FieldKind:
+    """Return the kind of a field that is one of some values."""
+    return FieldKind(
+        " or ".join(map(repr, values)), lambda found: any(found == value for value in values)
+    )
+
+
+def require_name(where: str, name: object) -> None:
+    """Check a name under which an entry is added to a table.
+
+    Raises:
+        EntryError: it has other characters than letters, digits, - and _, or none; `where` says
+            what has it.
+    """
+    if not _is_name(name):
+        raise EntryError(f"{where}: {name!r} is no name", "use letters, digits, - and _")
+
+
+def require_fields(entry: str, record: object, kinds: Mapping[str, FieldKind]) -> None:
+    """Check that fields of an entry are what they have to be.
+
+    Raises:
+        EntryError: one is something else.
+    """
+    for name, kind in kinds.items():
+        value = getattr(record, name)
+        if not kind.fits(value):
+            raise EntryError(f"`{name}` of {entry} is {_shown(value)}", f"give it {kind.wanted}")
 
 
 def _shown(value: object) -> str:

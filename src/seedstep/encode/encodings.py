@@ -18,13 +18,23 @@ Example::
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from types import MappingProxyType
 from typing import Annotated, Literal, TypedDict, Unpack
 
 import msgspec
 from msgspec import Meta
 
 from seedstep.encode.layouts import FIDELITY, LAYOUTS, Layout, guarded_layout, named_layout
-from seedstep.entries import require_entry
+from seedstep.entries import (
+    FUNCTION,
+    MAYBE_FUNCTION,
+    TEXT,
+    TEXTS,
+    FieldKind,
+    require_entry,
+    require_fields,
+    require_name,
+)
 from seedstep.errors import InputError, unknown_name
 from seedstep.settings import NotNegative, setting
 
@@ -145,17 +155,39 @@ OWN_NAMES = frozenset((*LAYOUTS, *ENCODINGS))
 """The names of the layouts and encodings that are not added."""
 
 
+_FITS = ("safe", FIDELITY)
+
+_LAYOUT_FIELDS: Mapping[str, FieldKind] = MappingProxyType(
+    {
+        "meaning": TEXT,
+        "head": FUNCTION,
+        "tail": FUNCTION,
+        "prompt": MAYBE_FUNCTION,
+        "whole": MAYBE_FUNCTION,
+        "fits": FieldKind(
+            "a tuple of 'safe'",
+            lambda found: TEXTS.fits(found) and bool(found) and set(found) <= {*_FITS},
+        ),
+        "stop_texts": TEXTS,
+        "stop_after_examples": TEXTS,
+    }
+)
+"""What the fields of a layout have to be."""
+
+
 def add_layout(layout: Layout) -> None:
     """Add a layout of your own to the table, and an encoding of its name.
 
     A layout of that name that was added before is replaced, with its encoding.
 
     Raises:
-        EntryError: it is no layout.
+        EntryError: it is no layout, or its name or another field can't be used.
         InputError: seedstep has a layout or an encoding of that name, or you have added such an
             encoding; or the layout shows no input, or has the fit "fidelity".
     """
     require_entry("add_layout", layout, Layout)
+    require_name("add_layout", layout.name)
+    require_fields(f"the layout '{layout.name}'", layout, _LAYOUT_FIELDS)
     kind = "a layout" if layout.name in LAYOUTS else "an encoding"
     if layout.name in OWN_NAMES or layout.name in ENCODINGS.keys() - LAYOUTS.keys():
         raise InputError(f"there is {kind} '{layout.name}' already", "give yours another name")
@@ -174,11 +206,12 @@ def add_encoding(name: str, encoding: Encoding) -> None:
     """Add an encoding of your own to the table. One of that name that was added is replaced.
 
     Raises:
-        EntryError: it is no encoding.
+        EntryError: it is no encoding, or the name can't be used.
         InputError: seedstep has an encoding of that name, or it is that of a layout; the options
             do not go together, or there is no such layout.
     """
     require_entry("add_encoding", encoding, Encoding)
+    require_name("add_encoding", name)
     if name in OWN_NAMES or name in LAYOUTS:
         raise InputError(f"there is an encoding '{name}' already", "give yours another name")
     check_encoding(encoding)

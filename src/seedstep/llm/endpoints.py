@@ -17,12 +17,23 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from yarl import URL
 
 from seedstep.data import Instance, Task
-from seedstep.entries import named_in_errors, require_return
+from seedstep.entries import (
+    FUNCTION,
+    FUNCTIONS_BY_NAME,
+    MAYBE_FUNCTION,
+    TEXT,
+    FieldKind,
+    choice_of,
+    guarded,
+    named_in_errors,
+    require_fields,
+    require_return,
+)
 from seedstep.errors import InputError
 from seedstep.llm.addresses import OPENAI_URL, is_loopback_host, server_address
 from seedstep.llm.ledgers import read_recording
@@ -186,8 +197,10 @@ class Provider:
         """Check that it has what its models need for what it says that they do.
 
         Raises:
+            EntryError: a field is of another kind.
             InputError: the provider lacks a function that its fields need.
         """
+        require_fields(f"the provider '{self.prefix}'", self, _FIELDS)
         for name, value, needed in _NEEDED:
             if getattr(self, name) == value and getattr(self, needed) is None:
                 what = f"the provider '{self.prefix}' has {name}={value!r} and no `{needed}`"
@@ -241,9 +254,43 @@ _NEEDED = (
 )
 """Values of a provider's fields, each with the field that must be there, too."""
 
+_FIELDS: Mapping[str, FieldKind] = MappingProxyType(
+    {
+        **dict.fromkeys(("argument", "meaning", "key_variable"), TEXT),
+        **dict.fromkeys(("opens", "known", "address", "checkpoint", "path"), MAYBE_FUNCTION),
+        **dict.fromkeys(("style", "public_name"), FUNCTION),
+        "copies": FUNCTIONS_BY_NAME,
+        "tuning": choice_of("here", "job", None),
+        "encodes": choice_of("here", "server", None),
+    }
+)
+"""What the fields of a provider have to be."""
+
+_RETURNS: Mapping[str, FieldKind] = MappingProxyType(
+    {
+        "known": FieldKind("an Endpoint", lambda found: isinstance(found, Endpoint)),
+        "address": TEXT,
+        "checkpoint": TEXT,
+        "path": FieldKind("a Path", lambda found: isinstance(found, Path)),
+        "style": choice_of("completion", "turns", "dialogue", "chat"),
+        "public_name": TEXT,
+    }
+)
+"""What the functions of a provider have to return."""
+
 
 def guarded_provider(provider: Provider) -> Provider:
-    """Return a provider that is named in errors of its `opens`, which has to give an `Endpoint`."""
+    """Return a provider that is named in errors of its functions; `opens` has to give an
+    `Endpoint`.
+    """
+    checks: dict[str, Any] = {
+        name: guarded(
+            f"`{name}` of the provider '{provider.prefix}'", function, kind.wanted, kind.fits
+        )
+        for name, kind in _RETURNS.items()
+        if (function := getattr(provider, name)) is not None
+    }
+    provider = replace(provider, **checks)
     opens, entry = provider.opens, f"`opens` of the provider '{provider.prefix}'"
     if opens is None:
         return provider

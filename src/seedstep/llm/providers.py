@@ -24,7 +24,7 @@ from types import MappingProxyType
 from seedstep.data import Instance, Task
 from seedstep.data.choice import draw_from
 from seedstep.entries import require_entry
-from seedstep.errors import InputError
+from seedstep.errors import EntryError, InputError
 from seedstep.llm.addresses import server_address
 from seedstep.llm.endpoints import (
     OPENAI_KEY,
@@ -158,15 +158,16 @@ def add_provider(provider: Provider) -> None:
     """Add a provider to the table. One of its prefix that was added before is replaced.
 
     Raises:
-        EntryError: it is no provider.
-        InputError: a provider of seedstep's own has its prefix, the prefix can't be used, its
-            models can do nothing, or it lacks a function for what they are said to do.
+        EntryError: it is no provider, or its prefix or another field is of no use.
+        InputError: a provider of seedstep's own has its prefix, its models can do nothing, or it
+            lacks a function for what they are said to do.
     """
     require_entry("add_provider", provider, Provider)
+    prefix: object = provider.prefix
+    if not (isinstance(prefix, str) and prefix.isidentifier()):
+        raise EntryError(f"add_provider: {prefix!r} can't be a prefix", "use letters and digits")
     if provider.prefix in _OWN:
         what = f"seedstep has a provider '{provider.prefix}' already"
         raise InputError(what, "give yours another prefix")
-    if not provider.prefix.isidentifier():
-        raise InputError(f"'{provider.prefix}' can't be a prefix", "use letters and digits")
     provider.require_whole()
     PROVIDERS[provider.prefix] = guarded_provider(provider)

@@ -11,23 +11,22 @@ Example::
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from seedstep.data import Task
 from seedstep.entries import require_entry
-from seedstep.errors import EntryError, InputError, unknown_name
+from seedstep.errors import InputError, unknown_name
 from seedstep.llm import RecordingHeader, first_address
-from seedstep.llm.settings import AskingSettings
+from seedstep.runs.added_stage import check_stage, guarded_stage
 from seedstep.runs.blocks import Blocks, line
 from seedstep.runs.database import Database
 from seedstep.runs.directory import DATABASE
 from seedstep.runs.entries import STAGE_ENTRIES, StageEntry
 from seedstep.runs.lists import ListChanges, Removed, reconcile
 from seedstep.runs.places import CONFIG
-from seedstep.settings import unset_fields
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -312,40 +311,19 @@ STAGES = StageTable(STAGE_ENTRIES)
 """All stages: those of `STAGE_ENTRIES`, and those that were added."""
 
 
-def _require_settings(stage: Stage[Any, Any, Any]) -> None:
-    """Check that the settings of a stage are a record of settings.
-
-    Raises:
-        EntryError: they are something else, or none of a model that is to be asked.
-    """
-    kind: Any = stage.settings
-    where = f"`settings` of the stage '{stage.name}'"
-    shown = getattr(kind, "__name__", type(kind).__name__)
-    if not isinstance(kind, type) or not is_dataclass(kind):
-        raise EntryError(
-            f"{where}: {shown} is no class of a dataclass", "write @dataclass above it"
-        )
-    for name in unset_fields(kind):
-        what = f"{where}: the field '{name}' of {shown} is no setting"
-        raise EntryError(what, f'write {name}: ... = setting(default, "What it is."), or part(...)')
-    if stage.asks_model and not issubclass(kind, AskingSettings):
-        what = f"{where}: with asks_model=True, {shown} has to be an AskingSettings"
-        raise EntryError(what, "derive it from seedstep.llm.settings.AskingSettings")
-
-
 def add_stage(stage: Stage[Any, Any, Any]) -> None:
     """Add a stage of your own to the table. One of that name that was added before is replaced.
 
     Raises:
-        EntryError: it is no stage, or its settings are no settings.
+        EntryError: it is no stage, or its name, its settings or another field can't be used.
         InputError: seedstep has a stage of that name, or it has a list that can't be shown.
     """
     require_entry("add_stage", stage, Stage)
-    _require_settings(stage)
+    check_stage(stage)
     if stage.name in STAGES and isinstance(STAGES.entries[stage.name].home, str):
         what = f"seedstep has a stage '{stage.name}' already"
         raise InputError(what, "give yours another name")
     for name, _ in stage.lists:
         if name not in LISTS:
             raise unknown_name("list", name, LISTS, f"`lists` of the stage '{stage.name}'")
-    STAGES.entries[stage.name] = StageEntry(stage, config=stage.config)
+    STAGES.entries[stage.name] = StageEntry(guarded_stage(stage), config=stage.config)
