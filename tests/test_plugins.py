@@ -103,6 +103,45 @@ def test_one_that_can_t_be_imported_is_told(plugins: str, told: str, tmp_path: P
     assert "Traceback" not in done.stderr
 
 
+ADDED = """
+import typer
+from seedstep.cli import app
+
+below = typer.Typer()
+{}
+
+@below.command("say")
+def first() -> None:
+    typer.echo("mine")
+
+
+@app.command({!r})
+def second_one() -> None:
+    typer.echo("mine")
+"""
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "told"),
+    [
+        ("", "status", "seedstep has a command 'status' already"),
+        ("app.add_typer(below, name='steps')", "mine", "seedstep has a command 'steps' already"),
+        ("app.add_typer(below, name='mine')", "mine", "two commands are called 'mine'"),
+        ("app.add_typer(below)", "say", "two commands are called 'say'"),
+        ("app.command('second-one')(print)", None, "two commands are called 'second-one'"),
+    ],
+)
+def test_a_command_with_a_name_that_is_taken_is_refused(
+    group: str, name: str | None, told: str, tmp_path: Path
+) -> None:
+    (tmp_path / "my_commands.py").write_text(ADDED.format(group, name))
+    done = run(tmp_path, "status", "--help", plugins="my_commands")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"error: {told}. Give ")
+    assert done.stderr.count("\n") == 1
+
+
 def test_none_is_named_usually(monkeypatch: pytest.MonkeyPatch) -> None:
     for value in ("", " , "):
         monkeypatch.setenv(PLUGINS, value)

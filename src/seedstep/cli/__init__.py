@@ -18,10 +18,10 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
-from typer.main import get_command, get_group
+from typer.main import get_command, get_command_name, get_group, solve_typer_info_defaults
 
 from seedstep import __version__
-from seedstep.cli.commands import COMMANDS, CommandEntry
+from seedstep.cli.commands import COMMANDS, CommandEntry, refuse_taken_names
 from seedstep.cli.terminal import (
     console,
     errors,
@@ -347,6 +347,15 @@ def stop_flag(notice: str) -> Iterator[Callable[[], bool]]:
         yield lambda: asked
 
 
+def _added_to(group: Any) -> Iterator[str]:
+    """Yield the names of the commands that were added, of which typer would take the last."""
+    for command in group.registered_commands:
+        yield command.name or get_command_name(command.callback.__name__)
+    for below in group.registered_groups:
+        name = solve_typer_info_defaults(below).name
+        yield from (name,) if name else _added_to(below.typer_instance)
+
+
 def _require_text(words: Sequence[str]) -> None:
     """Refuse arguments that no file could hold, such as names of files in other encodings."""
     for word in words:
@@ -367,6 +376,7 @@ def main() -> None:
     try:
         _require_text(sys.argv)
         load_plugins()
+        refuse_taken_names(_added_to(app))
         app()
     except SeedstepError as error:
         _end(error)

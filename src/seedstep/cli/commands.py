@@ -6,8 +6,10 @@ Example::
     'Seed tasks.'
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from seedstep.errors import InputError, short_line
 from seedstep.runs.entries import (
     EVALUATE,
     GROW,
@@ -17,7 +19,7 @@ from seedstep.runs.entries import (
     TUNE_GROUP,
 )
 
-__all__ = ["COMMANDS", "CommandEntry"]
+__all__ = ["COMMANDS", "CommandEntry", "refuse_taken_names"]
 
 RUNS = "Runs"
 GROUPS = (GROW, STEPS_GROUP, TUNE_GROUP, EVALUATE, PEOPLE, RUNS)
@@ -173,3 +175,20 @@ COMMANDS = tuple(
     )
 )
 """The commands, as `seedstep --help` lists them: in each group those of stages first."""
+
+
+def refuse_taken_names(added: Iterable[str]) -> None:
+    """Check the names of the commands that were added to those of seedstep.
+
+    Raises:
+        InputError: seedstep has a command of a name, or two of them have the same.
+    """
+    ours, seen = {entry.name for entry in COMMANDS}, set[str]()
+    for name in added:
+        if name in ours:
+            what = f"seedstep has a command '{short_line(name)}' already"
+            raise InputError(what, "give yours another name")
+        if name in seen:
+            what = f"two commands are called '{short_line(name)}'"
+            raise InputError(what, "give each a name of its own")
+        seen.add(name)
