@@ -1,5 +1,6 @@
 """One of each added from outside the package: what comes of it is found wherever results are."""
 
+import asyncio
 import csv
 import json
 import re
@@ -25,6 +26,7 @@ from seedstep.bootstrap import (
 from seedstep.bootstrap.filters import check_filters
 from seedstep.bootstrap.sifting import sift_instances
 from seedstep.cli import app
+from seedstep.data import Task
 from seedstep.errors import InputError, RunMismatchError, StoreError
 from seedstep.evaluate import METRICS, Metric, Prediction, Reference, ScoredPair, score
 from seedstep.evaluate.compare import compare_with_first, evaluated
@@ -33,6 +35,7 @@ from seedstep.evaluate.systems import comparison_table, group_table, overall_tab
 from seedstep.evaluate.tables import comparisons_json, scores_csv, scores_json
 from seedstep.exports import ExportFormat, ExportSource, write_lines
 from seedstep.inputs.tasks import load_source
+from seedstep.llm import Failure, Request
 from seedstep.recipes import evaluate_systems
 from seedstep.report import (
     SECTIONS,
@@ -54,6 +57,7 @@ from support.predicting import asked_of as predict_asked_of
 from support.predicting import word_model, write_word_tasks
 from support.scripted_server import ScriptedServer
 from support.step_server import STEPS, chat, numbered
+from test_starting import loaded_by
 
 EVEN = InstructionFilter(
     "even", "an even number of letters", lambda text: len(text) % 2 == 0 and f"{len(text)} letters"
@@ -340,3 +344,25 @@ class TestTheStageOfThePage:
             with pytest.raises(StoreError, match=r"written already.*left") as told:
                 run.records.write_now([(0, task, names["CountedWords"](2))])
         assert "disk" not in str(told.value)
+
+
+def test_the_page_says_which_requests_are_asked_again() -> None:
+    """By the keys of the engine; and what it imports does not load the engine."""
+    blocks = [block.text for block in blocks_of(ROOT / "docs" / "extending.md")]
+    (text,) = (text for text in blocks if "def unanswered(" in text)
+    loaded = loaded_by(text)
+    assert "seedstep.llm.records" in loaded
+    assert "aiohttp" not in loaded
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(text, names)
+
+    class Asked:
+        def key(self, request: Request) -> str:
+            return request.prompt[0].content  # type: ignore[union-attr]
+
+        async def ask(self, request: Request) -> Any:
+            return Failure("refused", "")
+
+    failed = asyncio.run(names["answered"](Task("a", "Sort it.", ()), Asked()))
+    assert (failed.failure, names["unanswered"](failed)) == ("refused", ("Sort it.",))
+    assert names["unanswered"](names["AnsweredTask"]("b", key="Sort it.")) == ()
