@@ -17,7 +17,7 @@ from seedstep.data import seed_tasks
 from seedstep.errors import EntryError, InputError
 from seedstep.evaluate import Metric, Prediction, Reference, score
 from seedstep.exports import ExportFormat
-from seedstep.report import SECTIONS, Paragraph, ReportSection, Section, Table, write_report
+from seedstep.report import SECTIONS, Chart, Paragraph, ReportSection, Section, Table, write_report
 from seedstep.report.assembly import check_sections
 from seedstep.stages import BOOTSTRAP, STAGES
 from seedstep.stages.steps import instructions_work
@@ -182,6 +182,26 @@ def test_what_a_section_of_the_report_makes_is_checked(grown: Path, tmp_path: Pa
         write_report(grown, tmp_path / "page", sections=cast("Any", [broken]))
     made = replace(MINE, make=returns([None, Section("Mine", (Paragraph("words"),))]))
     assert write_report(grown, tmp_path / "page", sections=made).figures == 0
+
+
+def test_a_chart_that_can_not_be_drawn_is_named(grown: Path, tmp_path: Path) -> None:
+    table = Table("T", ("n",), ())
+    chart = Chart("mine", "Mine", "A figure.", (4, 2), lambda figure: figure.subplots(), table)
+    raised = "the chart 'mine' of the section 'mine' raised ValueError: the reason"
+    broken_chart = replace(chart, draw=broken)
+    wrong = (
+        (Section("M", (broken_chart,)), raised),
+        (Section("M", (), figure=broken_chart), raised),
+        (Section("M", (chart, replace(chart, title="Other"))), "two charts .* are called 'mine'"),
+        (Section("M", (replace(chart, name="../x"),)), "of the section 'mine': '../x' is no name"),
+        (Section("M", (replace(chart, draw=cast("Any", 3)),)), "`draw` of the chart 'mine' .* 3"),
+        (Section("M", (), figure=cast("Any", 3)), "returned 3. Return a Section whose figure"),
+    )
+    for section, told in wrong:
+        with refused(told):
+            write_report(grown, tmp_path / "page", sections=replace(MINE, make=returns([section])))
+    made = replace(MINE, make=returns([Section("M", (chart,))]))
+    assert write_report(grown, tmp_path / "page", sections=made).figures == 1
 
 
 def test_what_a_check_of_instructions_finds_is_a_text() -> None:

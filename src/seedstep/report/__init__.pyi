@@ -4,4 +4,9 @@ from seedstep.report.contents import (
     ReportSection as ReportSection,
 )
 from seedstep.report.page import Report as Report, write_report as write_report
-from seedstep.report.records import Paragraph as Paragraph, Section as Section, Table as Table
+from seedstep.report.records import (
+    Chart as Chart,
+    Paragraph as Paragraph,
+    Section as Section,
+    Table as Table,
+)

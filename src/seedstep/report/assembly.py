@@ -8,13 +8,22 @@ Example::
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from seedstep.data import StrPath
-from seedstep.entries import as_entries, named_in_errors, require_return
-from seedstep.errors import InputError, unknown_name
+from seedstep.entries import (
+    FUNCTION,
+    as_entries,
+    guarded,
+    named_in_errors,
+    require_fields,
+    require_name,
+    require_return,
+)
+from seedstep.errors import EntryError, InputError, unknown_name
 from seedstep.llm.settings import AskingSettings
 from seedstep.report.contents import (
     SECTIONS,
@@ -175,12 +184,28 @@ def _part(
     runs: Sequence[AnyRun], sections: Sequence[ReportSection], context: ReportContext
 ) -> ReportPart:
     found = [made for section in sections for made in _made(section, runs, context)]
+    _require_chart_names(found)
     if not sections:
         found = [_standing(runs[0]), spending(runs[0])]
     title = f"{runs[0].stage.name}: {', '.join(run.path.resolve().name for run in runs)}"
     together = any(section.together for section in sections)
     facts = () if together else _facts(runs[0])
     return ReportPart(title, facts, tuple(made for made in found if made))
+
+
+def _require_chart_names(sections: Iterable[Section | None]) -> None:
+    """Check that the charts of a part have names of their own, of which their files are named.
+
+    Raises:
+        EntryError: two have the same.
+    """
+    known: set[str] = set()
+    for block in (block for section in sections if section for block in section.blocks):
+        if isinstance(block, Chart):
+            if block.name in known:
+                what = f"two charts of a run's sections are called '{block.name}'"
+                raise EntryError(what, "give yours another name")
+            known.add(block.name)
 
 
 def _made(
@@ -208,7 +233,30 @@ def _made(
         for row in rows:
             fits = len(row) == len(head) and all(isinstance(cell, str) for cell in row)
             require_return(entry, "rows of texts, as many as the head has", row, fits=fits)
-    return sections
+    return [each and _with_guarded_charts(entry, each) for each in sections]
+
+
+def _with_guarded_charts(entry: str, section: Section) -> Section:
+    """Return a section whose charts are named in errors, as the entry that makes them is.
+
+    Raises:
+        EntryError: a chart has a name that can't be that of a file, or no function to draw it.
+    """
+    figure = section.figure
+    fits = figure is None or isinstance(figure, Chart)
+    require_return(entry, "a Section whose figure is a Chart", figure, fits=fits)
+    blocks = (
+        _guarded_chart(entry, block) if isinstance(block, Chart) else block
+        for block in section.blocks
+    )
+    return replace(section, blocks=tuple(blocks), figure=figure and _guarded_chart(entry, figure))
+
+
+def _guarded_chart(entry: str, chart: Chart) -> Chart:
+    require_name(f"a chart of {entry}", chart.name)
+    where = f"the chart '{chart.name}' of {entry}"
+    require_fields(where, chart, {"draw": FUNCTION})
+    return replace(chart, draw=guarded(where, chart.draw, "anything", lambda found: True))
 
 
 def _facts(run: AnyRun) -> tuple[tuple[str, str], ...]:
