@@ -145,7 +145,7 @@ class TestProviders:
         ],
     )
     def test_a_copy_that_is_no_text_is_refused(self, copy: Any, told: str) -> None:
-        for copies in ({"it": returns("x")}, {"it": copy}):  # the second replaces the first
+        for copies in ({"v1.0": returns("x")}, {"it": copy}):  # the second replaces the first
             add_provider(Provider(prefix="mine", argument="NAME", meaning="copies", copies=copies))
         settings = make_settings(PredictSettings, {"model": "mine:it"}, "settings")
         with refused(told):

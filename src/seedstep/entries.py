@@ -194,7 +194,7 @@ FUNCTIONS_BY_NAME: Final = FieldKind(
     "a dict of functions by name",
     lambda found: (
         is_mapping(found)
-        and all(_is_name(name) and callable(function) for name, function in found.items())
+        and all(is_text(name) and callable(function) for name, function in found.items())
     ),
 )
 
