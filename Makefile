@@ -2,8 +2,9 @@
 
 PYTHON ?= python3
 SIZE ?= default
-# Processes that run tests side by side. Each takes about 1 GiB.
-JOBS ?= 2
+# Processes that run tests side by side: three for two cores, as tests wait now and then. Each takes
+# about 1 GiB.
+JOBS ?= 3
 
 # Many tests start the command: without bytecode each start would compile the source.
 export PYTHONDONTWRITEBYTECODE :=
