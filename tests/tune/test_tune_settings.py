@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from seedstep.encode import Encoding
 from seedstep.errors import InputError
 from seedstep.settings import flatten, make_settings, table
 from seedstep.tune import (
@@ -86,3 +87,10 @@ def test_training_is_a_part_of_the_settings() -> None:
 def test_settings_that_do_not_fit_are_named(values: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=f"(?i){said}"):
         make_settings(TuneSettings, values, "tune.yaml")
+
+
+def test_a_whole_encoding_stays_as_it_is_where_a_preset_has_other_options() -> None:
+    plain = Encoding("plain", positive=0)
+    begun = make_settings(TuneSettings, {"preset": "step-by-step-base", "encoding": plain}, "x")
+    again = make_settings(TuneSettings, flatten(begun), "tune.yaml")
+    assert begun.encoding.make() == again.encoding.make() == plain

@@ -258,7 +258,8 @@ class TuneSettings(SettingsRecord):
     def complete(cls, values: Mapping[str, Any], source: str) -> Mapping[str, Any]:
         """Return the values with those of the preset added, and with sources read from texts.
 
-        An encoding that is given as a whole becomes a name and the options that differ.
+        An encoding that is given as a whole becomes a name and the options that differ from it, or
+        are also in the preset, which changes none of them when the values are completed again.
 
         Raises:
             InputError: there is no such preset, a source can't be read, or an encoding is none.
@@ -268,7 +269,9 @@ class TuneSettings(SettingsRecord):
         options, encoding = values.get("encoding_options"), values.get("encoding")
         if isinstance(encoding, Encoding | Mapping):
             choice = EncodingChoice.of(encoding, options, source)
-            whole |= {"encoding": choice.name, "encoding_options": choice.options}
+            made = choice.make()
+            its = {name: getattr(made, name) for name in preset.get("encoding_options", {})}
+            whole |= {"encoding": choice.name, "encoding_options": {**its, **choice.options}}
         elif isinstance(options, Mapping):
             whole["encoding_options"] = {**preset.get("encoding_options", {}), **options}
         for name in ("data", "held_out_data"):
