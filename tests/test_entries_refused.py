@@ -14,7 +14,7 @@ from seedstep.bootstrap import BootstrapSettings, InstructionFilter
 from seedstep.bootstrap.filters import check_filters
 from seedstep.bootstrap.pool import Pool
 from seedstep.data import seed_tasks
-from seedstep.errors import EntryError, InputError
+from seedstep.errors import InputError
 from seedstep.evaluate import Metric, Prediction, Reference, score
 from seedstep.exports import ExportFormat
 from seedstep.report import SECTIONS, Chart, Paragraph, ReportSection, Section, Table, write_report
@@ -23,6 +23,7 @@ from seedstep.stages import BOOTSTRAP, STAGES
 from seedstep.stages.steps import instructions_work
 from seedstep.steps import CHECKS, Check, ParsedSteps, TaskText
 from seedstep.steps.checks import guarded_checks
+from support.refusing import broken, refused, returns
 
 FIXTURES = Path(__file__).parent / "fixtures" / "v0.1.0"
 
@@ -71,19 +72,6 @@ class TestSections:
                     write_report(grown, tmp_path / "page")
             else:
                 assert write_report(grown, tmp_path / "page", sections=[MINE]).figures == 0
-
-
-def broken(*given: Any) -> Any:
-    raise ValueError("the reason\nin two lines")
-
-
-def returns(value: Any) -> Any:
-    return lambda *given: value
-
-
-def refused(told: str) -> Any:
-    """What ends in an error that names the entry, its own cause with it."""
-    return pytest.raises(EntryError, match=told)
 
 
 class TestFilters:

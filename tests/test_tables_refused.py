@@ -21,32 +21,20 @@ from seedstep.encode import (
     add_layout,
     encode_task,
 )
-from seedstep.errors import EntryError, InputError
+from seedstep.errors import InputError
 from seedstep.infer.predict import TaskWork, copy_answers
 from seedstep.infer.settings import PredictSettings
 from seedstep.llm import PROVIDERS, Provider, add_provider, open_model
 from seedstep.runs import Run, Stage, TaskRecords, add_stage, has_rows, line
 from seedstep.settings import make_settings, setting
 from seedstep.stages import BOOTSTRAP, STAGES, status_blocks
+from support.refusing import broken, refused, returns
 
 
 @pytest.fixture(autouse=True)
 def _stages(monkeypatch: pytest.MonkeyPatch) -> None:
     """A table of stages for one test."""
     monkeypatch.setattr(STAGES, "entries", dict(STAGES.entries))
-
-
-def broken(*given: Any) -> Any:
-    raise ValueError("the reason\nin two lines")
-
-
-def returns(value: Any) -> Any:
-    return lambda *given: value
-
-
-def refused(told: str) -> Any:
-    """What ends in an error that names the entry, its own cause with it."""
-    return pytest.raises(EntryError, match=told)
 
 
 @dataclass(frozen=True, slots=True)

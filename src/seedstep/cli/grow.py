@@ -149,6 +149,15 @@ TextsFile = Annotated[
         metavar="FILE",
     ),
 ]
+SemanticEncoder = Annotated[
+    str | None,
+    typer.Option(
+        help=f"Compare by meaning, too: an encoder of sentences, {encoders()}.", metavar="ENCODER"
+    ),
+]
+RayAddress = Annotated[
+    str | None, typer.Option(help="Work on a Ray cluster: its address, or local for this machine.")
+]
 EvaluationSets = Annotated[
     list[Path] | None,
     typer.Option(
@@ -189,18 +198,9 @@ def novelty_command(
         bool,
         typer.Option("--nearest", help="With --annotate: find the nearest also of kept rows."),
     ] = False,
-    ray: Annotated[
-        str | None,
-        typer.Option(help="Work on a Ray cluster: its address, or local for this machine."),
-    ] = None,
+    ray: RayAddress = None,
     partitions: Annotated[int, typer.Option(help="Partitions on the Ray cluster.", min=1)] = 8,
-    semantic: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Compare by meaning, too: an encoder of sentences, {encoders()}.",
-            metavar="ENCODER",
-        ),
-    ] = None,
+    semantic: SemanticEncoder = None,
     semantic_threshold: Annotated[
         float,
         typer.Option(
