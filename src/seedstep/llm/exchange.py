@@ -6,6 +6,7 @@ Example::
 """
 
 import errno
+import select
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -122,9 +123,13 @@ def _said(transport: Any) -> bytes | None:
     """Return how what a server says unasked begins; b"" where it has closed, None if quiet."""
     if transport.get_extra_info("sslcontext"):
         return None  # TLS has messages of its own between answers
-    with socket.fromfd(
-        transport.get_extra_info("socket").fileno(), socket.AF_INET, socket.SOCK_STREAM
-    ) as same:
+    number = transport.get_extra_info("socket").fileno()
+    if hasattr(select, "poll"):  # which takes a sixth of the time of a look
+        poll = select.poll()
+        poll.register(number, select.POLLIN)
+        if not poll.poll(0):
+            return None
+    with socket.fromfd(number, socket.AF_INET, socket.SOCK_STREAM) as same:
         same.setblocking(False)
         try:
             return same.recv(1, socket.MSG_PEEK)

@@ -44,28 +44,26 @@ MOST_TOKENS = 100_000_000
 HIGHEST = 0.01
 """Log-probabilities are not above 0, but for what numbers of 16 bits lose. Others are none."""
 
-_PROMPT_COUNTS = (
-    "prompt_tokens",
-    "input_tokens",
-    "promptTokenCount",
-    "prompt_eval_count",
-    "inputTokens",
-)
-_COMPLETION_COUNTS = (
-    "completion_tokens",
-    "output_tokens",
-    "candidatesTokenCount",
-    "eval_count",
-    "outputTokens",
-)
-_TOTAL_COUNTS = ("total_tokens", "totalTokenCount")
-_THOUGHT_COUNTS = (
-    "reasoning_tokens",
-    "thinking_tokens",
-    "thoughts_token_count",
-    "thoughtsTokenCount",
-)
-"""The names of counts of tokens. Where a server sends several for the same, the largest counts."""
+_COUNTS = {
+    "prompt_tokens": "prompt",
+    "input_tokens": "prompt",
+    "promptTokenCount": "prompt",
+    "prompt_eval_count": "prompt",
+    "inputTokens": "prompt",
+    "completion_tokens": "completion",
+    "output_tokens": "completion",
+    "candidatesTokenCount": "completion",
+    "eval_count": "completion",
+    "outputTokens": "completion",
+    "total_tokens": "total",
+    "totalTokenCount": "total",
+    "reasoning_tokens": "thoughts",
+    "thinking_tokens": "thoughts",
+    "thoughts_token_count": "thoughts",
+    "thoughtsTokenCount": "thoughts",
+}
+"""What the counts of tokens are of. Where a server sends several of the same, the largest counts.
+"""
 
 MOST_AROUND_USAGE = 1
 
@@ -201,7 +199,7 @@ def _read(record: Any) -> Body:
     body = _body(choice or {}, record)
     message = (choice or {}).get("message")
     held = [record, choice or {}, message if isinstance(message, dict) else {}]
-    errors = (each.get(name) for each in held for name in ("error", "errors"))
+    errors = (each[name] for each in held for name in ("error", "errors") if name in each)
     if error := next(filter(_is_error, errors), None):
         raise BodyError(*_told(error), body)
     if choice is None and body.completion_tokens and not _MESSAGES & set(record):
@@ -238,20 +236,16 @@ def _body(choice: Mapping[str, Any], record: Mapping[str, Any]) -> Body:
         if message
         else (text if isinstance(text, str) else None, "")
     )
-    beside = [parts_of(message.get(name))[0] or "" for name in THOUGHT_FIELDS]
+    beside = [parts_of(message[name])[0] or "" for name in THOUGHT_FIELDS if name in message]
     text, inside = said, ""
     if said is not None and len(said) <= LONGEST_REPLY:  # a longer one is refused later
         text, inside = split_thoughts(said)
-    prompt_tokens, completion_tokens, reasoning_tokens = _counts(record)
     filtered = _is_filtered(choice.get("content_filter_results"))
     return Body(
         text,
         "\n".join(filter(None, [*dict.fromkeys(beside), thoughts, inside])),
         "content_filter" if filtered else reason_in(choice, message, record),
-        prompt_tokens,
-        completion_tokens,
-        reasoning_tokens,
-        _tokens(_TOTAL_COUNTS, _usage(record)) or 0,
+        *_counts(record),
         bool(message),
         bool(message.get("refusal")) or _has_refusal(message.get("content")),
     )
@@ -318,19 +312,21 @@ def _told(error: object) -> tuple[str, int]:
     return message, named
 
 
-def _counts(record: Mapping[str, Any]) -> tuple[int | None, int | None, int]:
-    """Return the tokens of the prompt, of the reply, and of thoughts: all that is paid for.
+def _counts(record: Mapping[str, Any]) -> tuple[int | None, int | None, int, int]:
+    """Return the tokens of the prompt, of the reply, of thoughts, and the total: all that is paid.
 
     Thoughts that have more tokens than the reply are paid beside it: some servers don't count them
     among its tokens.
     """
     usage = _usage(record)
-    details = [usage.get(name) for name in _DETAILS]
-    prompt, completion = _tokens(_PROMPT_COUNTS, usage), _tokens(_COMPLETION_COUNTS, usage)
-    thoughts = _tokens(_THOUGHT_COUNTS, *details, usage) or 0
+    counts = _largest_counts(usage)
+    details = [usage[name] for name in _DETAILS if isinstance(usage.get(name), dict)]
+    held = [counts, *map(_largest_counts, details)]
+    thoughts = max(each.get("thoughts", 0) for each in held)
+    completion = counts.get("completion")
     if thoughts > (completion or 0):
         completion = (completion or 0) + thoughts
-    return prompt, completion, thoughts
+    return counts.get("prompt"), completion, thoughts, counts.get("total", 0)
 
 
 _USAGES = ("usage", "usageMetadata", "token_usage", "tokens", "billed_units")
@@ -354,11 +350,13 @@ def _usage(record: Mapping[str, Any], depth: int = 0) -> Mapping[str, Any]:
     return record
 
 
-def _tokens(names: tuple[str, ...], *records: object) -> int | None:
-    """Return the largest count of tokens under one of some names, or None if there is none."""
-    held = [record for record in records if isinstance(record, dict)]
-    counts = [_count(record.get(name)) for record in held for name in names]
-    return max((count for count in counts if count is not None), default=None)
+def _largest_counts(usage: Mapping[str, Any]) -> dict[str, int]:
+    """Return the largest count of tokens of each kind that there is."""
+    found: dict[str, int] = {}
+    for name, value in usage.items():
+        if name in _COUNTS and (count := _count(value)) is not None:
+            found[_COUNTS[name]] = max(count, found.get(_COUNTS[name], 0))
+    return found
 
 
 def _count(value: object) -> int | None:

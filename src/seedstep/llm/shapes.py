@@ -165,11 +165,11 @@ def unwrapped(record: Any, depth: int = 0) -> Any:
     """
     if not isinstance(record, dict) or depth > MOST_ENVELOPES:
         return record
-    wrapped = any(str(record.get(name)).lstrip().startswith('{"choices"') for name in _ENVELOPES)
-    if choice_in(record) is not None and not wrapped:
+    envelopes = {name: record[name] for name in _ENVELOPES if name in record}
+    wrapped = any(str(it).lstrip().startswith('{"choices"') for it in envelopes.values())
+    if envelopes and choice_in(record) is not None and not wrapped:
         return record
-    for name in _ENVELOPES:
-        inner = record.get(name)
+    for name, inner in envelopes.items():
         if isinstance(inner, str):
             inner = _json_in(inner)
         inner = inner[0] if isinstance(inner, list) and inner else inner
@@ -376,10 +376,11 @@ def _words(records: tuple[Mapping[str, Any], ...], fields: tuple[str, ...]) -> I
     for record in records:
         for name in fields:
             value = record.get(name)
+            if value is None:
+                continue
             if isinstance(value, dict):
                 value = value.get("type") or value.get("reason") or value
-            if isinstance(value, str):
-                if value.strip():
-                    yield value
-            elif value is not None:
+            if not isinstance(value, str):
                 yield json.dumps(value)
+            elif value.strip():
+                yield value

@@ -103,7 +103,8 @@ class Wire:
         """Return the body of a request, and what was changed in it for this server."""
         room = self._room(request)
         whole = self._body(request, room)
-        left_out = tuple(name for name in whole if name in self._parameters.left_out(request))
+        omitted = self._parameters.left_out(request)
+        left_out = tuple(name for name in whole if name in omitted)
         if lowered := self._parameters.lowered(request, whole):
             left_out += (lowered[1],)
         return self._parameters.adapt(request, whole), RequestChanges(room, left_out)

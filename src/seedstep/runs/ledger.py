@@ -107,14 +107,14 @@ def searched_requests(database: Database, text: str) -> tuple[str, str]:
     return "requests LEFT JOIN frames ON frames.id = requests.frame", _HAS_TEXT.format(text)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Frame:
     """What texts begin and end with."""
 
     head: str
     tail: str
 
-    @property
+    @cached_property
     def id(self) -> int:
         """A number that follows from the texts, so that two processes give it the same."""
         found = sha256(f"{len(self.head)} {self.head}{self.tail}".encode()).digest()
