@@ -16,6 +16,7 @@ Example::
 
 import sqlite3
 import time
+from bisect import insort
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
@@ -144,7 +145,9 @@ class Frames:
 
     @cached_property
     def _known(self) -> list[Frame]:
-        return [Frame(*row) for row in self._database.rows("SELECT head, tail FROM frames")]
+        """The frames, the longest first."""
+        rows = self._database.rows("SELECT head, tail FROM frames")
+        return sorted((Frame(*row) for row in rows), key=len, reverse=True)
 
     def shorten(self, purpose: str, text: str) -> tuple[str, int | None, list[Statement]]:
         """Return what is to be stored of a text, and the number of its frame, if it has one.
@@ -161,11 +164,11 @@ class Frames:
     def _find(self, purpose: str, text: str) -> Frame:
         """Return the frame that saves most, which may be a new one, or is empty."""
         last, self._last[purpose] = self._last.get(purpose, ""), text
-        best = max((frame for frame in self._known if frame.fits(text)), key=len, default=NO_FRAME)
+        best = next((frame for frame in self._known if frame.fits(text)), NO_FRAME)
         if len(text) - len(best) > LONGEST_REST and len(self._known) < MOST_FRAMES:
             found = _shared(last, text)
             if len(found) >= len(best) + LEAST_SAVED:
-                self._known.append(found)
+                insort(self._known, found, key=lambda frame: -len(frame))
                 self._new.add(found)
                 return found
         return best
