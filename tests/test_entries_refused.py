@@ -13,7 +13,7 @@ from seedstep import export
 from seedstep.bootstrap import BootstrapSettings, InstructionFilter
 from seedstep.bootstrap.filters import check_filters
 from seedstep.bootstrap.pool import Pool
-from seedstep.data import seed_tasks
+from seedstep.data import Task, seed_tasks
 from seedstep.errors import InputError
 from seedstep.evaluate import Metric, Prediction, Reference, score
 from seedstep.exports import ExportFormat
@@ -21,7 +21,7 @@ from seedstep.report import SECTIONS, Chart, Paragraph, ReportSection, Section, 
 from seedstep.report.assembly import check_sections
 from seedstep.stages import BOOTSTRAP, STAGES
 from seedstep.stages.steps import instructions_work
-from seedstep.steps import CHECKS, Check, ParsedSteps, TaskText
+from seedstep.steps import CHECKS, Check, ParsedSteps
 from seedstep.steps.checks import guarded_checks
 from support.refusing import broken, refused, returns
 
@@ -202,4 +202,4 @@ def test_what_a_check_of_instructions_finds_is_a_text() -> None:
     ):
         (mine,) = guarded_checks({"mine": Check(find, "")}).values()
         with refused(f"the check 'mine' {told}"):
-            mine.find(ParsedSteps(("Sort.",)), TaskText("Sort."))
+            mine.find(ParsedSteps(("Sort.",)), Task("sort", "Sort.", ()))

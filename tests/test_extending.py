@@ -48,7 +48,7 @@ from seedstep.report import (
 from seedstep.report.data_files import is_data
 from seedstep.runs import Run
 from seedstep.stages import BOOTSTRAP, STAGES
-from seedstep.steps import CHECKS, Check, ParsedSteps, TaskText
+from seedstep.steps import CHECKS, Check, ParsedSteps
 from seedstep.tune.settings import make_source
 from support.command_line import seedstep
 from support.growing import asked_of
@@ -263,7 +263,7 @@ def test_a_section_of_the_report(grown: Path, tmp_path: Path) -> None:
 
 
 def test_a_check_of_instructions(tmp_path: Path) -> None:
-    def polite(parsed: ParsedSteps, task: TaskText) -> str:
+    def polite(parsed: ParsedSteps, task: Task) -> str:
         return next((step for step in parsed.steps if "Please" in step), "")
 
     tasks = write_word_tasks(tmp_path / "tasks", tasks=1)

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from seedstep.steps import CHECKS, Finding, TaskText, check, parse, render, repair_request
+from seedstep.data import Task
+from seedstep.steps import CHECKS, Finding, check, parse, render, repair_request
 from seedstep.steps.unfit import sentences
+from support.defined_tasks import defined
 
-MOOD = TaskText(
+MOOD = defined(
     'You are given a review of a film. Say whether it is "good" or "bad". Answer "none" if it has'
     " no text.",
     (
@@ -16,18 +18,18 @@ MOOD = TaskText(
         ("I fell asleep before the first murder happened.", "bad"),
     ),
 )
-TITLE = TaskText(
+TITLE = defined(
     "Write a title for the given poem. The title must have at most four words. Do not use words"
     " that are not in the poem. Write the title in lower case.",
     (("The snow has gone, the grass comes back to the field.", "snow has gone"),),
 )
-CODE = TaskText(
+CODE = defined(
     "You are given a Python function and a file name. Say what the function writes to the file.",
     (("def f(): return 3    File: a.txt", "Nothing"),),
 )
 
 
-def names(task: TaskText, *steps: str) -> set[str]:
+def names(task: Task, *steps: str) -> set[str]:
     return {found.name for found in check(parse(render(steps)), task)}
 
 
@@ -148,7 +150,7 @@ def test_iterates(step: str, iterates: bool) -> None:
 
 
 def test_data_that_the_definition_speaks_of_may_be_gone_through() -> None:
-    task = TaskText("You are given the description of a dataset with rows. Count the rows.")
+    task = defined("You are given the description of a dataset with rows. Count the rows.")
     step = "Look at each row in the dataset."
     assert "iterates" not in names(task, step, "Count it.")
     assert "iterates" in names(MOOD, step, "Count it.")
@@ -179,7 +181,7 @@ def test_specific_example(step: str, specific: bool) -> None:
 
 def test_six_words_in_a_row_are_copied_and_five_are_not() -> None:
     story = "Every morning old Anna fed seven grey ducks at the pond behind her garden gate."
-    task = TaskText("Write the end of the story.", ((f"{story} {story[::-1]}", "They flew away."),))
+    task = defined("Write the end of the story.", ((f"{story} {story[::-1]}", "They flew away."),))
     six = "Think of how old Anna fed seven grey ducks."
     five = "Think of how Anna fed seven grey ducks."
     assert "specific_example" in names(task, "Read it.", six)
@@ -187,7 +189,7 @@ def test_six_words_in_a_row_are_copied_and_five_are_not() -> None:
 
 
 def test_single_words_of_a_short_example_may_be_used() -> None:
-    task = TaskText("Say how the guest feels.", (("The soup was cold!", "angry"),))
+    task = defined("Say how the guest feels.", (("The soup was cold!", "angry"),))
     steps = ("Read it.", "Food that is cold, such as soup, makes guests angry.")
     assert "specific_example" not in names(task, *steps)
 
@@ -258,7 +260,7 @@ def test_missing_labels_are_named() -> None:
     assert Finding("missing_label", "bad, none") in found
 
 
-OPTIONS = TaskText('Answer with the letter of the right option: "A", "B" or "C".', (("x", "A"),))
+OPTIONS = defined('Answer with the letter of the right option: "A", "B" or "C".', (("x", "A"),))
 
 
 @pytest.mark.parametrize(
@@ -296,11 +298,11 @@ OTHER_LANGUAGES: dict[str, tuple[str, tuple[str, ...]]] = {
 
 @pytest.mark.parametrize(("definition", "steps"), OTHER_LANGUAGES.values(), ids=OTHER_LANGUAGES)
 def test_in_other_languages_wording_is_not_judged(definition: str, steps: tuple[str, ...]) -> None:
-    assert names(TaskText(definition), *steps) == set()
+    assert names(defined(definition), *steps) == set()
 
 
 def test_in_other_languages_form_and_copies_are_found() -> None:
-    task = TaskText(
+    task = defined(
         "给你一条关于餐厅的评论，请回答好或坏。", (("这家餐厅的汤很冷，我们不会再来。", "坏"),)
     )
     assert names(task, "阅读评论。", "阅读评论。") == {"repeats"}
@@ -329,7 +331,7 @@ def test_real_definitions_said_in_steps_hold_what_they_hold(shared_data: Path) -
             "iterates",
             "not_for_models",
         }
-        if names(TaskText(definition), *sentences(definition)) & about:
+        if names(defined(definition), *sentences(definition)) & about:
             wrong.append(path.name)
     assert len(paths) > 700
     assert len(wrong) <= 0.01 * len(paths), wrong

@@ -2,18 +2,20 @@
 
 import pytest
 
-from seedstep.steps import Finding, TaskText, check, parse, render, repair_request
+from seedstep.data import Task
+from seedstep.steps import Finding, check, parse, render, repair_request
 from seedstep.steps.conversation import repair_prompt
 from seedstep.steps.demands import demands
+from support.defined_tasks import defined
 
-TITLE = TaskText(
+TITLE = defined(
     "Write a title for the given poem. The title must have at most four words. Do not use words"
     " that are not in the poem. Write the title in lower case.",
     (("The snow has gone, the grass comes back to the field.", "snow has gone"),),
 )
 
 
-def names(task: TaskText, *steps: str) -> set[str]:
+def names(task: Task, *steps: str) -> set[str]:
     return {found.name for found in check(parse(render(steps)), task)}
 
 
@@ -58,13 +60,13 @@ FORMS: dict[str, tuple[str, str, str]] = {
 
 @pytest.mark.parametrize(("demand", "met", "not_met"), FORMS.values(), ids=FORMS)
 def test_demands_on_form(demand: str, met: str, not_met: str) -> None:
-    task = TaskText(f"Do the task. {demand}")
+    task = defined(f"Do the task. {demand}")
     assert "missing_constraint" not in names(task, "Read the text.", met)
     assert "missing_constraint" in names(task, "Read the text.", not_met)
 
 
 def test_another_prohibition_does_not_do() -> None:
-    task = TaskText("Sum it up. Do not mention prices, dates, names or places.")
+    task = defined("Sum it up. Do not mention prices, dates, names or places.")
     assert "missing_constraint" not in names(task, "Read it.", "Leave out all names and prices.")
     assert "missing_constraint" in names(task, "Read it.", "Do not write names in capitals.")
 
@@ -120,7 +122,7 @@ OPPOSITES: dict[str, tuple[str, str, str]] = {
 def test_steps_that_say_the_opposite_do_not_meet_a_demand(
     demand: str, met: str, opposite: str
 ) -> None:
-    task = TaskText(f"Do the task. {demand}")
+    task = defined(f"Do the task. {demand}")
     assert "missing_constraint" not in names(task, "Read the text.", met)
     assert "missing_constraint" in names(task, "Read the text.", opposite)
 
@@ -152,7 +154,7 @@ PROHIBITIONS = (
 
 @pytest.mark.parametrize("prohibition", PROHIBITIONS)
 def test_a_prohibition_is_found_in_whatever_words(prohibition: str) -> None:
-    task = TaskText(f"Do the task. {prohibition}")
+    task = defined(f"Do the task. {prohibition}")
     assert {demand.kind for demand in demands(task.definition)} == {"prohibition"}
     assert "missing_constraint" not in names(task, "Read it.", "Leave out the owner's name.")
     for steps in (("Read it.", "Think."), ("Read it.", "Mention the owner's name.")):
@@ -194,12 +196,12 @@ def test_what_may_be_so_is_no_prohibition(text: str) -> None:
     ],
 )
 def test_what_need_not_be_done_is_no_constraint(permission: str) -> None:
-    task = TaskText(f"Do the task. {permission}")
+    task = defined(f"Do the task. {permission}")
     assert "missing_constraint" not in names(task, "Read the text.", "Write a title.")
 
 
 def test_what_describes_the_input_is_no_constraint() -> None:
-    task = TaskText("You are given at most five words separated by commas. Sort them.")
+    task = defined("You are given at most five words separated by commas. Sort them.")
     assert "missing_constraint" not in names(task, "Read the words.", "Sort them.")
 
 
@@ -218,7 +220,7 @@ REPAIRS = {
 
 @pytest.mark.parametrize("definition", REPAIRS.values(), ids=REPAIRS)
 def test_a_repair_quotes_the_whole_sentence_of_the_definition(definition: str) -> None:
-    found = check(parse("1. Read the report.\n2. Think about it."), TaskText(definition))
+    found = check(parse("1. Read the report.\n2. Think about it."), defined(definition))
     (missing,) = (finding for finding in found if finding.name == "missing_constraint")
     demand = definition.removeprefix("Write a title. ")
     assert f'"{demand}"' in repair_prompt([repair_request(missing)])
@@ -226,13 +228,13 @@ def test_a_repair_quotes_the_whole_sentence_of_the_definition(definition: str) -
 
 def test_sentences_that_begin_alike_are_each_quoted() -> None:
     demands = ("Your answer must be in lower case.", "Your answer must not contain names.")
-    found = check(parse("1. Read the report.\n2. Think."), TaskText(" ".join(demands)))
+    found = check(parse("1. Read the report.\n2. Think."), defined(" ".join(demands)))
     (missing,) = (finding for finding in found if finding.name == "missing_constraint")
     assert missing.detail == " ".join(f'"{demand}"' for demand in demands)
 
 
 def test_an_item_of_a_list_is_quoted_with_its_heading() -> None:
-    definition = TaskText("Write a title. Not allowed are:\n- quotation marks\n- more than 8 words")
+    definition = defined("Write a title. Not allowed are:\n- quotation marks\n- more than 8 words")
     found = check(parse("1. Read the report.\n2. Think."), definition)
     (missing,) = (finding for finding in found if finding.name == "missing_constraint")
     assert '"Not allowed are: - more than 8 words"' in missing.detail
@@ -271,7 +273,7 @@ WHOLE: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize(("definition", "quoted"), WHOLE.values(), ids=WHOLE)
 def test_a_quotation_has_what_it_depends_on(definition: str, quoted: str) -> None:
-    found = check(parse("1. Read the report.\n2. Think."), TaskText(definition))
+    found = check(parse("1. Read the report.\n2. Think."), defined(definition))
     (missing,) = (finding for finding in found if finding.name == "missing_constraint")
     assert quoted in repair_prompt([repair_request(missing)])
 
@@ -296,14 +298,14 @@ def test_a_long_detail_that_is_no_quotation_is_cut_for_the_model() -> None:
     ],
 )
 def test_an_answer_that_is_ruled_out_is_not_asked_for(definition: str, asked: str) -> None:
-    task = TaskText(definition, (("Fine!", "good"),))
+    task = defined(definition, (("Fine!", "good"),))
     found = check(parse("1. Read the report.\n2. Think about it."), task)
     assert [finding.detail for finding in found if finding.name == "missing_label"] == [asked]
 
 
 def test_a_long_definition_is_quoted_by_whole_sentences() -> None:
     sentences = [f"Do not mention the {word} of the owner in it." for word in "bcdefghjklmnopq"]
-    found = check(parse("1. Read the report.\n2. Think."), TaskText(" ".join(sentences)))
+    found = check(parse("1. Read the report.\n2. Think."), defined(" ".join(sentences)))
     (missing,) = (finding for finding in found if finding.name == "missing_constraint")
     quoted = missing.detail.strip('"').split('" "')
     assert quoted == sentences[: len(quoted)]

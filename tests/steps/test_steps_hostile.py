@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedstep.steps import CHECKS, TaskText, check, parse, render
+from seedstep.steps import CHECKS, check, parse, render
+from support.defined_tasks import defined
 
 MEGABYTE = 1_000_000
 
@@ -44,7 +45,7 @@ def test_a_step_of_a_megabyte_is_read(piece: str) -> None:
 def test_any_texts_are_checked(
     reply: str, definition: str, examples: list[tuple[str, str]]
 ) -> None:
-    found = check(parse(reply), TaskText(definition, tuple(examples)))
+    found = check(parse(reply), defined(definition, tuple(examples)))
     assert {finding.name for finding in found} <= set(CHECKS)
     assert all(finding.detail for finding in found)
 
@@ -66,14 +67,14 @@ def test_any_texts_are_checked(
 def test_huge_texts_are_checked(piece: str) -> None:
     huge = piece * (300_000 // len(piece))
     parsed = parse(f"1. Read it.\n2. {huge}\n3. Output {huge}")
-    assert {finding.name for finding in check(parsed, TaskText(huge, ((huge, huge),)))} <= set(
+    assert {finding.name for finding in check(parsed, defined(huge, ((huge, huge),)))} <= set(
         CHECKS
     )
 
 
 def test_very_many_steps_are_checked() -> None:
     reply = "1. For each word, say it aloud.\n" * 40_000
-    task = TaskText("You are given a word. " * 1000, (("a word " * 1000, "b"),))
+    task = defined("You are given a word. " * 1000, (("a word " * 1000, "b"),))
     found = {finding.name: finding.detail for finding in check(parse(reply), task)}
     assert found["too_many"] == "40000 steps"
     assert "repeats" in found

@@ -35,7 +35,7 @@ def test_the_texts_are_lists_of_steps_unless_that_is_their_fault() -> None:
 
 
 def test_a_task_comes_with_two_examples() -> None:
-    assert {len(entry.task.examples) for entry in ALL} == {2}
+    assert {len(entry.task.positive_examples) for entry in ALL} == {2}
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -11,7 +11,7 @@ import pytest
 
 from seedstep.data import STEPS_FIELD, Example, Task, load_tasks
 from seedstep.errors import InputError, RunError
-from seedstep.steps import TaskText, check, parse, render
+from seedstep.steps import check, parse, render
 from seedstep.suite import INSTANCES, SPLITS, categories, write_suite
 from seedstep.suite.spec import TaskSpec
 from support.command_line import seedstep
@@ -215,8 +215,8 @@ def test_steps_pass_the_checks_and_the_round_trip(suite: Path, spec: TaskSpec) -
     parsed = parse(text)
     assert parsed.steps == spec.steps
     assert 3 <= len(spec.steps) <= 7
-    examples = tuple((example.input, example.output) for example in spec.positive)
-    assert check(parsed, TaskText(spec.definition, examples)) == ()
+    task = Task(spec.name, spec.definition, (), positive_examples=spec.positive)
+    assert check(parsed, task) == ()
 
 
 # the command

@@ -13,7 +13,7 @@ from seedstep.bootstrap.parse import read_instructions
 from seedstep.data import Instance, Task
 from seedstep.evaluate.judge import preference_question, rating_question, read_verdict
 from seedstep.llm.replies import read_body
-from seedstep.steps.checks import TaskText, check
+from seedstep.steps.checks import check
 from seedstep.steps.examples import parse_examples
 from seedstep.steps.parsing import parse
 from seedstep.steps.pipeline import parse_judgement
@@ -31,7 +31,7 @@ READERS: Mapping[str, Reader] = {
     "input first, bare": partial(worked_examples, may_be_bare=True),
     "output first": labeled_inputs,
     "steps": parse,
-    "checks of steps": lambda text: check(parse(text), TaskText.of(TASK)),
+    "checks of steps": lambda text: check(parse(text), TASK),
     "examples": parse_examples,
     "judgement": parse_judgement,
     "rating": lambda text: read_verdict(text, rating_question(TASK, "a")),

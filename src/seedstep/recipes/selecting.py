@@ -32,7 +32,7 @@ from seedstep.recipes.measuring import (
     named_sources,
     steps_of,
 )
-from seedstep.steps import TaskText, check, parse, render
+from seedstep.steps import check, parse, render
 
 __all__ = ["Selected", "neutral", "select_steps"]
 
@@ -244,7 +244,7 @@ def _values(
 
 
 def _fewest_faults(_: str, task: Task, kind: StepsKind) -> _Worth:
-    return _Worth(-len(check(parse(render(steps_of(task, kind))), TaskText.of(task))))
+    return _Worth(-len(check(parse(render(steps_of(task, kind))), task)))
 
 
 def _judged(given: Sequence[tuple[str, str]]) -> Valued:

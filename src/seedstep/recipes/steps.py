@@ -39,7 +39,6 @@ from seedstep.steps import (
     FAILURES,
     Check,
     StepsSettings,
-    TaskText,
     Turn,
     WrittenSteps,
     check,
@@ -233,7 +232,7 @@ def _taken(task: Task, written: SuperniInstruction) -> WrittenSteps:
     """Return the two versions of an instruction as two turns; the second is the final one."""
     versions = (("unrefined", written.unrefined), ("refined", written.steps))
     turns = tuple(Turn(name, "", "", render(steps)) for name, steps in versions)
-    findings = tuple(check(parse(turns[1].reply), TaskText.of(task)))
+    findings = tuple(check(parse(turns[1].reply), task))
     return WrittenSteps(
         task.id,
         turns,
@@ -253,5 +252,5 @@ def _examined(task: Task, line: StepsLine) -> WrittenSteps:
     parsed = parse(text)
     if parsed.reason:
         return replace(imported, failure=parsed.reason, detail=FAILURES[parsed.reason])
-    findings = tuple(check(parsed, TaskText.of(task)))
+    findings = tuple(check(parsed, task))
     return replace(imported, steps=parsed.steps, findings=findings, chosen=0)

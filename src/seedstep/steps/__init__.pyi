@@ -2,7 +2,6 @@ from seedstep.steps.checks import (
     CHECKS as CHECKS,
     Check as Check,
     Finding as Finding,
-    TaskText as TaskText,
     check as check,
     repair_request as repair_request,
 )

@@ -9,8 +9,9 @@ Length, repetition and copies are found in every language, the other faults in E
 
 Example::
 
+    >>> from seedstep.data import Task
     >>> from seedstep.steps.parsing import parse
-    >>> task = TaskText('Classify the review as "good" or "bad".', (("Tasty soup!", "good"),))
+    >>> task = Task("mood", 'Classify the review as "good" or "bad".', ())
     >>> steps = parse("1. Read the review.\\n2. Output good if it praises the food.")
     >>> [(finding.name, finding.detail) for finding in check(steps, task)]
     [('missing_label', 'bad')]
@@ -39,7 +40,7 @@ from seedstep.steps.unfit import (
 )
 from seedstep.text import loops, rouge_l, single_spaced, unicode_tokens
 
-__all__ = ["CHECKS", "Check", "Finding", "TaskText", "check", "guarded_checks", "repair_request"]
+__all__ = ["CHECKS", "Check", "Finding", "check", "guarded_checks", "repair_request"]
 
 MIN_STEPS = 2
 
@@ -75,20 +76,6 @@ _ORDINALS = frozenset({"first", "secon", "third", "fourt", "fifth", "last", "nex
 
 
 @dataclass(frozen=True, slots=True)
-class TaskText:
-    """The texts of a task that checks use. `examples` are tuples (input, output)."""
-
-    definition: str
-    examples: tuple[tuple[str, str], ...] = ()
-
-    @classmethod
-    def of(cls, task: Task) -> "TaskText":
-        """Return the texts of a task, with its positive examples."""
-        examples = tuple((example.input, example.output) for example in task.positive_examples)
-        return cls(task.definition, examples)
-
-
-@dataclass(frozen=True, slots=True)
 class Finding:
     """A fault: the name of the check, and for people what it found."""
 
@@ -100,25 +87,31 @@ class Finding:
 class Check:
     """A check. `find` returns the detail of a fault, or nothing; `fault` tells it to a model.
 
+    `find` gets the steps and their task, of which it may use the definition and positive examples.
     A model is told the first `LONGEST_DETAIL` characters of a detail, and all of it if it is
     `quoted` from the definition, as an exception may stand at its end.
     """
 
-    find: Callable[[ParsedSteps, TaskText], str]
+    find: Callable[[ParsedSteps, Task], str]
     fault: str
     quoted: bool = False
 
 
 def check(
-    parsed: ParsedSteps, task: TaskText, checks: Mapping[str, Check] | None = None
+    parsed: ParsedSteps, task: Task, checks: Mapping[str, Check] | None = None
 ) -> tuple[Finding, ...]:
     """Return all faults that are found, in the order of the `checks`, or of `CHECKS`.
 
     A text that is no list of steps has that fault only. Of a very long text, the first 20,000
     characters are checked.
     """
-    task = TaskText(
-        clip(task.definition), tuple((clip(text), clip(output)) for text, output in task.examples)
+    task = replace(
+        task,
+        definition=clip(task.definition),
+        positive_examples=tuple(
+            replace(example, input=clip(example.input), output=clip(example.output))
+            for example in task.positive_examples
+        ),
     )
     findings = []
     for name, known_check in (CHECKS if checks is None else checks).items():
@@ -147,7 +140,7 @@ def guarded_checks(checks: Mapping[str, Check]) -> dict[str, Check]:
     }
 
 
-def _guarded_find(name: str, entry: Check) -> Callable[[ParsedSteps, TaskText], str]:
+def _guarded_find(name: str, entry: Check) -> Callable[[ParsedSteps, Task], str]:
     return guarded(
         f"the check '{name}'", entry.find, "a text, empty where nothing is wrong", is_text
     )
@@ -160,19 +153,19 @@ def repair_request(finding: Finding, checks: Mapping[str, Check] | None = None) 
     return known_check.fault.replace("{}", told)
 
 
-def _no_steps(parsed: ParsedSteps, task: TaskText) -> str:
+def _no_steps(parsed: ParsedSteps, task: Task) -> str:
     return "" if parsed.reason == "single_step" else REASONS.get(parsed.reason, "")
 
 
-def _too_few(parsed: ParsedSteps, task: TaskText) -> str:
+def _too_few(parsed: ParsedSteps, task: Task) -> str:
     return _count(len(parsed.steps), "step") if len(parsed.steps) < MIN_STEPS else ""
 
 
-def _too_many(parsed: ParsedSteps, task: TaskText) -> str:
+def _too_many(parsed: ParsedSteps, task: Task) -> str:
     return _count(len(parsed.steps), "step") if len(parsed.steps) > MAX_STEPS else ""
 
 
-def _too_long(parsed: ParsedSteps, task: TaskText) -> str:
+def _too_long(parsed: ParsedSteps, task: Task) -> str:
     words = sum(len(unicode_tokens(step)) for step in parsed.steps)
     return _count(words, "word") if words > MAX_WORDS else ""
 
@@ -181,7 +174,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _repeats(parsed: ParsedSteps, task: TaskText) -> str:
+def _repeats(parsed: ParsedSteps, task: Task) -> str:
     steps = _seen(parsed)
     said = [sentence for step in steps for sentence in sentences(step)][:MAX_SEEN]
     texts = [unicode_tokens(sentence) for sentence in said]
@@ -211,7 +204,7 @@ def _tells_apart(word: str) -> bool:
     return len(word) == 1 or word.isdecimal() or word in _ORDINALS
 
 
-def _copies_definition(parsed: ParsedSteps, task: TaskText) -> str:
+def _copies_definition(parsed: ParsedSteps, task: Task) -> str:
     known = set(_ngrams(task.definition))
     said = [ngram for step in _seen(parsed) for ngram in _ngrams(step)]
     copied = sum(ngram in known for ngram in said)
@@ -223,16 +216,16 @@ def _ngrams(text: str) -> list[tuple[str, ...]]:
     return list(zip(*(words[start:] for start in range(COPIED_NGRAM)), strict=False))
 
 
-def _iterates(parsed: ParsedSteps, task: TaskText) -> str:
+def _iterates(parsed: ParsedSteps, task: Task) -> str:
     return _first(iteration(step, task.definition) for step in _seen(parsed))
 
 
-def _specific_example(parsed: ParsedSteps, task: TaskText) -> str:
+def _specific_example(parsed: ParsedSteps, task: Task) -> str:
     invented = _first(map(invented_example, _seen(parsed)))
-    return invented or copied_example(_seen(parsed), task.definition, task.examples)
+    return invented or copied_example(_seen(parsed), task.definition, task.positive_examples)
 
 
-def _not_for_models(parsed: ParsedSteps, task: TaskText) -> str:
+def _not_for_models(parsed: ParsedSteps, task: Task) -> str:
     return _first(impossible(step, task.definition) for step in _seen(parsed))
 
 
@@ -240,15 +233,15 @@ def _first(found: Iterable[str]) -> str:
     return next(filter(None, found), "")
 
 
-def _labels(task: TaskText) -> tuple[str, ...]:
-    return labels(task.definition, [output for _, output in task.examples])
+def _labels(task: Task) -> tuple[str, ...]:
+    return labels(task.definition, [example.output for example in task.positive_examples])
 
 
-def _unknown_label(parsed: ParsedSteps, task: TaskText) -> str:
+def _unknown_label(parsed: ParsedSteps, task: Task) -> str:
     known = _labels(task)
     if not known:
         return ""
-    outputs = [output for _, output in task.examples]
+    outputs = [example.output for example in task.positive_examples]
     unknown = [
         label
         for step in _seen(parsed)
@@ -259,7 +252,7 @@ def _unknown_label(parsed: ParsedSteps, task: TaskText) -> str:
     return ", ".join(dict.fromkeys(unknown))
 
 
-def _missing_label(parsed: ParsedSteps, task: TaskText) -> str:
+def _missing_label(parsed: ParsedSteps, task: Task) -> str:
     text = "\n".join(_seen(parsed))
     known = _labels(task)
     missing = [label for label in known if not names(text, label)]
@@ -268,7 +261,7 @@ def _missing_label(parsed: ParsedSteps, task: TaskText) -> str:
     return ", ".join(missing)
 
 
-def _missing_constraint(parsed: ParsedSteps, task: TaskText) -> str:
+def _missing_constraint(parsed: ParsedSteps, task: Task) -> str:
     text = "\n".join(_seen(parsed))
     missing = (demand for demand in demands(task.definition) if not is_met(demand, text))
     return " ".join(_quoted(dict.fromkeys(demand.sentence for demand in missing)))

@@ -11,10 +11,12 @@ Example::
 """
 
 from dataclasses import dataclass
+from importlib import resources
 from typing import Literal
 
+from seedstep.data import Task, load_tasks
 from seedstep.data.records import Accuracy
-from seedstep.steps.checks import CHECKS, TaskText, check
+from seedstep.steps.checks import CHECKS, check
 from seedstep.steps.parsing import parse
 from seedstep.steps.records import read_packaged
 
@@ -28,7 +30,7 @@ class Labelled:
     """An instruction and the names of the faults that people find in it; none if it is good."""
 
     id: str
-    task: TaskText
+    task: Task
     text: str
     faults: frozenset[str]
 
@@ -59,30 +61,13 @@ def measure(part: LabelledPart) -> tuple[CheckAccuracy, ...]:
 
 def labelled(part: LabelledPart) -> tuple[Labelled, ...]:
     """Return the labelled instructions of one part."""
-    tasks = {
-        line.id: TaskText(
-            line.definition, tuple((example.input, example.output) for example in line.examples)
-        )
-        for line in read_packaged("labelled_tasks.jsonl", _TaskLine)
-    }
+    with resources.as_file(resources.files("seedstep.steps") / "labelled_tasks.jsonl") as path:
+        tasks = {task.id: task for task in load_tasks(path)}
     return tuple(
         Labelled(line.id, tasks[line.task], line.text, frozenset(line.faults))
         for line in read_packaged("labelled.jsonl", _Line)
         if line.part == part
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Example:
-    input: str
-    output: str
-
-
-@dataclass(frozen=True, slots=True)
-class _TaskLine:
-    id: str
-    definition: str
-    examples: tuple[_Example, ...]
 
 
 @dataclass(frozen=True, slots=True)

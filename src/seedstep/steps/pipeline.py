@@ -32,7 +32,7 @@ from seedstep.data import Example, Task
 from seedstep.llm import Message, Preview, Request, Sampling, Schema, Spent, tokens_of
 from seedstep.llm.pacing import in_order
 from seedstep.prompts import render
-from seedstep.steps.checks import CHECKS, Check, Finding, TaskText, check, repair_request
+from seedstep.steps.checks import CHECKS, Check, Finding, check, repair_request
 from seedstep.steps.conversation import (
     CANDIDATE,
     EXAMPLES,
@@ -182,12 +182,11 @@ async def _write(
     checks: Mapping[str, Check],
 ) -> WrittenSteps:
     talk = make_talk(settings, task, engine, place)
-    text = TaskText.of(task)
     last = await talk.write()
     versions: list[_Version] = []
     while not last.failure:
         parsed = talk.read(last)
-        versions.append(_Version(len(talk.turns) - 1, parsed, check(parsed, text, checks)))
+        versions.append(_Version(len(talk.turns) - 1, parsed, check(parsed, task, checks)))
         if versions[-1].is_good or len(versions) > settings.repairs:
             break
         faults = [repair_request(finding, checks) for finding in versions[-1].findings]

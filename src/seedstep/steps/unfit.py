@@ -14,6 +14,7 @@ import re
 from collections.abc import Sequence
 from itertools import chain
 
+from seedstep.data import Example
 from seedstep.lazy import late_pattern
 from seedstep.text import unicode_tokens
 from seedstep.text.numbering import NUMBER_WORDS
@@ -287,17 +288,15 @@ def _units(definition: str) -> list[str]:
     return list(dict.fromkeys(kept))[:MAX_UNITS]
 
 
-def copied_example(
-    steps: Sequence[str], definition: str, examples: Sequence[tuple[str, str]]
-) -> str:
+def copied_example(steps: Sequence[str], definition: str, examples: Sequence[Example]) -> str:
     """Return what steps take from an example: its input, many words in a row, or many words."""
     known = " ".join(unicode_tokens(definition))
     text = f" {' '.join(unicode_tokens(' '.join(steps)))} "
     for example in examples:
-        for side in example:
+        for side in (example.input, example.output):
             if run := _shared_run(unicode_tokens(side), text, known):
                 return run
-        own = set(content(example[0])) - set(content(definition))
+        own = set(content(example.input)) - set(content(definition))
         for step in steps:
             shared = own & set(content(step))
             if len(shared) >= COPIED_WORDS and len(shared) >= COPIED_SHARE * len(own):
