@@ -16,7 +16,6 @@ from seedstep.evaluate.systems import EvaluatedSystem
 from seedstep.inputs import SystemPredictions
 from seedstep.llm import Price, Pricing
 from seedstep.llm.budget import UNPRICED
-from seedstep.report.parsing import Structure
 from seedstep.report.records import (
     Chart,
     Headline,
@@ -38,7 +37,7 @@ from seedstep.report.sections.grown import (
 )
 from seedstep.report.sections.making import losses_section, spending_section, steps_sections
 from seedstep.report.sections.results import results_sections, verdicts_section
-from seedstep.report.statistics import NamedText, NearestText, label_balance, lengths
+from seedstep.report.statistics import NearestText, label_balance, lengths
 from seedstep.runs import BootstrapStatus, Entry, ReplyUsage
 from seedstep.runs.requests import PAUSE_SECONDS
 from seedstep.steps import ExampleSet, Finding, Judgement, Turn, WrittenSteps
@@ -65,7 +64,7 @@ def test_nothing_is_said_about_nothing() -> None:
     assert examples_section(()) is None
     assert verdicts_section("rating", ()) is None
     assert text(losses_section({}, {1: math.nan})) == "No step was taken yet."
-    assert text(structure_section(Structure(0, Counter()))).startswith("0 of 0 instructions (0%)")
+    assert text(structure_section(Counter(), 0)).startswith("0 of 0 instructions (0%)")
     status = BootstrapStatus(9, 0, 0, 0, 0, False, {}, {}, {}, None)
     assert len(rejections_section(status, (), (), {}).blocks) == 1
 
@@ -121,8 +120,8 @@ class TestSpending:
 
 class TestNovelty:
     FOUND = (
-        NearestText(NamedText("g1", "Sort the list."), NamedText("s1", "Sort a list."), 0.7),
-        NearestText(NamedText("g2", "Sing."), None, 0.0),
+        NearestText(("g1", "Sort the list."), ("s1", "Sort a list."), 0.7),
+        NearestText(("g2", "Sing."), None, 0.0),
     )
 
     def test_both_distributions_and_the_closest_pairs(self) -> None:

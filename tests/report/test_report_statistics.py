@@ -10,7 +10,6 @@ from seedstep.data import Instance, Task
 from seedstep.evaluate import Prediction, Reference, score
 from seedstep.report.sections.results import task_changes
 from seedstep.report.statistics import (
-    NamedText,
     closest,
     counts,
     label_balance,
@@ -104,24 +103,24 @@ class TestThinning:
 
 
 class TestSimilarity:
-    KNOWN = (NamedText("s1", "Sort the list of words."), NamedText("s2", "Name a river in Spain."))
+    KNOWN = (("s1", "Sort the list of words."), ("s2", "Name a river in Spain."))
     NEW = (
-        NamedText("n1", "Name a river in France."),
-        NamedText("n2", "Compose!"),
-        NamedText("n3", "Name a river in France, please."),
+        ("n1", "Name a river in France."),
+        ("n2", "Compose!"),
+        ("n3", "Name a river in France, please."),
     )
 
     def test_the_nearest_known_text(self) -> None:
         found = nearest(self.NEW, self.KNOWN, latin_tokens)
-        assert [pair.nearest.name if pair.nearest else "" for pair in found] == ["s2", "", "s2"]
+        assert [pair.nearest[0] if pair.nearest else "" for pair in found] == ["s2", "", "s2"]
         for pair in found:
-            texts = [latin_tokens(known.text) for known in self.KNOWN]
-            expected = max(rouge_l(latin_tokens(pair.text.text), text) for text in texts)
+            texts = [latin_tokens(known) for _, known in self.KNOWN]
+            expected = max(rouge_l(latin_tokens(pair.text[1]), text) for text in texts)
             assert pair.score == expected
 
     def test_only_earlier_texts_count(self) -> None:
         found = nearest_before(self.NEW, latin_tokens)
-        assert [pair.text.name for pair in found] == ["n2", "n3"]
+        assert [pair.text[0] for pair in found] == ["n2", "n3"]
         assert found[1].nearest == self.NEW[0]
         assert found[0].score == 0.0
         assert closest(found, 5) == [found[1]]

@@ -45,7 +45,7 @@ from seedstep.data import Task
 from seedstep.llm import Answer, Engine, Failure, Reply, Request
 from seedstep.llm.embeddings import Encoder
 from seedstep.llm.pacing import in_order
-from seedstep.novelty import Contamination, Vector
+from seedstep.novelty import Contamination, NamedText, Vector
 from seedstep.text import answer as text_of
 from seedstep.text import is_refusal, single_spaced
 
@@ -129,7 +129,7 @@ async def _all_in_order(retired: Iterable[Generation], work: "_Work") -> AsyncGe
 
 async def _meanings(
     settings: BootstrapSettings,
-    known: Sequence[tuple[str, str]],
+    known: Sequence[NamedText],
     contamination: Contamination | None,
     encoder: Encoder | None,
 ) -> Meanings | None:
@@ -190,7 +190,7 @@ class _Work:
         return len(tasks)
 
     def items(
-        self, first: int, accepted: Sequence[tuple[str, str]]
+        self, first: int, accepted: Sequence[NamedText]
     ) -> Iterator[Coroutine[Any, Any, Generation]]:
         """Yield items from the number `first`, after those that accepted some instructions.
 

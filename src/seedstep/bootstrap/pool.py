@@ -32,6 +32,7 @@ from seedstep.novelty import (
     Contamination,
     MeaningContamination,
     MeaningIndex,
+    NamedText,
     Neighbor,
     NoveltyIndex,
     Vector,
@@ -81,7 +82,7 @@ class Pool:
         self._tokenizer = TOKENIZERS[settings.tokens]
         self._index = NoveltyIndex(self._tokenizer)
         self._wordings: dict[str, str] = {}
-        self._unread: list[tuple[str, str]] = []
+        self._unread: list[NamedText] = []
         self._earlier = tuple(earlier)
         self.begun_with = (
             *((task.id, task.definition) for task in (*seeds, *earlier)),
@@ -90,7 +91,7 @@ class Pool:
         """The ids and instructions of all that is known before the first request."""
         self.remember(self.begun_with)
 
-    def remember(self, known: Sequence[tuple[str, str]]) -> None:
+    def remember(self, known: Sequence[NamedText]) -> None:
         """Add instructions with their ids, in their order, that were accepted before."""
         self._index.add_all(known)
         self._unread += known
@@ -255,8 +256,8 @@ class Meanings:
         cls,
         encoder: Encoder,
         threshold: float,
-        known: Sequence[tuple[str, str]],
-        items: Sequence[tuple[str, str]] = (),
+        known: Sequence[NamedText],
+        items: Sequence[NamedText] = (),
     ) -> "Meanings":
         """Embed the instructions (id, text) in a pool, and the `items` of evaluation sets.
 
@@ -304,7 +305,7 @@ class Meanings:
         assert not isinstance(vector, Failure)
         self._index.add(candidate_id, vector)
 
-    async def remember(self, known: Sequence[tuple[str, str]]) -> None:
+    async def remember(self, known: Sequence[NamedText]) -> None:
         """Add instructions with their ids, in their order, that were accepted before.
 
         Raises:
@@ -348,7 +349,7 @@ class Meanings:
         overlap = self._contamination.overlap(vector)
         return ("contaminated", overlap.detail) if overlap else None
 
-    async def _all(self, items: Sequence[tuple[str, str]]) -> Vector:
+    async def _all(self, items: Sequence[NamedText]) -> Vector:
         """Embed items (name, text), each text once."""
         places: dict[str, int] = {}
         for _, text in items:

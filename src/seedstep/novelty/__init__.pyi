@@ -10,6 +10,7 @@ from seedstep.novelty.bulk import (
 from seedstep.novelty.calibration import MEANING_THRESHOLD as MEANING_THRESHOLD
 from seedstep.novelty.index import (
     Contamination as Contamination,
+    NamedText as NamedText,
     Neighbor as Neighbor,
     NoveltyIndex as NoveltyIndex,
     Overlap as Overlap,

@@ -51,6 +51,7 @@ from seedstep.text import Tokenizer
 
 __all__ = [
     "Contamination",
+    "NamedText",
     "Neighbor",
     "NoveltyIndex",
     "Overlap",
@@ -180,6 +181,10 @@ _ROUNDING = 1e-9
 """Rounding errors of bounds are smaller. Bounds err on the side of comparing."""
 
 
+NamedText = tuple[str, str]
+"""A name and a text, such as the id and the definition of a task."""
+
+
 @dataclass(frozen=True, slots=True)
 class Neighbor:
     """The nearest known text and its ROUGE-L F1."""
@@ -215,7 +220,7 @@ class NoveltyIndex:
         self._postings.add(elements(tokens))
         self._ids.append(text_id)
 
-    def add_all(self, texts: Iterable[tuple[str, str]]) -> None:
+    def add_all(self, texts: Iterable[NamedText]) -> None:
         """Add texts with their ids to the known ones, in their order."""
         for text_id, text in texts:
             self.add(text_id, text)
@@ -334,35 +339,23 @@ def tell_nearness(item: str, score: float | None, measure: str = "ROUGE-L") -> s
 class Contamination:
     """An evaluation set that data must not contain."""
 
-    def __init__(
-        self, items: Iterable[tuple[str, str]], tokenizer: Tokenizer, threshold: float
-    ) -> None:
-        """Take `items` as (name, text). From a ROUGE-L F1 of `threshold` a text is too close."""
-        self._names: list[str] = []
-        self._items: list[str] = []
-        for name, text in items:
-            self._names.append(name)
-            self._items.append(text)
+    def __init__(self, items: Iterable[NamedText], tokenizer: Tokenizer, threshold: float) -> None:
+        """Take items. From a ROUGE-L F1 of `threshold` a text is too close."""
+        self.items = tuple(items)
         self._tokenizer = tokenizer
         self._threshold = threshold
         self._vocabulary = TokenNumbers(tokenizer)
-        self._numbered = self._vocabulary.number(self._items)
+        self._numbered = self._vocabulary.number(text for _, text in self.items)
         self._grams = Grams(self._numbered)
 
     def __len__(self) -> int:
-        return len(self._names)
-
-    @property
-    def items(self) -> list[tuple[str, str]]:
-        """The items: (name, text)."""
-        return list(zip(self._names, self._items, strict=True))
+        return len(self.items)
 
     @cached_property
     def _index(self) -> NoveltyIndex:
         """The index for single texts. Many texts at once need none."""
         index = NoveltyIndex(self._tokenizer)
-        for number, text in enumerate(self._items):
-            index.add(str(number), text)
+        index.add_all((str(number), text) for number, (_, text) in enumerate(self.items))
         return index
 
     def overlap(self, text: str) -> Overlap | None:
@@ -391,4 +384,4 @@ class Contamination:
         return found
 
     def _overlap(self, row: int, score: float | None = None) -> Overlap:
-        return Overlap(self._names[row], self._items[row], score)
+        return Overlap(*self.items[row], score)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedstep.novelty.bulk import Decisions, Nearest
-from seedstep.novelty.index import Neighbor, Overlap
+from seedstep.novelty.index import NamedText, Neighbor, Overlap
 
 __all__ = [
     "MeaningContamination",
@@ -123,8 +123,8 @@ class MeaningIndex:
 class MeaningContamination:
     """The items of evaluation sets, by their embeddings."""
 
-    def __init__(self, items: Sequence[tuple[str, str]], vectors: Vector, threshold: float) -> None:
-        """Take `items` as (name, text). From a cosine of `threshold` a text is too close."""
+    def __init__(self, items: Sequence[NamedText], vectors: Vector, threshold: float) -> None:
+        """Take items. From a cosine of `threshold` a text is too close."""
         self._items = items
         self._vectors = vectors
         self._threshold = threshold
@@ -144,8 +144,7 @@ class MeaningContamination:
         return [self._overlap(row, score) if row >= 0 else None for row, score in pairs]
 
     def _overlap(self, row: int, score: float) -> Overlap | None:
-        name, text = self._items[row]
-        return Overlap(name, text, score, "cosine") if score >= self._threshold else None
+        return Overlap(*self._items[row], score, "cosine") if score >= self._threshold else None
 
 
 def cosines(some: Vector, others: Vector) -> NDArray[np.float64]:

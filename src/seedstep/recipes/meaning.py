@@ -23,6 +23,7 @@ from seedstep.novelty import (
     MEANING_THRESHOLD,
     Decisions,
     MeaningContamination,
+    NamedText,
     Overlap,
     Vector,
     decide_by_meaning,
@@ -95,7 +96,7 @@ class MeaningDecisions:
 def decide_texts(
     how: Semantic,
     texts: Sequence[str],
-    items: Sequence[tuple[str, str]],
+    items: Sequence[NamedText],
     tell: Tell = lambda *_: None,
     vectors: Vector | None = None,
 ) -> MeaningDecisions:

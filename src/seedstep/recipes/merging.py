@@ -30,6 +30,7 @@ from seedstep.data.records import Tabulated
 from seedstep.errors import InputError, RunError
 from seedstep.novelty import (
     Decisions,
+    NamedText,
     TokenNumbers,
     decide,
     decide_on_ray,
@@ -310,7 +311,7 @@ class _Merging:
 
 def _with_seeds(
     sources: Sequence[MergeSource],
-) -> tuple[list[MergeSource], dict[str, str], list[tuple[str, str]]]:
+) -> tuple[list[MergeSource], dict[str, str], list[NamedText]]:
     """Return the sources, the seeds of all, and those that not all have.
 
     Tasks were not compared with seeds that their source does not have. Another text of a known id

@@ -32,6 +32,7 @@ from seedstep.errors import InputError, unknown_name
 from seedstep.novelty import (
     Contamination,
     Decisions,
+    NamedText,
     NoveltyIndex,
     Overlap,
     TokenNumbers,
@@ -233,7 +234,7 @@ class _Work:
         self._faults: dict[int, TableRow] = {}
         self._texts: list[str] = []
         self._rows: list[int] = []
-        self._items: list[tuple[str, str]] = []
+        self._items: Sequence[NamedText] = ()
         self._read(table)
         self._script = script_of(self._texts[:OF_SCRIPT])
         self._tokens = self._script.tokens if how.tokens == "auto" else how.tokens

@@ -45,7 +45,6 @@ from seedstep.report.sections.making import (
 from seedstep.report.sections.people import people_sections
 from seedstep.report.sections.results import results_sections, verdicts_section
 from seedstep.report.statistics import (
-    NamedText,
     counts,
     label_balance,
     lengths,
@@ -176,8 +175,8 @@ def _structure(runs: Sequence[BootstrapRun], context: ReportContext) -> Sections
 def _similarities(runs: Sequence[BootstrapRun], context: ReportContext) -> Sections:
     (run,) = runs
     tokenizer = TOKENIZERS[run.settings.tokens]
-    texts = [NamedText(task.id, task.definition) for task in run.tasks()]
-    seeds = [NamedText(name, text) for name, text in run.records.seed_definitions()]
+    texts = [(task.id, task.definition) for task in run.tasks()]
+    seeds = run.records.seed_definitions()
     context.tell("comparing the instructions with the seeds and with each other")
     found = novelty_section(nearest(texts, seeds, tokenizer), nearest_before(texts, tokenizer))
     if context.test_sets:

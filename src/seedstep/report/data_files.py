@@ -17,6 +17,7 @@ from seedstep.data.row_forms import RowSource
 from seedstep.data.rows import HUB
 from seedstep.errors import InputError, MissingExtraError
 from seedstep.inputs import load_source
+from seedstep.novelty import NamedText
 from seedstep.report.parsing import structure
 from seedstep.report.records import Paragraph, ReportPart, Section
 from seedstep.report.sections.grown import (
@@ -29,7 +30,6 @@ from seedstep.report.sections.grown import (
     tasks_section,
 )
 from seedstep.report.statistics import (
-    NamedText,
     counts,
     label_balance,
     lengths,
@@ -94,7 +94,7 @@ def data_part(path: Path, test_sets: TestSets, tell: TellActivity) -> ReportPart
     tell(f"reading {path}")
     found = load_source(make_source(str(path)), skip_bad=True)
     tasks = found.tasks
-    texts = [NamedText(task.id, task.definition) for task in tasks]
+    texts = [(task.id, task.definition) for task in tasks]
     classified = any(task.is_classification for task in tasks)
     sections: list[Section | None] = [
         size_section(counts(tasks), "this data", "What is in the data?", classified=classified),
@@ -122,9 +122,10 @@ def structure_of(tasks: Sequence[Task], tell: TellActivity) -> Section:
     """Return the section on verbs and objects; it says so if spaCy is not installed."""
     told = _Counting(tell, "parsing instruction", len(tasks))
     try:
-        return structure_section(structure([task.definition for task in tasks], told))
+        pairs = structure([task.definition for task in tasks], told)
     except MissingExtraError as missing:
         return Section("What the instructions ask for", (), str(missing))
+    return structure_section(pairs, len(tasks))
 
 
 def _novelty(

@@ -49,7 +49,6 @@ from seedstep.report.data_files import TellActivity, TestSets, is_data
 from seedstep.report.paper_layout import paper_part
 from seedstep.report.paper_tables import paper_tables
 from seedstep.report.records import Chart, Headline, ReportPart, Table
-from seedstep.report.statistics import NamedText
 from seedstep.report.style import DARK, LIGHT, DrawnChart, render
 from seedstep.runs import PredictionRecords, Run
 from seedstep.stages import open_run
@@ -232,9 +231,7 @@ def _named_sets(
     """Return the instructions of all test sets, of which a single one may be given, by name."""
     given = test_sets if isinstance(test_sets, str | os.PathLike) else list(test_sets)
     return {
-        f"{path_of(source).resolve().name} ({number})": [
-            NamedText(*item) for item in evaluation_items(source, inputs=False)
-        ]
+        f"{path_of(source).resolve().name} ({number})": [*evaluation_items(source, inputs=False)]
         for number, source in enumerate((*sources_of(given), *earlier), start=1)
     }
 

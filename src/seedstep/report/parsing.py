@@ -29,7 +29,6 @@ from seedstep.report.records import Chart, Table
 from seedstep.report.style import LIGHT, NARROW_ROW, SERIES, is_narrow, label, name_rows
 
 __all__ = [
-    "Structure",
     "TellDone",
     "Verb",
     "VerbNoun",
@@ -69,14 +68,6 @@ TellDone = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Structure:
-    """The number of `instructions`, and the counts of (verb, noun) among those that have both."""
-
-    instructions: int
-    pairs: Counter[tuple[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
 class Verb:
     """A verb, how often it has an object, and its most common objects."""
 
@@ -85,8 +76,8 @@ class Verb:
     nouns: tuple[tuple[str, int], ...]
 
 
-def structure(instructions: Sequence[str], tell: TellDone = lambda done: None) -> Structure:
-    """Return the verb-noun pairs of some English instructions; many are parsed in processes.
+def structure(instructions: Sequence[str], tell: TellDone = lambda done: None) -> Counter[VerbNoun]:
+    """Count the verb-noun pairs of some English instructions; many are parsed in processes.
 
     Raises:
         MissingExtraError: spaCy, or a model of English for it, is not installed.
@@ -101,7 +92,7 @@ def structure(instructions: Sequence[str], tell: TellDone = lambda done: None) -
         for done, pair in enumerate(parsed_pairs(instructions), start=1):
             found.append(pair)
             tell(done)
-    return Structure(len(instructions), Counter(pair for pair in found if pair))
+    return Counter(pair for pair in found if pair)
 
 
 def parsed_pairs(texts: Iterable[str]) -> Iterator[VerbNoun | None]:
@@ -115,10 +106,10 @@ def parsed_pairs(texts: Iterable[str]) -> Iterator[VerbNoun | None]:
     yield from (verb_and_noun(text, lemma_of) for text in parsed)
 
 
-def top_verbs(found: Structure, verbs: int = 20, nouns: int = 4) -> tuple[Verb, ...]:
+def top_verbs(pairs: Counter[VerbNoun], verbs: int = 20, nouns: int = 4) -> tuple[Verb, ...]:
     """Return the most common verbs with their most common objects (Figure 3: 20, and 4 of each)."""
     by_verb: dict[str, Counter[str]] = {}
-    for (verb, noun), count in sorted(found.pairs.items()):
+    for (verb, noun), count in sorted(pairs.items()):
         by_verb.setdefault(verb, Counter())[noun] += count
     rows = [
         Verb(verb, objects.total(), tuple(objects.most_common(nouns)))

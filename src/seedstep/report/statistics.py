@@ -16,14 +16,13 @@ from statistics import fmean, median
 from typing import TypeVar
 
 from seedstep.data import Task
-from seedstep.novelty import Neighbor, NoveltyIndex
+from seedstep.novelty import NamedText, Neighbor, NoveltyIndex
 from seedstep.report.parsing import TellDone
 from seedstep.text import Tokenizer, count_words, normal_answer
 
 __all__ = [
     "Histogram",
     "LabelCounts",
-    "NamedText",
     "NearestText",
     "PoolCounts",
     "WordLengths",
@@ -40,19 +39,8 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class NamedText:
-    """A text and its name."""
-
-    name: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class NearestText:
-    """A text, the nearest known text, and their ROUGE-L F1.
-
-    If no known text shares a token with the text, `nearest` is None and `score` is 0.
-    """
+    """A text, the nearest known text, and their ROUGE-L F1, which is 0 if they share no token."""
 
     text: NamedText
     nearest: NamedText | None
@@ -67,11 +55,10 @@ def nearest(
 ) -> list[NearestText]:
     """Find the nearest known text of each text. `tell` is called with the number that is done."""
     index = NoveltyIndex(tokenizer)
-    for place, named in enumerate(known):
-        index.add(str(place), named.text)
+    index.add_all((str(place), text) for place, (_, text) in enumerate(known))
     found = []
-    for done, text in enumerate(texts, start=1):
-        found.append(_near(text, index.nearest(text.text), known))
+    for done, named in enumerate(texts, start=1):
+        found.append(_near(named, index.nearest(named[1]), known))
         tell(done)
     return found
 
@@ -81,7 +68,7 @@ def nearest_before(
 ) -> list[NearestText]:
     """Find the nearest earlier text of each text but the first; `tell` is as in `nearest`."""
     index = NoveltyIndex(tokenizer)
-    index.add_all((str(place), named.text) for place, named in enumerate(texts))
+    index.add_all((str(place), text) for place, (_, text) in enumerate(texts))
     found = []
     for place, named in enumerate(texts):
         if place:
@@ -95,12 +82,10 @@ def closest(found: Iterable[NearestText], most: int) -> list[NearestText]:
     return sorted((pair for pair in found if pair.nearest), key=lambda pair: -pair.score)[:most]
 
 
-def _near(text: NamedText, found: Neighbor | None, known: Sequence[NamedText]) -> NearestText:
-    return (
-        NearestText(text, known[int(found.id)], found.score)
-        if found
-        else NearestText(text, None, 0.0)
-    )
+def _near(named: NamedText, found: Neighbor | None, known: Sequence[NamedText]) -> NearestText:
+    if found is None:
+        return NearestText(named, None, 0.0)
+    return NearestText(named, known[int(found.id)], found.score)
 
 
 T = TypeVar("T")

@@ -23,6 +23,7 @@ from seedstep.bootstrap.steering import Coverage, Steering
 from seedstep.data import Instance, Task, TaskList, instance_id
 from seedstep.errors import InputError, RunError
 from seedstep.llm import Reply
+from seedstep.novelty import NamedText
 from seedstep.runs.database import Database, decode_value
 from seedstep.runs.directory import open_database
 from seedstep.runs.ledger import COLUMNS, whole_requests
@@ -136,7 +137,7 @@ class TaskDetails:
     """
 
     candidate: Candidate
-    demonstrations: tuple[tuple[str, str], ...]
+    demonstrations: tuple[NamedText, ...]
     neighbor: str
     requests: tuple[dict[str, Any], ...]
     meaning: str = ""
@@ -219,7 +220,7 @@ class GrownTasks:
         )
         return tuple((row[0], row[1], row[2]) for row in self._database.rows(query))
 
-    def seed_definitions(self) -> tuple[tuple[str, str], ...]:
+    def seed_definitions(self) -> tuple[NamedText, ...]:
         """Return (id, definition) of the seed tasks as the run stored them."""
         return tuple(map(tuple, self._database.rows("SELECT id, definition FROM seeds")))
 

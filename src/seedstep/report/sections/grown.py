@@ -7,6 +7,7 @@ Example::
     size_section(counts(run.tasks()))
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
@@ -14,7 +15,7 @@ from types import MappingProxyType
 from seedstep.data import Task
 from seedstep.evaluate.intervals import mean_of_tasks, shown
 from seedstep.report.bars import bar_chart, histogram_chart
-from seedstep.report.parsing import Structure, ring_chart, top_verbs
+from seedstep.report.parsing import VerbNoun, ring_chart, top_verbs
 from seedstep.report.records import (
     Field,
     Headline,
@@ -131,15 +132,15 @@ def lengths_section(found: WordLengths) -> Section | None:
     return Section("Lengths", (chart,))
 
 
-def structure_section(found: Structure) -> Section:
-    """Return the most common verbs with their objects (Figure 3)."""
-    verbs = top_verbs(found)
-    with_both, shown = found.pairs.total(), sum(n for verb in verbs for _, n in verb.nouns)
-    share = with_both / max(found.instructions, 1)
+def structure_section(pairs: Counter[VerbNoun], instructions: int) -> Section:
+    """Return the most common verbs with their objects (Figure 3), in so many instructions."""
+    verbs = top_verbs(pairs)
+    with_both, shown = pairs.total(), sum(n for verb in verbs for _, n in verb.nouns)
+    share = with_both / max(instructions, 1)
     text = (
-        f"{with_both:,} of {found.instructions:,} instructions ({share:.0%}) have a verb with an "
+        f"{with_both:,} of {instructions:,} instructions ({share:.0%}) have a verb with an "
         f"object; {PAPER_STRUCTURED:.0%} of the paper's had, by another parser. "
-        f"The pairs named below are {shown / max(found.instructions, 1):.0%} of all instructions."
+        f"The pairs named below are {shown / max(instructions, 1):.0%} of all instructions."
     )
     blocks: tuple[ReportBlock, ...] = (Paragraph(text),)
     if verbs:
@@ -389,8 +390,8 @@ def _pairs(name: str, found: Sequence[NearestText]) -> Specimens:
         Specimen(
             f"ROUGE-L {pair.score:.2f}",
             (
-                Field(pair.text.name, pair.text.text, half=True),
-                Field(pair.nearest.name, pair.nearest.text, half=True),
+                Field(*pair.text, half=True),
+                Field(*pair.nearest, half=True),
             ),
         )
         for pair in shown
