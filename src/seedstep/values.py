@@ -18,7 +18,7 @@ import msgspec
 
 from seedstep.errors import InputError
 
-__all__ = ["convert_value", "is_finite", "plain_paths", "texts_of", "wrong_value"]
+__all__ = ["convert_value", "is_finite", "plain_paths", "read_once", "texts_of", "wrong_value"]
 
 _SEVERAL_TEXTS = (list[str], tuple[str, ...], tuple[str, ...] | None)
 """Types of settings that are several texts."""
@@ -32,6 +32,11 @@ def texts_of(given: Any) -> Any:
     if isinstance(given, str | os.PathLike):
         return [given]
     return list(given) if isinstance(given, Iterable) and not isinstance(given, Mapping) else given
+
+
+def read_once(given: Any) -> Any:
+    """Return what is given, an iterator, which can be read once only, as a list."""
+    return list(given) if isinstance(given, Iterator) else given
 
 
 def convert_value(value: object, kind: Any, where: str) -> Any:

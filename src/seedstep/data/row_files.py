@@ -25,6 +25,7 @@ from seedstep.data.run_tasks import made_tasks
 from seedstep.data.sources import GIVEN, PathOrTasks, path_of
 from seedstep.data.tables import Columns, RowFile, TableRow, Types
 from seedstep.errors import InputError, unknown_name
+from seedstep.values import read_once
 
 __all__ = ["HeldRows", "open_rows"]
 
@@ -76,8 +77,7 @@ def open_rows(source: PathOrTasks, field: str) -> RowFile:
     """
     path = path_of(source)
     if not isinstance(source, str | os.PathLike):
-        given = list(source) if isinstance(source, Iterator) else source
-        return HeldRows(path, field, _GivenRows(given, field))
+        return HeldRows(path, field, _GivenRows(read_once(source), field))
     if (made := made_tasks(path)) is not None:
         return HeldRows(path, field, _GivenRows(made, field))
     text = str(path)

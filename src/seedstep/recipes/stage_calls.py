@@ -37,6 +37,7 @@ from seedstep.recipes.tasks import (
 )
 from seedstep.runs import TUNE_CONFIG, Failed, Removed, Run, Stage, StageWork
 from seedstep.runs.places import CONFIG, GIVEN, keep_given, place_of_given
+from seedstep.values import read_once
 
 __all__ = [
     "StageCall",
@@ -204,7 +205,7 @@ def _placed(name: str, value: Any, keep: Keep) -> Any:
     if name in ONE_SOURCE:
         return _source(name, value, keep)
     if name not in SEVERAL_SOURCES:
-        return list(value) if isinstance(value, Iterator) else value  # which is read once only
+        return read_once(value)
     return [_source(name, source, keep) for source in sources_of(value)]
 
 

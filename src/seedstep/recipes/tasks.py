@@ -13,7 +13,7 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,6 +26,7 @@ from seedstep.llm import Engine, EngineStats, KeptAnswers, Preview, Spent
 from seedstep.runs import Run, StageWork, TaskRecords
 from seedstep.runs.batches import has_open_batches, opened_engine
 from seedstep.text import counted
+from seedstep.values import read_once
 
 __all__ = [
     "StageProgress",
@@ -93,17 +94,12 @@ def in_thread(function: Callable[Arguments, T]) -> Callable[Arguments, Coroutine
 
     @wraps(function)
     async def awaited(*args: Arguments.args, **named: Arguments.kwargs) -> T:
-        listed: Any = [_listed(value) for value in args]
-        by_name: Any = {key: _listed(value) for key, value in named.items()}
-        return await asyncio.to_thread(function, *listed, **by_name)
+        by_name: Any = {key: read_once(value) for key, value in named.items()}
+        return await asyncio.to_thread(function, *map(read_once, args), **by_name)
 
     awaited.__name__ = awaited.__qualname__ = f"{name}_async"
     awaited.__doc__ = about_twin(function, "Its work is done in another thread.")
     return awaited
-
-
-def _listed(value: object) -> object:
-    return list(value) if isinstance(value, Iterator) else value
 
 
 def about_twin(function: Callable[..., object], more: str = "") -> str:
