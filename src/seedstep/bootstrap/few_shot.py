@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from seedstep.bootstrap.axes import Axis, Cell, cell_lines, parse_axes, values_purpose
-from seedstep.data import Instance, Task
+from seedstep.data import Example, Task
 from seedstep.llm import Message, Request
 from seedstep.prompts import (
     Demonstration,
@@ -177,7 +177,7 @@ def _exchanges(approach: str, *, released: bool = False) -> Iterator[tuple[str, 
     shown = list(demonstrations()[approach])
     if released and approach == "output_first":
         shown[-len(WITHOUT_INPUT) :] = [
-            Demonstration(Task("", instruction, (), True), None, (Instance("", (label,)),))
+            Demonstration(Task("", instruction, (), True), None, (Example("", label),))
             for instruction, label in WITHOUT_INPUT
         ]
     for demonstration in shown:

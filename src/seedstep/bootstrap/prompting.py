@@ -312,8 +312,8 @@ def _questions() -> list[str]:
 
 def _example(shown: Demonstration, fields: tuple[str, str]) -> str:
     examples = []
-    for instance in shown.examples:
-        values = {"input": instance.input, "output": instance.output, "label": instance.output}
+    for example in shown.examples:
+        values = {"input": example.input, "output": example.output, "label": example.output}
         examples.append({name: values[name] for name in fields})
     return f"Task: {as_shown(shown.task.definition)}\n{_json({'examples': examples})}"
 

@@ -19,7 +19,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from seedstep.data import Instance, Task, seed_tasks
+from seedstep.data import Example, Task, seed_tasks
 
 __all__ = [
     "CHAT_LANGUAGES",
@@ -59,7 +59,7 @@ class Demonstration:
 
     task: Task
     label: str | None
-    examples: tuple[Instance, ...]
+    examples: tuple[Example, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +118,10 @@ class StepsWording:
 
 
 @dataclass(frozen=True, slots=True)
-class _Example:
-    input: str
-    output: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Entry:
     id: str
     label: str | None
-    examples: tuple[_Example, ...]
+    examples: tuple[Example, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +157,8 @@ def demonstrations() -> Mapping[str, tuple[Demonstration, ...]]:
     text = (resources.files("seedstep.prompts") / "demonstrations.json").read_bytes()
     chosen = msgspec.json.decode(text, type=_Demonstrations)
 
-    def instances(entry: _Entry) -> tuple[Instance, ...]:
-        return tuple(Instance(example.input, (example.output,)) for example in entry.examples)
-
     def entries(group: tuple[_Entry, ...]) -> tuple[Demonstration, ...]:
-        return tuple(
-            Demonstration(tasks[entry.id], entry.label, instances(entry)) for entry in group
-        )
+        return tuple(Demonstration(tasks[entry.id], entry.label, entry.examples) for entry in group)
 
     return MappingProxyType(
         {
