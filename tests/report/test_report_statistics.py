@@ -150,5 +150,5 @@ def test_the_most_improved_tasks_lead_with_the_instances_that_show_it() -> None:
     assert [round(comparison.difference) for comparison in found] == [67, 0, -33]
     assert found[0].metric.name == "rouge_l"
     assert found[2].metric.name == "exact_match"
-    assert {instance.instance for instance in found[0].instances[:2]} == {"up-0", "up-2"}
-    assert found[2].instances[0].instance == "down-1"
+    assert set(found[0].instances[:2]) == {"up-0", "up-2"}
+    assert found[2].instances[0] == "down-1"

@@ -63,13 +63,8 @@ LEAST_NAME = 4
 """The fewest characters of a system's name that is searched for; shorter ones may be words."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
-    """A unit that is drawn and assigned as a whole: an item, or all answers to an instance."""
-
-    group: str
-    task: str
-    items: tuple[ReviewItem, ...]
+_Unit = tuple[ReviewItem, ...]
+"""What is drawn and assigned as a whole: an item, or an item for each answer to an instance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +114,12 @@ def draw(settings: ReviewSettings) -> DrawnReview:
     units = _sampled(units, settings, chance)
     shared = _shared(units, settings.shared, chance)
     everything = [
-        replace(item, shared=place in shared)
-        for place, unit in enumerate(units)
-        for item in unit.items
+        replace(item, shared=place in shared) for place, unit in enumerate(units) for item in unit
     ]
     chance.shuffle(dealt := [str(place) for place in range(len(units))])
     places = deal(dealt, settings.raters, map(str, shared))
     assigned = {
-        rater: tuple(item.id for place in own for item in units[int(place)].items)
+        rater: tuple(item.id for place in own for item in units[int(place)])
         for rater, own in places.items()
     }
     return DrawnReview(form, tuple(everything), assigned)
@@ -149,8 +142,8 @@ def _sampled(units: Sequence[_Unit], settings: ReviewSettings, chance: Random) -
     kept: Iterable[int] = range(len(units))
     if settings.per_task is not None:
         tasks: dict[tuple[str, str], list[int]] = {}
-        for place, unit in enumerate(units):
-            tasks.setdefault((unit.group, unit.task), []).append(place)
+        for place, (item, *_) in enumerate(units):
+            tasks.setdefault((item.group, item.task), []).append(place)
         kept = sorted(
             place
             for own in tasks.values()
@@ -169,13 +162,13 @@ def _shared(units: Sequence[_Unit], wanted: Sequence[int], chance: Random) -> se
         return set(places)
     if len(wanted) == 1:
         return set(chance.sample(places, min(wanted[0], len(places))))
-    groups = list(dict.fromkeys(unit.group for unit in units))
+    groups = list(dict.fromkeys(unit[0].group for unit in units))
     if len(groups) != len(wanted):
         what = f"--shared names {len(wanted)} numbers, and there are {len(groups)} groups"
         raise InputError(f"{what}: {', '.join(groups)}", "give one number, or one for each")
     found: set[int] = set()
     for group, count in zip(groups, wanted, strict=True):
-        own = [place for place in places if units[place].group == group]
+        own = [place for place in places if units[place][0].group == group]
         found.update(chance.sample(own, min(count, len(own))))
     return found
 
@@ -187,13 +180,8 @@ def _data_units(settings: ReviewSettings) -> Iterator[_Unit]:
             if task.instances:
                 chance = generator(f"{settings.seed} instance {task.id}")
                 instance = chance.choice(task.instances)
-                yield _unit(
-                    "data",
-                    group,
-                    task,
-                    instance,
-                    (_task(task), *_input(instance), _output(instance)),
-                )
+                fields = (_task(task), *_input(instance), _output(instance))
+                yield (_item("data", group, task, instance.id, fields),)
 
 
 def _steps_units(settings: ReviewSettings) -> Iterator[_Unit]:
@@ -212,7 +200,7 @@ def _steps_units(settings: ReviewSettings) -> Iterator[_Unit]:
                     task = tasks[entry.task]
                     shown = ItemField("Step-by-step instruction", render(steps), "subject")
                     fields = (_task(task, "Task definition"), *_examples(task), shown)
-                    yield _unit("steps", group, task, None, fields)
+                    yield (_item("steps", group, task, "", fields),)
 
 
 def _rating_units(settings: ReviewSettings) -> Iterator[_Unit]:
@@ -221,11 +209,10 @@ def _rating_units(settings: ReviewSettings) -> Iterator[_Unit]:
     answers = _answers(systems, names)
     for key, task, instance in instances_of(systems[0].tasks):
         fields = (_task(task), *_input(instance), _reference(instance))
-        items = tuple(
+        yield tuple(
             _item("rating", "", task, key, fields, (name,), (found[key],))
             for name, found in zip(names, answers, strict=True)
         )
-        yield _Unit("", task.id, items)
 
 
 def _pairs_units(settings: ReviewSettings) -> Iterator[_Unit]:
@@ -239,18 +226,10 @@ def _pairs_units(settings: ReviewSettings) -> Iterator[_Unit]:
     for key, task, instance in instances_of(systems[0].tasks):
         fields = (_task(task, "Task definition"), *_examples(task), *_input(instance))
         for pair in pairs:
-            group = " / ".join(names[place] for place in pair)
+            compared = tuple(names[place] for place in pair)
+            group = " / ".join(compared) if len(pairs) > 1 else ""
             texts = tuple(answers[place][key] for place in pair)
-            item = _item(
-                "pairs",
-                group if len(pairs) > 1 else "",
-                task,
-                key,
-                fields,
-                tuple(names[place] for place in pair),
-                texts,
-            )
-            yield _Unit(item.group, task.id, (item,))
+            yield (_item("pairs", group, task, key, fields, compared, texts),)
 
 
 _READERS = MappingProxyType(
@@ -304,13 +283,6 @@ def _groups(runs: Sequence[str]) -> tuple[str, ...]:
     return tuple(
         name if names.count(name) == 1 else run for name, run in zip(names, runs, strict=True)
     )
-
-
-def _unit(
-    kind: str, group: str, task: Task, instance: Instance | None, fields: Sequence[ItemField]
-) -> _Unit:
-    key = instance.id if instance else ""
-    return _Unit(group, task.id, (_item(kind, group, task, key, fields),))
 
 
 def _item(

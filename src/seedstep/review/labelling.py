@@ -33,11 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LONGEST_TEXT",
-    "AnonymousLabel",
     "ItemView",
     "RaterProgress",
     "SentAction",
-    "ShownAnswer",
     "item_view",
     "progress",
     "progress_of",
@@ -49,28 +47,12 @@ LETTERS = "ABCDEFGH"
 
 
 @dataclass(frozen=True, slots=True)
-class ShownAnswer:
-    """An answer under a neutral name, such as a letter."""
-
-    label: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class AnonymousLabel:
-    """The label of a rater, who has a neutral name."""
-
-    who: str
-    what: str
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
 class ItemView:
     """The content of an item's page.
 
-    `back` and `next` are the numbers of other items, 0 if there is none. `rows` has the rater's
-    actions on the item, as JSON.
+    The `answers` have neutral names, such as letters. `back` and `next` are the numbers of other
+    items, 0 if there is none. `rows` has the rater's actions on the item, as JSON. `said` has the
+    labels that raters gave, and their notes, without their names.
     """
 
     number: int
@@ -78,12 +60,12 @@ class ItemView:
     heading: str
     category: str
     fields: tuple[ItemField, ...]
-    answers: tuple[ShownAnswer, ...]
+    answers: tuple[ItemField, ...]
     questions: tuple[FormQuestion, ...]
     rows: str
     back: int
     next: int
-    said: tuple[AnonymousLabel, ...] = ()
+    said: tuple[tuple[str, str], ...] = ()
 
 
 def item_view(
@@ -95,7 +77,7 @@ def item_view(
     count: int,
     rows: str,
     near: tuple[int, int] | None = None,
-    said: tuple[AnonymousLabel, ...] = (),
+    said: tuple[tuple[str, str], ...] = (),
 ) -> ItemView:
     """Return the view of an item, with its answers in the order in which they are `shown`.
 
@@ -104,7 +86,8 @@ def item_view(
     back, after = near or (number - 1, number + 1 if number < count else 0)
     names = [f"Prediction {letter}" for letter in LETTERS] if len(shown) > 1 else ["Response"]
     answers = tuple(
-        ShownAnswer(name, item.answers[place]) for name, place in zip(names, shown, strict=False)
+        ItemField(name, item.answers[place], "subject")
+        for name, place in zip(names, shown, strict=False)
     )
     return ItemView(
         number,

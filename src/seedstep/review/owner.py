@@ -20,7 +20,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from seedstep.data.reviews import in_order_for, order_of_answers, standing_labels
 from seedstep.evaluate.intervals import shown
 from seedstep.evaluate.people import QuestionAgreement, StandingLabels, scale_of, value_name
-from seedstep.review.labelling import AnonymousLabel, item_view, progress, save_row
+from seedstep.review.labelling import item_view, progress, save_row
 from seedstep.review.pages import history_json, render_page
 from seedstep.runs.reviews import OWNER, Review
 from seedstep.stages.review import labels_of_review, standing_rows
@@ -159,7 +159,7 @@ async def _queue(review: Review, request: Request) -> Response:
             "number": number,
             "share": f"{100 * share:.0f}%",
             "task": review.items[item].task,
-            "said": "; ".join(rater_said.what for rater_said in _said(review, labels, item)),
+            "said": "; ".join(label for label, _ in _said(review, labels, item)),
             "decided": item in labels.adjudicated,
             "person": rows[OWNER, item].person if item in labels.adjudicated else "",
         }
@@ -192,9 +192,9 @@ async def _notes(review: Review, request: Request) -> Response:
     return _page(review, "notes.html", "notes", title="Notes", entries=entries)
 
 
-def _said(review: Review, labels: StandingLabels, item: str) -> tuple[AnonymousLabel, ...]:
-    """Return the labels of an item's raters, in an order that does not reveal their names."""
-    found: list[AnonymousLabel] = []
+def _said(review: Review, labels: StandingLabels, item: str) -> tuple[tuple[str, str], ...]:
+    """Return the labels of an item's raters, and their notes, in an order that hides who it was."""
+    found: list[tuple[str, str]] = []
     order = in_order_for(item, review.raters, review.seed)
     rows = standing_labels(review.rows(item=item))
     for rater in order:
@@ -207,8 +207,7 @@ def _said(review: Review, labels: StandingLabels, item: str) -> tuple[AnonymousL
             ]
             if len(review.form.questions) == 1:
                 texts = [text.partition(": ")[2] for text in texts]
-            note = rows[rater, item].note
-            found.append(AnonymousLabel(f"Rater {len(found) + 1}", ", ".join(texts), note))
+            found.append((", ".join(texts), rows[rater, item].note))
     return tuple(found)
 
 

@@ -49,7 +49,6 @@ from seedstep.steps import render
 
 __all__ = [
     "CERTAIN",
-    "InstanceChange",
     "TaskChange",
     "certainty_of",
     "results_sections",
@@ -66,18 +65,11 @@ AnswerTexts = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class InstanceChange:
-    """An instance, and the first system's score less the second's, in points from 0 to 100."""
-
-    instance: str
-    difference: float
-
-
-@dataclass(frozen=True, slots=True)
 class TaskChange:
     """The mean scores of two systems on a task, by the metric of its category.
 
-    Of its `instances`, those with the largest difference in favour of the better system come first.
+    `instances` has the ids of its instances, those with the largest difference in favour of the
+    better system first.
     """
 
     task: str
@@ -85,7 +77,7 @@ class TaskChange:
     metric: Metric
     first: float
     second: float
-    instances: tuple[InstanceChange, ...]
+    instances: tuple[str, ...]
 
     @property
     def difference(self) -> float:
@@ -111,13 +103,13 @@ def _change(
     metric = category_metric(category, metrics)
     marks = [(result.marks[metric.name], other.marks[metric.name]) for result, other in pairs]
     first, second = (100 * fmean(side) for side in zip(*marks, strict=True))
-    instances = [
-        InstanceChange(result.instance, 100 * (better - worse))
-        for (result, _), (better, worse) in zip(pairs, marks, strict=True)
-    ]
     sign = 1 if first >= second else -1
-    instances.sort(key=lambda change: -sign * change.difference)
-    return TaskChange(task, category, metric, first, second, tuple(instances))
+    gains = {
+        result.instance: sign * (mark - other)
+        for (result, _), (mark, other) in zip(pairs, marks, strict=True)
+    }
+    instances = tuple(sorted(gains, key=lambda instance: -gains[instance]))
+    return TaskChange(task, category, metric, first, second, instances)
 
 
 def results_sections(
@@ -311,16 +303,16 @@ def _task(
     instances: Mapping[str, tuple[Task, Instance]],
     answers: Mapping[str, AnswerTexts],
 ) -> Specimen:
-    task, _ = instances[change.instances[0].instance]
+    task, _ = instances[change.instances[0]]
     fields = [Field("definition", task.definition)]
     if task.steps:
         fields.append(Field("step-by-step instruction", render(task.steps)))
-    for changed in change.instances[:SHOWN_INSTANCES]:
-        _, instance = instances[changed.instance]
+    for key in change.instances[:SHOWN_INSTANCES]:
+        _, instance = instances[key]
         fields.append(Field("input", instance.input or NOTHING, half=True))
         fields.append(Field("reference", "\n".join(instance.outputs), half=True))
         for name, texts in answers.items():
-            text = texts.get(changed.instance, "") or NOTHING
+            text = texts.get(key, "") or NOTHING
             fields.append(Field(f"answer of {name}", text, half=True))
     title = f"{task.id}: {change.metric.title} {change.first:.1f} and {change.second:.1f}"
     return Specimen(title, tuple(fields))
