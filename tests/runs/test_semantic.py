@@ -18,7 +18,7 @@ from seedstep.bootstrap.pool import Meanings
 from seedstep.errors import InputError, ModelError, RunMismatchError
 from seedstep.llm import Failure
 from seedstep.llm.checkpoints import public_encoder
-from seedstep.novelty import unit_rows
+from seedstep.novelty import Overlap, unit_rows
 from seedstep.prompts import exchanges
 from seedstep.recipes import merge_runs
 from seedstep.report.sections.grown import rejections_section
@@ -109,8 +109,9 @@ def test_what_every_request_of_a_style_shows_is_known_by_meaning(tmp_path: Path)
         (found,) = candidates_of(grow_by_meaning(tmp_path / "run", server, **asked))
     assert (found.reason, found.detail) == ("same_meaning", "cosine 1.00 with shown_1")
     with Run.read(BOOTSTRAP, tmp_path / "run") as run:
-        (rejected,) = run.records.rejected_instructions(5)
-    assert rejected.neighbor == shown
+        ((_, near),) = run.records.rejected_candidates(5)
+    assert near
+    assert near.text == shown
 
 
 def test_a_known_text_that_is_refused_now_is_one_clear_error() -> None:
@@ -148,10 +149,10 @@ def test_the_report_shows_what_it_was_too_close_to(
     bad = next(each for each in candidates_of(outcome) if each.reason == "same_meaning")
     assert bad.meaning
     with Run.read(BOOTSTRAP, outcome.path) as run:
-        shown = next(each for each in run.records.rejected_instructions(50) if each.id == bad.id)
-        near = run.records.show(bad.id).meaning
-    assert (shown.neighbor, shown.score, shown.measure) == (near, bad.meaning.score, "cosine")
-    assert near
+        shown = next(each for each in run.records.rejected_candidates(50) if each[0].id == bad.id)
+        text = run.records.show(bad.id).meaning
+    assert text
+    assert shown == (bad, Overlap(bad.meaning.id, text, bad.meaning.score, "cosine"))
     section = rejections_section(outcome.status, [shown], [], {})
     assert f"nearest known instruction, cosine {bad.meaning.score:.2f}" in str(section)
 

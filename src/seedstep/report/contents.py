@@ -156,7 +156,7 @@ def _losses(runs: Sequence[TuneRun], context: ReportContext) -> Sections:
 def _rejections(runs: Sequence[BootstrapRun], context: ReportContext) -> Sections:
     (run,) = runs
     shown = (
-        run.records.rejected_instructions(SHOWN_REJECTIONS),
+        run.records.rejected_candidates(SHOWN_REJECTIONS),
         run.records.rejected_pairs(SHOWN_REJECTIONS),
     )
     rows = tuple(gate_rows(run, run.status()))

@@ -9,7 +9,7 @@ Example::
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from sqlite3 import Row
 from typing import Any
@@ -23,7 +23,7 @@ from seedstep.bootstrap.steering import Coverage, Steering
 from seedstep.data import Instance, Task, TaskList, instance_id
 from seedstep.errors import InputError, RunError
 from seedstep.llm import Reply
-from seedstep.novelty import NamedText
+from seedstep.novelty import NamedText, Overlap
 from seedstep.runs.database import Database, decode_value
 from seedstep.runs.directory import open_database
 from seedstep.runs.ledger import COLUMNS, whole_requests
@@ -37,7 +37,6 @@ __all__ = [
     "BootstrapRun",
     "BootstrapStatus",
     "GrownTasks",
-    "RejectedInstruction",
     "RejectedPair",
     "TaskDetails",
     "Usage",
@@ -52,24 +51,6 @@ GATES_ENTRY = "own_gates"
 
 SHORTEST_SECONDS = 10.0
 """Speed is not measured over less time."""
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedInstruction:
-    """A rejected candidate. `neighbor` is the text of the nearest known instruction.
-
-    `score` is the ROUGE-L F1 with it, None if another filter rejected the candidate before novelty
-    was checked. Of one that was rejected by meaning, both are those by meaning; `measure` names the
-    score.
-    """
-
-    id: str
-    reason: str
-    detail: str
-    instruction: str
-    neighbor: str
-    score: float | None
-    measure: str = "ROUGE-L"
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,24 +211,28 @@ class GrownTasks:
         rows = [(task.id, task.definition) for task in self._run.inputs()]
         self._database.write_now("INSERT INTO seeds VALUES (?, ?)", rows)
 
-    def rejected_instructions(self, each: int) -> tuple[RejectedInstruction, ...]:
-        """Return the first `each` rejected candidates of each reason, with their neighbours."""
+    def rejected_candidates(self, each: int) -> tuple[tuple[Candidate, Overlap | None], ...]:
+        """Return the first `each` rejected candidates of each reason, with the nearest instruction.
+
+        Of one that was rejected by meaning, it is the nearest in meaning. There is none where
+        another filter rejected it before.
+        """
         rows = self._database.rows(
-            "SELECT id, reason, detail, instruction, neighbor, score"
-            " FROM (SELECT *, row_number() OVER (PARTITION BY reason ORDER BY item, position)"
-            " AS place FROM candidates WHERE reason != '')"
-            " WHERE place <= ? ORDER BY reason, place",
+            "SELECT c.* FROM candidates c JOIN ("
+            "SELECT id, row_number() OVER (PARTITION BY reason ORDER BY item, position) AS place"
+            " FROM candidates WHERE reason != '') p ON p.id = c.id"
+            " WHERE p.place <= ? ORDER BY c.reason, p.place",
             (each,),
         )
-        return tuple(self._with_text(RejectedInstruction(*row)) for row in rows)
+        found = map(self._candidate, rows)
+        return tuple((candidate, self._nearest(candidate)) for candidate in found)
 
-    def _with_text(self, rejected: RejectedInstruction) -> RejectedInstruction:
-        """Return a candidate whose neighbour is an id with the neighbour that decided, its text."""
-        if rejected.reason == "same_meaning":
-            query = "SELECT meaning, cosine FROM candidates WHERE id = ?"
-            ((name, cosine),) = self._database.rows(query, (rejected.id,))
-            rejected = replace(rejected, neighbor=name, score=cosine, measure="cosine")
-        return replace(rejected, neighbor=self._definition(rejected.neighbor))
+    def _nearest(self, candidate: Candidate) -> Overlap | None:
+        """Return the instruction that decided on a candidate, or the nearest one."""
+        by_meaning = candidate.reason == "same_meaning"
+        near = candidate.meaning if by_meaning else candidate.neighbor
+        measure = "cosine" if by_meaning else "ROUGE-L"
+        return Overlap(near.id, self._definition(near.id), near.score, measure) if near else None
 
     def rejected_pairs(self, each: int) -> tuple[RejectedPair, ...]:
         """Return the first `each` rejected instances of each reason."""

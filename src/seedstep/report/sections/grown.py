@@ -12,8 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
 
+from seedstep.bootstrap import Candidate
 from seedstep.data import Task
 from seedstep.evaluate.intervals import mean_of_tasks, shown
+from seedstep.novelty import Overlap
 from seedstep.report.bars import bar_chart, histogram_chart
 from seedstep.report.parsing import VerbNoun, ring_chart, top_verbs
 from seedstep.report.records import (
@@ -43,7 +45,6 @@ from seedstep.runs import (
     BootstrapStatus,
     Entry,
     ExamplesRun,
-    RejectedInstruction,
     RejectedPair,
 )
 from seedstep.runs.blocks import most_frequent_first
@@ -184,14 +185,15 @@ def diversity(run: BootstrapRun) -> Section | None:
 
 def rejections_section(
     status: BootstrapStatus,
-    instructions: Sequence[RejectedInstruction],
+    candidates: Sequence[tuple[Candidate, Overlap | None]],
     pairs: Sequence[RejectedPair],
     meanings: Mapping[str, str],
     gates: Sequence[ReportBlock] = (),
 ) -> Section:
     """Return counts of accepted and rejected instructions and instances, with examples by reason.
 
-    `meanings` has the meaning of each reason. `gates` tell what passed each gate.
+    `candidates` are rejected ones, each with the nearest instruction. `meanings` has the meaning of
+    each reason. `gates` tell what passed each gate.
     """
     written, read = status.written, status.instances_read
     text = (
@@ -204,7 +206,7 @@ def rejections_section(
         "instructions",
         meanings,
         status.rejected,
-        [(rejected.reason, _instruction(rejected)) for rejected in instructions],
+        [(candidate.reason, _candidate(candidate, near)) for candidate, near in candidates],
     )
     refused = [(pair.reason, _pair(pair)) for pair in pairs]
     blocks += _rejected("instances", meanings, status.bad_instances, refused)
@@ -267,12 +269,12 @@ def _rejected(
     return blocks
 
 
-def _instruction(rejected: RejectedInstruction) -> Specimen:
-    fields = [Field("instruction", rejected.instruction)]
-    if rejected.neighbor:
-        score = "" if rejected.score is None else f", {rejected.measure} {rejected.score:.2f}"
-        fields.append(Field(f"nearest known instruction{score}", rejected.neighbor))
-    return Specimen(_with_detail(rejected.id, rejected.detail), tuple(fields))
+def _candidate(candidate: Candidate, near: Overlap | None) -> Specimen:
+    fields = [Field("instruction", candidate.instruction)]
+    if near and near.text:
+        label = f"nearest known instruction, {near.measure} {near.score:.2f}"
+        fields.append(Field(label, near.text))
+    return Specimen(_with_detail(candidate.id, candidate.detail), tuple(fields))
 
 
 def _pair(rejected: RejectedPair) -> Specimen:
