@@ -151,12 +151,12 @@ def test_a_shard_that_is_worked_on_is_not_merged(copied_shards: Path) -> None:
 
 def test_a_shard_is_read_as_it_was_when_it_was_checked(copied_shards: Path) -> None:
     shards = shards_of(copied_shards, 1)
-    with merge_sources(shards, partial=False, different=False) as found:
+    with merge_sources(shards, partial=False, different=False) as (sources, _):
         count = "SELECT count(*) FROM candidates"
-        before = [source.database.rows(count)[0][0] for source in found.sources]
+        before = [source.database.rows(count)[0][0] for source in sources]
         for shard in shards:
             spoilt(shard, "DELETE FROM candidates")
-        assert [source.database.rows(count)[0][0] for source in found.sources] == before
+        assert [source.database.rows(count)[0][0] for source in sources] == before
     assert all(before)
     assert not rows_of(shards[0])["candidates"]
 

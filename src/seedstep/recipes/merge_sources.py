@@ -2,8 +2,8 @@
 
 Example::
 
-    with merge_sources([Path("a"), Path("b")], partial=False, different=False) as found:
-        print(found.missing, found.differences)
+    with merge_sources([Path("a"), Path("b")], partial=True, different=True) as (sources, merge):
+        print(merge.missing, merge.differences)
 """
 
 import os
@@ -21,10 +21,10 @@ from seedstep.bootstrap import BootstrapSettings, parse_shard
 from seedstep.errors import InputError, RunBusyError
 from seedstep.runs import BootstrapRun, Run, digest
 from seedstep.runs.database import Database
-from seedstep.runs.merges import MERGED, MergedShard, Renaming, merge_of
+from seedstep.runs.merges import MERGED, Merge, MergedShard, Renaming, merge_of
 from seedstep.stages import BOOTSTRAP
 
-__all__ = ["MergeSource", "MergeSources", "merge_sources"]
+__all__ = ["MergeSource", "merge_sources"]
 
 OWN = (
     *("seeds", "decontaminate", "base_url", "identity_url", "shard", "round", "pool"),
@@ -69,20 +69,13 @@ class MergeSource:
         return self.place[1] == AFTER_ALL
 
 
-@dataclass(frozen=True, slots=True)
-class MergeSources:
-    """The runs of a merge in their order, what is missing, and in what they differ."""
-
-    sources: Sequence[MergeSource]
-    missing: tuple[str, ...]
-    differences: tuple[str, ...]
-
-
 @contextmanager
 def merge_sources(
     runs: Sequence[Path], *, partial: bool, different: bool
-) -> Iterator[MergeSources]:
+) -> Iterator[tuple[list[MergeSource], Merge]]:
     """Open runs, and the pool of the first round of them; yield them in their order.
+
+    The merge that is yielded with them keeps no task yet.
 
     Raises:
         InputError: they can't be merged: of two configurations, one number twice, one missing.
@@ -100,7 +93,8 @@ def merge_sources(
             raise InputError(f"{', '.join(missing)}", "run them to their end, or add --partial")
         if len({source.settings.semantic for source in sources}) > 1:
             missing += (BY_MEANING,)
-        yield MergeSources(sources, missing, differences)
+        shards = tuple(shard for source in sources for shard in source.shards)
+        yield sources, Merge(shards, missing, differences)
 
 
 def _opened(stack: ExitStack, path: Path) -> MergeSource:

@@ -14,7 +14,7 @@ Example::
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from math import nextafter
 from pathlib import Path
@@ -31,6 +31,7 @@ from seedstep.errors import InputError, RunError
 from seedstep.novelty import (
     Decisions,
     NamedText,
+    Neighbor,
     TokenNumbers,
     decide,
     decide_on_ray,
@@ -41,19 +42,19 @@ from seedstep.novelty import (
     tell_nearness,
 )
 from seedstep.recipes.meaning import Semantic, decide_texts, stored_vectors
-from seedstep.recipes.merge_sources import MergeSource, MergeSources, merge_sources
+from seedstep.recipes.merge_sources import MergeSource, merge_sources
 from seedstep.recipes.tasks import in_thread
 from seedstep.runs import Run, digest
 from seedstep.runs.database import Database
 from seedstep.runs.directory import DATABASE
 from seedstep.runs.merges import (
     MERGED,
-    FinishedText,
     Merge,
-    RejectedInMerge,
+    Rejection,
     Renaming,
     copy_generations,
-    finished_texts,
+    finished_inputs,
+    finished_instructions,
     merge_of,
 )
 from seedstep.runs.places import CONFIG, write_config
@@ -108,8 +109,8 @@ def merge_runs(
             there is another run at `out`.
     """
     paths = paths_of(runs)
-    with merge_sources(paths, partial=partial, different=different) as sources:
-        return _Merging(sources, ray, partitions).write(Path(out))
+    with merge_sources(paths, partial=partial, different=different) as (sources, merge):
+        return _Merging(sources, merge, ray, partitions).write(Path(out))
 
 
 merge_runs_async = in_thread(merge_runs)
@@ -120,17 +121,16 @@ class _Merging:
 
     def __init__(
         self,
-        found: MergeSources,
+        sources: Sequence[MergeSource],
+        merge: Merge,
         ray: str | None,
         partitions: int,
     ) -> None:
-        sources = found.sources
-        self._missing = found.missing
-        self._differences = found.differences
+        self._merge = merge
         self._ray = ray
         self._partitions = partitions
-        self._rejected: dict[str, RejectedInMerge] = {}
-        self._bad: dict[tuple[str, int], RejectedInMerge] = {}
+        self._rejected: dict[str, Rejection] = {}
+        self._bad: dict[tuple[str, int], tuple[str, str]] = {}
         self._first = min(sources, key=lambda source: (source.part, source.place))
         tokens = {source.settings.tokens for source in sources}
         self._tokens = tokens.pop() if len(tokens) == 1 else "unicode"
@@ -138,16 +138,22 @@ class _Merging:
 
     def write(self, out: Path) -> MergeReport:
         """Decide on all tasks, and write the run."""
-        tasks = list(self._finished(inputs=False))
-        if self._differences:
+        tasks = [
+            (source.names.of(name), text)
+            for source in self._sources
+            for name, text in finished_instructions(source.database)
+        ]
+        if self._merge.differences:
             self._decontaminate(tasks)
-        self._decide([task for task in tasks if task.task not in self._rejected])
-        self._decide_by_meaning([task for task in tasks if task.task not in self._rejected])
-        kept = [task for task in tasks if task.task not in self._rejected]
+        self._decide(self._left(tasks))
+        self._decide_by_meaning(self._left(tasks))
+        kept = self._left(tasks)
         if not kept:
             raise InputError("no task is left to merge", "run the shards to their end")
         self._require_pools(kept)
-        merge = self._merge(kept)
+        counts = Counter(map(_shard_of, kept))
+        counted = (replace(shard, kept=counts[shard.prefix]) for shard in self._merge.shards)
+        merge = replace(self._merge, shards=tuple(counted))
         config = {
             **{
                 name: value
@@ -157,9 +163,8 @@ class _Merging:
             "tasks": len(kept),
             MERGED: msgspec.json.decode(msgspec.json.encode(merge)),
         }
-        report = MergeReport(
-            merge, len(kept), Counter(found.reason for found in self._rejected.values())
-        )
+        dropped = Counter(reason for (reason, _), _ in self._rejected.values())
+        report = MergeReport(merge, len(kept), dropped)
         if out.exists():
             _require_same(out, merge)
             return report
@@ -168,12 +173,11 @@ class _Merging:
             self._copy(folder / DATABASE)
         return report
 
-    def _finished(self, *, inputs: bool) -> Iterator[FinishedText]:
-        for source in self._sources:
-            for found in finished_texts(source.database, inputs=inputs):
-                yield replace(found, task=source.names.of(found.task))
+    def _left(self, tasks: Sequence[NamedText]) -> list[NamedText]:
+        """Return the tasks that are not rejected yet."""
+        return [task for task in tasks if task[0] not in self._rejected]
 
-    def _decontaminate(self, tasks: Sequence[FinishedText]) -> None:
+    def _decontaminate(self, tasks: Sequence[NamedText]) -> None:
         """Reject what is too close to an evaluation set of any of the runs."""
         sets = dict.fromkeys(
             path for source in self._sources for path in source.settings.decontaminate
@@ -189,37 +193,38 @@ class _Merging:
             return
         tokenizer = TOKENIZERS[self._tokens]
         left = Counter[str]()
-        for found in self._finished(inputs=True):
-            is_long = len(tokenizer(found.text)) >= MIN_INPUT_TOKENS
-            if is_long and (overlap := contamination.overlap(found.text)):
-                bad = RejectedInMerge("contaminated", overlap.detail)
-                self._bad[found.task, found.position] = bad
-            left[found.task] += (found.task, found.position) not in self._bad
-        overlaps = contamination.overlaps([task.text for task in tasks])
-        for task, overlap in zip(tasks, overlaps, strict=True):
+        for source in self._sources:
+            for task, position, text in finished_inputs(source.database):
+                name = source.names.of(task)
+                is_long = len(tokenizer(text)) >= MIN_INPUT_TOKENS
+                overlap = contamination.overlap(text) if is_long else None
+                if overlap:
+                    self._bad[name, position] = "contaminated", overlap.detail
+                left[name] += not overlap
+        overlaps = contamination.overlaps([text for _, text in tasks])
+        for (name, _), overlap in zip(tasks, overlaps, strict=True):
             if overlap:
-                self._rejected[task.task] = RejectedInMerge("contaminated", overlap.detail)
-            elif not left[task.task]:
-                self._rejected[task.task] = RejectedInMerge("no_good_instance")
+                self._rejected[name] = ("contaminated", overlap.detail), None
+            elif not left[name]:
+                self._rejected[name] = ("no_good_instance", ""), None
 
-    def _decide(self, tasks: Sequence[FinishedText]) -> None:
+    def _decide(self, tasks: Sequence[NamedText]) -> None:
         """Reject the tasks that are not novel beside the seeds and those kept before them."""
-        known = self._near_seeds(tasks)
-        tasks = [task for task in tasks if task.task not in known]
-        decisions = self._decisions([task.text for task in tasks])
+        self._rejected |= self._near_seeds(tasks)
+        tasks = self._left(tasks)
+        decisions = self._decisions([text for _, text in tasks])
         tokenizer = TOKENIZERS[self._tokens]
         wordings = {same_wording(text): name for name, text in self._seeds.items()}
-        for place, task in enumerate(tasks):
+        for place, (task, text) in enumerate(tasks):
             nearest, score = int(decisions.nearest.numbers[place]), decisions.nearest.scores[place]
             if not decisions.kept[place]:
-                known[task.task] = _not_novel(tasks[nearest].task, float(score))
-            elif not tokenizer(task.text):  # it has no tokens that could be compared
-                first = wordings.setdefault(same_wording(task.text), task.task)
-                if first != task.task:
-                    known[task.task] = RejectedInMerge("not_novel", f"the wording of {first}")
-        self._rejected |= known
+                self._rejected[task] = _not_novel(tasks[nearest][0], float(score))
+            elif not tokenizer(text):  # it has no tokens that could be compared
+                first = wordings.setdefault(same_wording(text), task)
+                if first != task:
+                    self._rejected[task] = ("not_novel", f"the wording of {first}"), None
 
-    def _decide_by_meaning(self, tasks: Sequence[FinishedText]) -> None:
+    def _decide_by_meaning(self, tasks: Sequence[NamedText]) -> None:
         """Reject the tasks that are others kept before them in other words.
 
         So are those that are a seed of another run. The embeddings of tasks are in the shards; what
@@ -235,17 +240,18 @@ class _Merging:
         seeds = self._seeds_of_some
         vectors = stored_vectors(
             how,
-            [*(task.text for task in tasks), *(text for _, text in seeds)],
+            [text for _, text in (*tasks, *seeds)],
             [(run.identity_of("semantic_base_url"), run.ledger) for run in runs],
         )
-        found = decide_texts(how, [task.text for task in tasks], seeds, vectors=vectors)
+        found = decide_texts(how, [text for _, text in tasks], seeds, vectors=vectors)
         nearest = found.decisions.nearest
         for row in np.flatnonzero(~found.decisions.kept).tolist():
             if overlap := found.overlaps[row]:
                 near, score = overlap.item, overlap.score or 0.0
             else:
-                near, score = tasks[int(nearest.numbers[row])].task, float(nearest.scores[row])
-            self._rejected[tasks[row].task] = _same_meaning(near, score)
+                near, score = tasks[int(nearest.numbers[row])][0], float(nearest.scores[row])
+            detail = tell_nearness(near, score, "cosine")
+            self._rejected[tasks[row][0]] = ("same_meaning", detail), Neighbor(near, score)
 
     @property
     def _threshold(self) -> float:
@@ -255,15 +261,15 @@ class _Merging:
         released = all(each.fidelity == "released" for each in settings)
         return nextafter(strictest, 2.0) if released else strictest
 
-    def _near_seeds(self, tasks: Sequence[FinishedText]) -> dict[str, RejectedInMerge]:
+    def _near_seeds(self, tasks: Sequence[NamedText]) -> dict[str, Rejection]:
         vocabulary = TokenNumbers(TOKENIZERS[self._tokens])
         seeds = vocabulary.number(self._seeds.values())
-        texts = vocabulary.number([task.text for task in tasks])
+        texts = vocabulary.number(text for _, text in tasks)
         places = ranks(seeds.counts(len(vocabulary)) + texts.counts(len(vocabulary)))
         near = nearest_known(encode(seeds, places), encode(texts, places), self._threshold)
         names = list(self._seeds)
         return {
-            tasks[row].task: _not_novel(names[near.numbers[row]], float(near.scores[row]))
+            tasks[row][0]: _not_novel(names[near.numbers[row]], float(near.scores[row]))
             for row in np.flatnonzero(near.numbers >= 0).tolist()
         }
 
@@ -275,26 +281,20 @@ class _Merging:
         numbered = vocabulary.number(texts)
         return decide(encode(numbered, ranks(numbered.counts(len(vocabulary)))), self._threshold)
 
-    def _require_pools(self, kept: Sequence[FinishedText]) -> None:
+    def _require_pools(self, kept: Sequence[NamedText]) -> None:
         """Check that each round was grown from what is kept of the rounds before it."""
-        if self._differences:
+        if self._merge.differences:
             return
-        of_round = {each.prefix: each.round for source in self._sources for each in source.shards}
+        of_round = {shard.prefix: shard.round for shard in self._merge.shards}
         for source in self._sources:
             stamp = source.run.config.get("pool_fingerprint")
             number = source.place[0]
-            before = ([task.task, task.text] for task in kept if of_round[_shard_of(task)] < number)
+            before = (task for task in kept if of_round[_shard_of(task)] < number)
             if stamp and number > 1 and stamp != digest(before):
                 what = f"{source.run.path} was grown from another pool than the rounds before it"
                 raise InputError(
                     what, f"merge it with the shards or the run of {source.settings.pool}"
                 )
-
-    def _merge(self, kept: Sequence[FinishedText]) -> Merge:
-        counts = Counter(map(_shard_of, kept))
-        shards = [shard for source in self._sources for shard in source.shards]
-        counted = tuple(replace(shard, kept=counts[shard.prefix]) for shard in shards)
-        return Merge(counted, self._missing, self._differences)
 
     def _copy(self, path: Path) -> None:
         target = Database.open(path)
@@ -339,18 +339,13 @@ def _placed(merge: Merge) -> Merge:
     return replace(merge, shards=tuple(shards))
 
 
-def _not_novel(neighbor: str, score: float) -> RejectedInMerge:
-    return RejectedInMerge("not_novel", tell_nearness(neighbor, score), neighbor, score)
+def _not_novel(neighbor: str, score: float) -> Rejection:
+    return ("not_novel", tell_nearness(neighbor, score)), Neighbor(neighbor, score)
 
 
-def _same_meaning(neighbor: str, score: float) -> RejectedInMerge:
-    detail = tell_nearness(neighbor, score, "cosine")
-    return RejectedInMerge("same_meaning", detail, neighbor, score)
-
-
-def _shard_of(task: FinishedText) -> str:
+def _shard_of(task: NamedText) -> str:
     """Return how the ids of the tasks of its shard begin."""
-    return task.task.rpartition("g")[0]
+    return task[0].rpartition("g")[0]
 
 
 def _require_same(out: Path, merge: Merge) -> None:

@@ -14,21 +14,23 @@ from typing import Any
 
 import msgspec
 
+from seedstep.bootstrap.sifting import Fault
 from seedstep.errors import StoreError
 from seedstep.llm import Spent
 from seedstep.llm.budget import TokenUsage
+from seedstep.novelty import NamedText, Neighbor
 from seedstep.runs.database import Database, decode_value
 from seedstep.runs.schema import CANDIDATE_COLUMNS, INSTANCE_COLUMNS
 
 __all__ = [
     "MERGED",
-    "FinishedText",
     "Merge",
     "MergedShard",
-    "RejectedInMerge",
+    "Rejection",
     "Renaming",
     "copy_generations",
-    "finished_texts",
+    "finished_inputs",
+    "finished_instructions",
     "merge_of",
 ]
 
@@ -140,41 +142,23 @@ class Renaming:
         return bool(self.ids) or any(each.changes for each in self.pool)
 
 
-@dataclass(frozen=True, slots=True)
-class FinishedText:
-    """An instruction or an input of a finished task, with the places of the row it is in."""
-
-    task: str
-    text: str
-    position: int = -1
+Rejection = tuple[Fault, Neighbor | None]
+"""Why a finished task is not kept, and the task that decided, by ROUGE-L or by the cosine."""
 
 
-@dataclass(frozen=True, slots=True)
-class RejectedInMerge:
-    """Why a finished task, or one of its instances, is not kept.
-
-    `score` is the ROUGE-L F1 with `neighbor`, or of a task with the same meaning the cosine.
-    """
-
-    reason: str
-    detail: str = ""
-    neighbor: str | None = None
-    score: float | None = None
+def finished_instructions(database: Database) -> Iterator[NamedText]:
+    """Yield the ids and the instructions of the finished tasks, in their order."""
+    query = "SELECT id, instruction FROM candidates WHERE reason = '' ORDER BY item, position"
+    yield from map(tuple, database.rows(query))
 
 
-def finished_texts(database: Database, *, inputs: bool) -> Iterator[FinishedText]:
-    """Yield the instructions of the finished tasks in their order, or the inputs of instances."""
-    if inputs:
-        query = (
-            "SELECT i.task, i.input, i.position FROM candidates c JOIN instances i ON i.task = c.id"
-            " WHERE c.reason = '' AND i.reason = '' ORDER BY c.item, c.position, i.position"
-        )
-    else:
-        query = (
-            "SELECT id, instruction, -1 FROM candidates WHERE reason = '' ORDER BY item, position"
-        )
-    for row in database.rows(query):
-        yield FinishedText(row[0], row[1], row[2])
+def finished_inputs(database: Database) -> Iterator[tuple[str, int, str]]:
+    """Yield the task, the position and the input of each instance of the finished tasks."""
+    query = (
+        "SELECT i.task, i.position, i.input FROM candidates c JOIN instances i ON i.task = c.id"
+        " WHERE c.reason = '' AND i.reason = '' ORDER BY c.item, c.position, i.position"
+    )
+    yield from map(tuple, database.rows(query))
 
 
 def copy_generations(
@@ -182,8 +166,8 @@ def copy_generations(
     target: Database,
     first: int,
     names: Renaming,
-    rejected: Mapping[str, RejectedInMerge],
-    bad: Mapping[tuple[str, int], RejectedInMerge],
+    rejected: Mapping[str, Rejection],
+    bad: Mapping[tuple[str, int], Fault],
 ) -> int:
     """Copy the generations of a run with their candidates and instances; return the next number.
 
@@ -191,6 +175,7 @@ def copy_generations(
     new ids, and `bad` the instances, by task and position.
     """
     last = int(source.rows("SELECT coalesce(max(item), -1) FROM generations")[0][0])
+    faults = {name: fault for name, (fault, _) in rejected.items()}
     within = "WHERE item BETWEEN ? AND ? ORDER BY item"
     instance = ", ".join(f"i.{name}" for name in INSTANCE_COLUMNS)
     queries = (  # of names of ours
@@ -211,7 +196,7 @@ def copy_generations(
         target.write_now(_put("candidates", CANDIDATE_COLUMNS), changed)
         target.write_now(
             _put("instances", INSTANCE_COLUMNS),
-            [_instance(row, names, rejected, bad) for row in instances],
+            [_instance(row, names, faults, bad) for row in instances],
         )
     return first + last + 1
 
@@ -224,30 +209,30 @@ def _renamed(demonstrations: str, names: Renaming) -> str:
 
 
 def _candidate(
-    row: Sequence[Any], first: int, names: Renaming, rejected: Mapping[str, RejectedInMerge]
+    row: Sequence[Any], first: int, names: Renaming, rejected: Mapping[str, Rejection]
 ) -> tuple[object, ...]:
     name, item, position, instruction, reason, detail, neighbor, score, *others = row
     *others, meaning, cosine = others
     name, neighbor = names.of(name), names.of(neighbor) if neighbor else None
     others += [names.of(meaning) if meaning else None, cosine]
-    if not reason and (now := rejected.get(name)):
-        reason, detail = now.reason, now.detail
-        if reason == "same_meaning":
-            others[-2:] = now.neighbor, now.score
-        elif now.neighbor:
-            neighbor, score = now.neighbor, now.score
+    if not reason and name in rejected:
+        (reason, detail), near = rejected[name]
+        if near and reason == "same_meaning":
+            others[-2:] = near.id, near.score
+        elif near:
+            neighbor, score = near.id, near.score
     return name, first + item, position, instruction, reason, detail, neighbor, score, *others
 
 
 def _instance(
     row: Sequence[Any],
     names: Renaming,
-    rejected: Mapping[str, RejectedInMerge],
-    bad: Mapping[tuple[str, int], RejectedInMerge],
+    faults: Mapping[str, Fault],
+    bad: Mapping[tuple[str, int], Fault],
 ) -> tuple[object, ...]:
     task, position, text, output, reason, detail = row
     task = names.of(task)
-    now = None if reason else bad.get((task, position)) or rejected.get(task)
-    if now:
-        reason, detail = now.reason, now.detail
+    fault = bad.get((task, position)) or faults.get(task)
+    if fault and not reason:
+        reason, detail = fault
     return task, position, text, output, reason, detail
