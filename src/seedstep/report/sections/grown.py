@@ -202,12 +202,8 @@ def rejections_section(
         f"{status.instances:,} were kept{_share(status.instances, read)}."
     )
     blocks: list[ReportBlock] = [Paragraph(text), *gates]
-    blocks += _rejected(
-        "instructions",
-        meanings,
-        status.rejected,
-        [(candidate.reason, _candidate(candidate, near)) for candidate, near in candidates],
-    )
+    refused = [(candidate.reason, _candidate(candidate, near)) for candidate, near in candidates]
+    blocks += _rejected("instructions", meanings, status.rejected, refused)
     refused = [(pair.reason, _pair(pair)) for pair in pairs]
     blocks += _rejected("instances", meanings, status.bad_instances, refused)
     return Section("Accepted and rejected", tuple(blocks))
@@ -272,8 +268,8 @@ def _rejected(
 def _candidate(candidate: Candidate, near: Overlap | None) -> Specimen:
     fields = [Field("instruction", candidate.instruction)]
     if near and near.text:
-        label = f"nearest known instruction, {near.measure} {near.score:.2f}"
-        fields.append(Field(label, near.text))
+        score = f"{near.measure} {near.score:.2f}"
+        fields.append(Field(f"nearest known instruction, {score}", near.text))
     return Specimen(_with_detail(candidate.id, candidate.detail), tuple(fields))
 
 
