@@ -221,7 +221,7 @@ def test_hardly_anything_people_wrote_is_refused(shared_data: Path) -> None:
 def test_what_stands_behind_an_output_is_named_and_not_cut(instruction: str, output: str) -> None:
     reply = CandidateReply(instruction, (RawInstance("", output),))
     (bad,) = sift_instances(reply).rejected
-    assert (bad.reason, bad.output) == ("adds_talk", output)
+    assert (bad.reason, bad.instance.output) == ("adds_talk", output)
     assert bad.detail
     assert bad.detail in output
 

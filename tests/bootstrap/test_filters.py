@@ -246,9 +246,10 @@ def sifted(found: list[RawInstance], fidelity: str) -> SiftedInstances:
 
 def check_sifted(found: list[RawInstance], fidelity: str, reasons: list[str]) -> None:
     """Assert that each was kept, or rejected for its reason, in the order they were written."""
-    decided = list(zip(found, reasons, strict=True))
-    kept = tuple(Instance(raw.input, (raw.output,)) for raw, why in decided if not why)
-    rejected = tuple(RejectedInstance(raw.input, raw.output, why) for raw, why in decided if why)
+    read = [Instance(raw.input, (raw.output,)) for raw in found]
+    decided = list(zip(read, reasons, strict=True))
+    kept = tuple(instance for instance, why in decided if not why)
+    rejected = tuple(RejectedInstance(instance, why) for instance, why in decided if why)
     assert sifted(found, fidelity) == SiftedInstances(kept, rejected)
 
 
@@ -291,7 +292,7 @@ def test_sifting_parts_all_that_was_found_and_keeps_the_order(
     written = [(raw.input, raw.output) for raw in found]
     parted = sifted(found, fidelity)
     kept = [(instance.input, instance.output) for instance in parted.instances]
-    rejected = [(refused.input, refused.output) for refused in parted.rejected]
+    rejected = [(bad.instance.input, bad.instance.output) for bad in parted.rejected]
     assert Counter(kept) + Counter(rejected) == Counter(written)
     for part in (kept, rejected):
         rest = iter(written)

@@ -40,7 +40,7 @@ def drawn(server: ScriptedServer) -> list[int]:
 
 def decisions(generations: tuple[Generation, ...]) -> list[tuple[str, str, str]]:
     return [
-        (candidate.id, candidate.instruction, candidate.reason)
+        (candidate.task.id, candidate.task.definition, candidate.reason)
         for g in generations
         for candidate in g.candidates
     ]
@@ -151,7 +151,7 @@ def test_six_seeds_and_two_finished_tasks_are_shown(window: int, tmp_path: Path)
     seeds = {task.id for task in seed_tasks()}
     for written in made.generations:
         retired = made.generations[: max(0, written.index - window + 1)]
-        known = {c.id for generation in retired for c in generation.candidates if c.task}
+        known = {c.task.id for generation in retired for c in generation.candidates if not c.reason}
         machine = set(written.demonstrations) - seeds
         assert machine <= known
         assert len(machine) == min(2, len(known))
@@ -240,7 +240,7 @@ def test_a_refused_request_rejects_its_candidate(purpose: str, style: str, tmp_p
 
         server.script = where(hits, REFUSED)
         made = grow(tmp_path / "troubled", server, **settings)
-    rejected = {c.id: c for g in made.generations for c in g.candidates}[victim.id]
+    rejected = {c.task.id: c for g in made.generations for c in g.candidates}[victim.id]
     assert (rejected.reason, rejected.detail) == ("request_failed", "HTTP 400: scripted fault")
     assert rejected.classification_request
     assert bool(rejected.instances_request) == (purpose == "instances")
@@ -261,7 +261,7 @@ def test_a_list_cut_at_its_length_limit(fidelity: str, reasons: list[str], tmp_p
         made = grow(tmp_path / "run", server, prompt_style="completion", fidelity=fidelity, tasks=5)
     candidates = made.generations[0].candidates
     assert [candidate.reason for candidate in candidates] == reasons
-    assert [candidate.instruction for candidate in candidates] == [
+    assert [candidate.task.definition for candidate in candidates] == [
         "Describe a calm morning at sea.",
         "Explain why the sky has",
     ]
@@ -312,7 +312,7 @@ def test_items_that_were_not_retired_are_not_recorded(
     assert made.status.generations == retired
     with Run.read(BOOTSTRAP, made.path) as run:
         for decision in decisions(made.generations):
-            assert run.records.show(decision[0]).candidate.instruction == decision[1]
+            assert run.records.show(decision[0]).candidate.task.definition == decision[1]
         for decision in decisions(whole.generations[retired:]):
             with pytest.raises(InputError):
                 run.records.show(decision[0])

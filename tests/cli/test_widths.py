@@ -13,11 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from seedstep.bootstrap.records import Candidate
 from seedstep.cli import terminal
 from seedstep.cli.bootstrap import _finished
 from seedstep.cli.terminal import TableLine, fold, table_lines
-from seedstep.data import Instance
+from seedstep.data import Instance, Task
 from seedstep.runs import Rows
 from support.answer_files import right, write_predictions, write_tasks
 from support.command_line import seedstep
@@ -201,14 +200,12 @@ def test_words_are_broken_where_they_are_joined_and_wide_characters_count_twice(
 @pytest.mark.parametrize("width", [80, 60])
 @pytest.mark.parametrize("text", ["Begründe, warum Quitten kümmern. " * 3, "梅の剪定の時期。" * 9])
 def test_of_a_finished_task_the_instruction_is_cut_alone(width: int, text: str) -> None:
-    candidate = Candidate(
-        "g12.3", text, "", is_classification=True, instances=(Instance("", ("a",)),)
-    )
-    line = _finished(candidate, width).plain
+    task = Task("g12.3", text, (Instance("", ("a",)),), is_classification=True)
+    line = _finished(task, width).plain
     assert width - 1 <= cell_len(line) <= width
     assert line.startswith("  g12.3  ")
     assert line.endswith("…  (classification, 1 instance)")
-    assert text in _finished(candidate).plain
+    assert text in _finished(task).plain
 
 
 def test_a_column_of_phrases_that_begin_with_numbers_is_text() -> None:

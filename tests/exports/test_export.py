@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from seedstep import Instance, export
+from seedstep import Instance, Task, export
 from seedstep.bootstrap import Candidate, Generation
 from seedstep.data import load_tasks
 from seedstep.data.files import EXPORT_MARKER
@@ -43,10 +43,10 @@ def instances_of(*pairs: tuple[str, str]) -> tuple[Instance, ...]:
 
 def hostile_candidates() -> list[Candidate]:
     found = [
-        Candidate(f"g0.{n}", f"Task {n}: {text}", "", instances=instances_of((text, f"out {text}")))
+        Candidate(Task(f"g0.{n}", f"Task {n}: {text}", instances_of((text, f"out {text}"))))
         for n, text in enumerate(HOSTILE, start=1)
     ]
-    found[0] = Candidate("g0.1", found[0].instruction, "too_short")
+    found[0] = Candidate(Task("g0.1", found[0].task.definition, ()), "too_short")
     return found
 
 
@@ -54,10 +54,10 @@ def plain_candidates() -> list[Candidate]:
     many = instances_of(*((f"Sentence: number {n}\n\nend", f"out {n}") for n in range(4)))
     twice = instances_of(("a", "b"), ("a", "b"), ("", "no input"))
     return [
-        Candidate("g1.1", "Count the words.", "", instances=many),
-        Candidate("g1.2", "Sort the words.", "", is_classification=True, instances=twice),
-        Candidate("g1.3", "Sort the words.", "", instances=twice[:1]),
-        Candidate("g1.4", HOSTILE[0], "", instances=instances_of((HOSTILE[0], HOSTILE[0]))),
+        Candidate(Task("g1.1", "Count the words.", many)),
+        Candidate(Task("g1.2", "Sort the words.", twice, is_classification=True)),
+        Candidate(Task("g1.3", "Sort the words.", twice[:1])),
+        Candidate(Task("g1.4", HOSTILE[0], instances_of((HOSTILE[0], HOSTILE[0])))),
     ]
 
 
@@ -253,11 +253,8 @@ def templates_of(rows: list[dict[str, str]], instruction: str, text: str) -> set
 def test_prompt_completion_uses_the_papers_templates(tmp_path: Path) -> None:
     """Self-Instruct, section 2.3: 7 templates with an input, 6 without."""
     many = instances_of(*((f"text {n}", "yes") for n in range(200)))
-    empty = [
-        Candidate(f"g1.{n}", "Say it.", "", instances=instances_of(("", f"{n}")))
-        for n in range(200)
-    ]
-    group = [Candidate("g0.1", "Read it.", "", instances=many)]
+    empty = [Candidate(Task(f"g1.{n}", "Say it.", instances_of(("", f"{n}")))) for n in range(200)]
+    group = [Candidate(Task("g0.1", "Read it.", many))]
     with make_run(tmp_path / "run", group, empty) as run:
         assert export(run, "prompt-completion", tmp_path / "out") == 400
     lines = (tmp_path / "out" / "train.jsonl").read_bytes().splitlines()

@@ -236,7 +236,7 @@ class TestBootstrap:
             )
         assert not {task.definition for task in clean.tasks} & set(shielded)
         rejected = {
-            candidate.instruction: candidate.detail
+            candidate.task.definition: candidate.detail
             for generation in clean.generations
             for candidate in generation.candidates
             if candidate.reason == "contaminated"
@@ -266,7 +266,7 @@ class TestBootstrap:
         ] * 3
         with Run.read(BOOTSTRAP, out) as run:
             candidate = run.records.show(made.tasks[0].id).candidate
-        assert len(candidate.instances) == 1
+        assert len(candidate.task.instances) == 1
         assert [bad.detail for bad in candidate.rejected_instances] == [
             "ROUGE-L 0.96 with task1_a, instance task1_a-0"
         ]

@@ -60,7 +60,7 @@ def test_shares_are_met_and_kept_with_the_tasks(tmp_path: Path) -> None:
     assert made.status.finished == 40
     counted: Counter[tuple[str, str]] = Counter()
     for generation in made.generations:
-        done = sum(candidate.task is not None for candidate in generation.candidates)
+        done = sum(not candidate.reason for candidate in generation.candidates)
         counted.update(dict.fromkeys(generation.cell, done))
         lines = [f"about {dict(generation.cell)['topic']}."]
         lines.append(f"difficulty of every task: {dict(generation.cell)['difficulty']}.")

@@ -99,7 +99,7 @@ class TestAJudgeOfKnownErrors:
             (task.definition, it.input, it.output) for task in made.tasks for it in task.instances
         ]
         rejected = [
-            (candidate.instruction, bad.input, bad.output)
+            (candidate.task.definition, bad.instance.input, bad.instance.output)
             for generation in made.generations
             for candidate in generation.candidates
             for bad in candidate.rejected_instances

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from seedstep import open_run, self_instruct
+from seedstep import Task, open_run, self_instruct
 from seedstep.bootstrap import GATE_KINDS, BootstrapSettings, Proposal, rule_gate
 from seedstep.bootstrap import gates as gates_module
 from seedstep.bootstrap.gate_kinds import VALID, parse_gates
@@ -79,14 +79,18 @@ def test_a_judge_decides_and_the_figures_are_those_counted_by_hand(tmp_path: Pat
     assert "for each finished task $" in shown
 
 
+def pairs_of(task: Task) -> set[tuple[str, str]]:
+    return {(instance.input, instance.output) for instance in task.instances}
+
+
 def test_the_data_are_those_of_the_filters_less_what_the_judge_rejects(tmp_path: Path) -> None:
     with ScriptedServer(BY_CHANCE) as server:
         free = grow(tmp_path / "free", server, tasks=20, window=1)
         gated = grow(tmp_path / "gated", server, tasks=5, window=1, gates=JUDGE)
     first = free.generations[0].candidates
     for candidate, other in zip(gated.generations[0].candidates, first, strict=False):
-        assert candidate.instruction == other.instruction
-        assert set(candidate.instances) <= set(other.instances)
+        assert candidate.task.definition == other.task.definition
+        assert pairs_of(candidate.task) <= pairs_of(other.task)
 
 
 @pytest.mark.parametrize(

@@ -201,11 +201,11 @@ def require_stored(run: Path, generations: Sequence[Generation]) -> None:
     made = [candidate for each in generations for candidate in each.candidates]
     with Run.read(BOOTSTRAP, run) as opened:
         records, status = opened.records, opened.status()
-        assert [records.show(each.id).candidate for each in made] == made
-        assert [task.id for task in opened.tasks()] == [each.id for each in made if not each.reason]
+        assert [records.show(each.task.id).candidate for each in made] == made
+        assert list(opened.tasks()) == [each.task for each in made if not each.reason]
         assert status.generations == len(generations)
         assert status.written == len(made)
-        pairs = sum(len(each.instances) + len(each.rejected_instances) for each in made)
+        pairs = sum(len(each.task.instances) + len(each.rejected_instances) for each in made)
         assert status.instances_read == pairs
 
 

@@ -20,7 +20,7 @@ def test_ids_are_given_at_acceptance_and_carried(tmp_path: Path) -> None:
         candidate.task
         for generation in made.generations
         for candidate in generation.candidates
-        if candidate.task
+        if not candidate.reason
     ]
     with open_run(made.path, BOOTSTRAP) as run:
         assert list(run.tasks()) == accepted

@@ -172,7 +172,7 @@ def test_killed_with_a_model_that_never_repeats_itself_all_is_built_on_what_was_
     for details in shown:
         first = details.requests[0]
         assert first["purpose"] == "generation"
-        assert details.candidate.instruction in first["reply"]
+        assert details.candidate.task.definition in first["reply"]
         lines = json.loads(first["request"])["prompt"].splitlines()
         assert all(
             any(text.rstrip(":") in line for line in lines) for _, text in details.demonstrations

@@ -92,7 +92,7 @@ def test_a_run_may_be_asked_for_more_tasks(tmp_path: Path) -> None:
     assert made.counts == whole.counts
     assert exported(made.path) == exported(whole.path)
     with Run.read(BOOTSTRAP, made.path) as run, Run.read(BOOTSTRAP, whole.path) as other:
-        for name in (c.id for g in whole.generations for c in g.candidates):
+        for name in (c.task.id for g in whole.generations for c in g.candidates):
             assert run.records.show(name).candidate == other.records.show(name).candidate
 
 

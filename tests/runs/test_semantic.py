@@ -79,7 +79,7 @@ def test_neighbours_and_decisions_are_those_of_brute_force(
             if candidate.reason in ("too_short", "keyword", "starts_with_punctuation"):
                 assert candidate.meaning is None
                 continue
-            own = vector(candidate.instruction)
+            own = vector(candidate.task.definition)
             scores = {name: round(float(own @ other), 6) for name, other in known.items()}
             nearest = max(scores, key=lambda name: scores[name])
             assert candidate.meaning
@@ -89,9 +89,9 @@ def test_neighbours_and_decisions_are_those_of_brute_force(
             assert close if candidate.reason == "same_meaning" else True
             assert candidate.reason in ("same_meaning", "not_novel") if close else True
             if candidate.reason not in ("same_meaning", "not_novel"):
-                known[candidate.id] = own
+                known[candidate.task.id] = own
             reasons.append(candidate.reason)
-            kept = run.records.show(candidate.id)
+            kept = run.records.show(candidate.task.id)
             assert kept.candidate == candidate
     assert "same_meaning" in reasons
     assert len(outcome.tasks) == 14
@@ -138,7 +138,7 @@ def test_it_is_told_with_the_reason_and_the_neighbour(
     told = seedstep("status", outcome.path).words
     assert "same_meaning" in told
     assert "compared by meaning with openai:encoder" in told
-    shown = seedstep("show", outcome.path, bad.id).words
+    shown = seedstep("show", outcome.path, bad.task.id).words
     assert f"nearest in meaning: cosine {bad.meaning.score:.3f} with {bad.meaning.id}: " in shown
 
 
@@ -149,8 +149,8 @@ def test_the_report_shows_what_it_was_too_close_to(
     bad = next(each for each in candidates_of(outcome) if each.reason == "same_meaning")
     assert bad.meaning
     with Run.read(BOOTSTRAP, outcome.path) as run:
-        shown = next(each for each in run.records.rejected_candidates(50) if each[0].id == bad.id)
-        text = run.records.show(bad.id).meaning
+        shown = next(each for each in run.records.rejected_candidates(50) if each[0] == bad)
+        text = run.records.show(bad.task.id).meaning
     assert text
     assert shown == (bad, Overlap(bad.meaning.id, text, bad.meaning.score, "cosine"))
     section = rejections_section(outcome.status, [shown], [], {})
@@ -236,7 +236,7 @@ def test_what_is_close_to_an_evaluation_set_in_other_words_is_rejected(tmp_path:
         items = tmp_path / "items.jsonl"
         items.write_text(json.dumps({"id": "held", "instruction": mixed}) + "\n")
         clean = grow_by_meaning(tmp_path / "clean", server, decontaminate=[str(items)])
-    found = next(each for each in candidates_of(clean) if each.instruction == task.definition)
+    found = next(each for each in candidates_of(clean) if each.task.definition == task.definition)
     assert found.reason == "contaminated"
     assert found.detail.startswith("cosine 1.00 with items.jsonl, line 1")
     assert task.definition not in [each.definition for each in clean.tasks]
@@ -263,7 +263,7 @@ def test_shards_are_compared_by_meaning_when_they_are_merged(tmp_path: Path) -> 
     for each in details:
         near = each.candidate.meaning
         assert near
-        score = float(vector(each.candidate.instruction) @ vector(each.meaning))
+        score = float(vector(each.candidate.task.definition) @ vector(each.meaning))
         assert near.score == pytest.approx(score, abs=2e-6)
         assert near.score >= least
     merge_runs(shards[::-1], tmp_path / "again")
@@ -323,11 +323,11 @@ def test_a_text_that_the_encoder_refuses_is_a_rejection_with_its_words(tmp_path:
     with ScriptedServer(refuse) as server:
         made = grow_by_meaning(tmp_path / "run", server, seeds=seeds_without_songs(tmp_path))
     found = candidates_of(made)
-    songs = [each for each in found if "songs" in each.instruction]
+    songs = [each for each in found if "songs" in each.task.definition]
     refused = [each for each in songs if each.reason == "request_failed"]
     assert refused
     assert all(each.detail == "the embedding: HTTP 400: the text is too long" for each in refused)
-    assert all(each.meaning for each in found if each.task)
+    assert all(each.meaning for each in found if not each.reason)
     assert made.status.finished == 14
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from seedstep import Instance, seed_tasks
+from seedstep import Instance, Task, seed_tasks
 from seedstep.bootstrap import Candidate, Generation
 from seedstep.errors import InputError, RunError, StoreError
 from seedstep.runs import BootstrapRun, Run
@@ -202,7 +202,7 @@ def test_status_tells_the_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     async def record(run: BootstrapRun) -> None:
         for number in range(3):
-            found = Candidate(f"g{number}.1", "Say it.", "", instances=(Instance("", ("It",)),))
+            found = Candidate(Task(f"g{number}.1", "Say it.", (Instance("", ("It",)),)))
             await run.records.retired.record(Generation(number, "", (), "", (found,)))
 
     with Run.start(BOOTSTRAP, tmp_path, {}) as run:
@@ -238,14 +238,16 @@ def test_show_tells_where_a_candidate_came_from(style: str, tmp_path: Path) -> N
         made = grow(tmp_path / "run", server, prompt_style=style, tasks=50)
     texts = {task.id: task.definition for task in seed_tasks()}
     texts |= {
-        candidate.id: candidate.instruction for g in made.generations for candidate in g.candidates
+        candidate.task.id: candidate.task.definition
+        for g in made.generations
+        for candidate in g.candidates
     }
     seen = set()
     with Run.read(BOOTSTRAP, made.path) as run:
         for generation in made.generations:
             for candidate in generation.candidates:
                 seen.add(candidate.reason)
-                details = run.records.show(candidate.id)
+                details = run.records.show(candidate.task.id)
                 assert details.candidate == candidate
                 assert details.neighbor == (
                     texts[candidate.neighbor.id] if candidate.neighbor else ""
@@ -268,7 +270,7 @@ def check_requests(rows: tuple[dict[str, Any], ...], candidate: Candidate, gener
         text = prompt if isinstance(prompt, str) else prompt[-1]["content"]
         assert row["reply"] is not None
         if row["purpose"] != "generation":
-            assert f"Task: {candidate.instruction}" in text
+            assert f"Task: {candidate.task.definition}" in text
 
 
 @pytest.mark.parametrize("name", ["g99.1", "", "seed_001", "g0.1' OR 1=1 --"])

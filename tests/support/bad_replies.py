@@ -112,7 +112,7 @@ def growing(purpose: str, style: str, frame: str = "", instruction: str = "") ->
             )
             found: set[str] = set()
             async for made in bootstrap(chosen, seed_tasks(), engine):
-                assert not any(candidate.task for candidate in made.candidates)
+                assert all(candidate.reason for candidate in made.candidates)
                 found |= {"request_failed"} if made.failure else set()
                 found |= {candidate.reason for candidate in made.candidates}
             return found
@@ -136,7 +136,7 @@ def gating(kind: str) -> Stage:
             chosen = BootstrapSettings.of(model=MODEL, prompt_style="chat", **settings)
             found: set[str] = set()
             async for made in bootstrap(chosen, seed_tasks(), engine):
-                assert not any(candidate.task for candidate in made.candidates)
+                assert all(candidate.reason for candidate in made.candidates)
                 found |= {each.reason for each in made.candidates if each.rejected_instances}
             return found
 

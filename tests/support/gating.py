@@ -22,7 +22,7 @@ def number(text: str, most: int) -> int:
 def rejected_by(made: Outcome, gate: str) -> list[tuple[str, str, str, str]]:
     """Instruction, input, output and detail of what a gate rejected."""
     return [
-        (candidate.instruction, bad.input, bad.output, bad.detail)
+        (candidate.task.definition, bad.instance.input, bad.instance.output, bad.detail)
         for generation in made.generations
         for candidate in generation.candidates
         for bad in candidate.rejected_instances

@@ -13,7 +13,7 @@ accepted in order, as the decision depends on all instructions before.
 Example::
 
     async for generation in bootstrap(settings, seeds, engine):
-        tasks += [found.task for found in generation.candidates if found.task]
+        tasks += [found.task for found in generation.candidates if not found.reason]
 """
 
 import asyncio
@@ -35,13 +35,14 @@ from seedstep.bootstrap.filters import (
 from seedstep.bootstrap.gate_kinds import parse_gates
 from seedstep.bootstrap.gates import Gate, GateModel, GateModels, check_gates, pass_gates
 from seedstep.bootstrap.instances import says_classification
-from seedstep.bootstrap.pool import Meanings, Pool, rejected
+from seedstep.bootstrap.pool import Meanings, Pool
 from seedstep.bootstrap.prompting import BootstrapPrompts, make_prompts
-from seedstep.bootstrap.records import Candidate, Generation
+from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance
 from seedstep.bootstrap.rules import CandidateReply
 from seedstep.bootstrap.settings import BootstrapSettings
 from seedstep.bootstrap.steering import Steering, TaskDemand, Turnstile
 from seedstep.data import Task
+from seedstep.data.records import with_instance_ids
 from seedstep.llm import Answer, Engine, Failure, Reply, Request
 from seedstep.llm.embeddings import Encoder
 from seedstep.llm.pacing import in_order
@@ -116,7 +117,7 @@ async def _all_in_order(retired: Iterable[Generation], work: "_Work") -> AsyncGe
     accepted, first = [], 0
     for generation in retired:
         asked = (each for each in generation.candidates if each.classification_request)
-        accepted += [(candidate.id, candidate.instruction) for candidate in asked]
+        accepted += [(candidate.task.id, candidate.task.definition) for candidate in asked]
         first = generation.index + 1
         yield generation
     if work.meanings:
@@ -180,7 +181,7 @@ class _Work:
     def finish(self, generation: Generation) -> int:
         """Let later items show the tasks of a generation, and return how many there are."""
         tasks = [
-            Task(candidate.id, candidate.instruction, (), candidate.is_classification)
+            replace(candidate.task, instances=())
             for candidate in generation.candidates
             if not candidate.reason
         ]
@@ -252,13 +253,14 @@ class _Work:
             return []
         prefix = self._settings.place.prefix
         if not answer.text.strip():
-            return [Candidate(f"{prefix}g{index}.1", "", "empty_reply", _ended(answer))]
+            none = Task(f"{prefix}g{index}.1", "", ())
+            return [Candidate(none, "empty_reply", _ended(answer))]
         candidates = []
         for number, item in enumerate(found, start=1):
             name = f"{prefix}g{index}.{number}"
             if item.fault:
-                text = item.text[:LONGEST_UNREAD]
-                candidates.append(Candidate(name, text, item.fault, _ended(answer)))
+                task = Task(name, item.text[:LONGEST_UNREAD], ())
+                candidates.append(Candidate(task, item.fault, _ended(answer)))
             else:
                 candidates.append(self._judge(name, item.text, vectors.get(item.text)))
         return candidates
@@ -272,7 +274,7 @@ class _Work:
         if self.meanings and vector is not None and not fault:
             self.meanings.add(name, vector)
         reason, detail = fault or ("", "")
-        return Candidate(name, text, reason, detail, neighbor, meaning=meaning)
+        return Candidate(Task(name, text, ()), reason, detail, neighbor, meaning=meaning)
 
     async def _complete(self, index: int, candidate: Candidate, cell: Cell) -> Candidate:
         """Classify an accepted instruction, ask for its instances and sift them."""
@@ -281,10 +283,10 @@ class _Work:
         done = await self._instances(index, await self._classify(index, candidate), cell)
         done = await self._pass_gates(index, done)
         self._demand.completed(good=not done.reason)
-        return done
+        return replace(done, task=with_instance_ids(done.task))
 
     async def _classify(self, index: int, candidate: Candidate) -> Candidate:
-        request = self._prompts.classification(candidate.instruction)
+        request = self._prompts.classification(candidate.task.definition)
         answer = await self._engine.ask(request, (index, 1))
         asked = replace(candidate, classification_request=self._engine.key(request))
         if isinstance(answer, Failure):
@@ -294,26 +296,27 @@ class _Work:
         if said is None:
             detail = _unread(answer)
             return replace(asked, reason="classification_unreadable", detail=detail)
-        return replace(asked, is_classification=said)
+        return replace(asked, task=replace(asked.task, is_classification=said))
 
     async def _instances(self, index: int, candidate: Candidate, cell: Cell) -> Candidate:
         if candidate.reason:
             return candidate
-        request, answer = await self._ask_instances(index, candidate, cell)
+        request, answer = await self._ask_instances(index, candidate.task, cell)
         asked = replace(candidate, instances_request=self._engine.key(request))
         if isinstance(answer, Failure):
             return replace(asked, reason="request_failed", detail=answer.detail)
-        found = self._read_instances(answer, is_classification=candidate.is_classification)
-        kept = self._pool.sift(CandidateReply(candidate.instruction, found))
+        task = candidate.task
+        found = self._read_instances(answer, is_classification=task.is_classification)
+        kept = self._pool.sift(CandidateReply(task.definition, found))
         if self.meanings:
             kept = await self.meanings.sift(kept, self._pool.is_long, (index, 2))
-        kept = self._pool.draw(candidate.id, kept)
+        kept = self._pool.draw(task.id, kept)
         reason = "" if kept.instances else "no_good_instance" if kept.rejected else "no_instance"
         return replace(
             asked,
             reason=reason,
             detail=_unread(answer) if reason == "no_instance" else "",
-            instances=kept.instances,
+            task=replace(task, instances=kept.instances),
             rejected_instances=kept.rejected,
         )
 
@@ -321,25 +324,25 @@ class _Work:
         """Reject the instances that do not pass; where none is left, the task by the last gate."""
         if candidate.reason or not self._gates:
             return candidate
-        again = self._pool.sift_again
+        task, again = candidate.task, self._pool.sift_again
         done = await asyncio.gather(
             *(
                 pass_gates(
                     self._gates,
                     self._models,
-                    candidate.instruction,
+                    task.definition,
                     instance,
                     tokens=self._settings.tokens,
                     priority=(index, 3),
-                    sift=lambda found: bool(again(candidate.instruction, [found]).instances),
+                    sift=lambda found: bool(again(task.definition, [found]).instances),
                 )
-                for instance in candidate.instances
+                for instance in task.instances
             )
         )
-        bad = [rejected(each.instance, *each.fault) for each in done if each.fault]
+        bad = [RejectedInstance(each.instance, *each.fault) for each in done if each.fault]
         good = [each for each in done if not each.fault]
         if any(each.note for each in good):  # outputs of two instances may have become the same
-            sifted = again(candidate.instruction, [each.instance for each in good])
+            sifted = again(task.definition, [each.instance for each in good])
             left = list(sifted.instances)
             good = [each for each in good if each.instance in left[:1] and left.pop(0)]
             bad += sifted.rejected
@@ -347,7 +350,7 @@ class _Work:
         return replace(
             candidate,
             reason="" if good else bad[-1].reason,
-            instances=tuple(each.instance for each in good),
+            task=replace(task, instances=tuple(each.instance for each in good)),
             rejected_instances=(*candidate.rejected_instances, *bad),
             notes=tuple(notes) if any(notes) else (),
         )
@@ -364,11 +367,9 @@ class _Work:
         bare = self._prompts.takes_bare_outputs
         return instances.worked_examples(answer.text, cut=answer.cut, may_be_bare=bare)
 
-    async def _ask_instances(
-        self, index: int, candidate: Candidate, cell: Cell
-    ) -> tuple[Request, Answer]:
+    async def _ask_instances(self, index: int, task: Task, cell: Cell) -> tuple[Request, Answer]:
         request = self._prompts.instances(
-            candidate.instruction, is_classification=candidate.is_classification, cell=cell
+            task.definition, is_classification=task.is_classification, cell=cell
         )
         return request, await self._engine.ask(request, (index, 2))
 

@@ -41,7 +41,7 @@ from seedstep.novelty import (
 )
 from seedstep.text import TOKENIZERS, count_words
 
-__all__ = ["Meanings", "Pool", "is_novel", "rejected"]
+__all__ = ["Meanings", "Pool", "is_novel"]
 
 SHORT = 15
 """The most words of a seed task that is easy."""
@@ -192,7 +192,7 @@ class Pool:
             long = self.is_long(instance.input)
             overlap = self._contamination.overlap(instance.input) if long else None
             if overlap:
-                bad.append(rejected(instance, "contaminated", overlap.detail))
+                bad.append(RejectedInstance(instance, "contaminated", overlap.detail))
             else:
                 instances.append(instance)
         return SiftedInstances(tuple(instances), tuple(bad))
@@ -207,7 +207,7 @@ class Pool:
         left = [kept.instances[place] for place in range(number) if place not in drawn]
         return SiftedInstances(
             tuple(kept.instances[place] for place in sorted(drawn)),
-            (*kept.rejected, *(rejected(instance, "beyond_five") for instance in left)),
+            (*kept.rejected, *(RejectedInstance(instance, "beyond_five") for instance in left)),
         )
 
 
@@ -230,11 +230,6 @@ def _easy(tasks: Sequence[Task]) -> tuple[Task, ...]:
         and not any(each.input for each in task.instances)
         and not too_hard(task.definition)
     )
-
-
-def rejected(instance: Instance, reason: str, detail: str = "") -> RejectedInstance:
-    """Return the record of an instance that is rejected."""
-    return RejectedInstance(instance.input, instance.output, reason, detail)
 
 
 class Meanings:
@@ -335,7 +330,7 @@ class Meanings:
         for instance in kept.instances:
             fault = self._too_close(read.get(instance.input))
             if fault:
-                bad.append(rejected(instance, *fault))
+                bad.append(RejectedInstance(instance, *fault))
             else:
                 instances.append(instance)
         return SiftedInstances(tuple(instances), tuple(bad))

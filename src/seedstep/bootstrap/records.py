@@ -1,9 +1,9 @@
 """The records that a bootstrap yields: generations, with the candidates of each reply."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from seedstep.bootstrap.axes import Cell
-from seedstep.data import Instance, Task, instance_id
+from seedstep.data import Instance, Task
 from seedstep.novelty import Neighbor
 
 __all__ = ["Candidate", "Generation", "RejectedInstance"]
@@ -11,19 +11,19 @@ __all__ = ["Candidate", "Generation", "RejectedInstance"]
 
 @dataclass(frozen=True, slots=True)
 class RejectedInstance:
-    """An instance that a filter rejected. `detail` is for people."""
+    """An instance that a filter or a gate rejected. `detail` is for people."""
 
-    input: str
-    output: str
+    instance: Instance
     reason: str
     detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An instruction that the model wrote, and the outcome.
+    """A task whose instruction the model wrote, and the outcome.
 
     `reason` is empty for a finished task: an accepted instruction with at least one good instance.
+    The task has its good instances; one that was rejected has none.
     `neighbor` is the nearest instruction in the pool at that moment, None if another filter
     rejected the candidate before novelty was checked, or if no instruction shares a token.
     `meaning` is the one that is nearest by the cosine of embeddings, None without an encoder. The
@@ -31,29 +31,15 @@ class Candidate:
     what gates put in place of its output, and are empty if they put nothing there.
     """
 
-    id: str
-    instruction: str
-    reason: str
+    task: Task
+    reason: str = ""
     detail: str = ""
     neighbor: Neighbor | None = None
-    is_classification: bool = False
     classification_request: str = ""
     instances_request: str = ""
-    instances: tuple[Instance, ...] = ()
     rejected_instances: tuple[RejectedInstance, ...] = ()
     notes: tuple[str, ...] = ()
     meaning: Neighbor | None = None
-
-    @property
-    def task(self) -> Task | None:
-        """The finished task, or None. Its instances have ids."""
-        if self.reason:
-            return None
-        instances = tuple(
-            replace(instance, id=instance_id(self.id, place))
-            for place, instance in enumerate(self.instances)
-        )
-        return Task(self.id, self.instruction, instances, self.is_classification)
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,12 +98,8 @@ def sift_instances(
             if found := find(asked, place):
                 faults[number] = entry.name, _detail(found)
         left = [number for number in left if number not in faults]
-    good = (reply.instances[number] for number in left)
-    bad = ((reply.instances[number], *faults[number]) for number in sorted(faults))
+    every = [Instance(raw.input, (raw.output,)) for raw in reply.instances]
     return SiftedInstances(
-        tuple(Instance(instance.input, (instance.output,)) for instance in good),
-        tuple(
-            RejectedInstance(instance.input, instance.output, name, detail)
-            for instance, name, detail in bad
-        ),
+        tuple(every[number] for number in left),
+        tuple(RejectedInstance(every[number], *faults[number]) for number in sorted(faults)),
     )

@@ -30,7 +30,7 @@ from seedstep.settings import make_settings
 from seedstep.text import counted, language_of_texts
 
 if TYPE_CHECKING:
-    from seedstep.bootstrap import Candidate, Generation
+    from seedstep.bootstrap import Generation
     from seedstep.data import Task
     from seedstep.recipes import BootstrapProgress
     from seedstep.recipes.foresight import ForeseenWork
@@ -106,12 +106,12 @@ def _price(progress: "BootstrapProgress") -> str:
     return "" if usd is None else f", ${usd:,.4f} a task"
 
 
-def _finished(candidate: "Candidate", width: int | None = None) -> Text:
+def _finished(task: "Task", width: int | None = None) -> Text:
     """Return a line on a finished task. In a `width` the instruction is cut, not what follows."""
-    instances = counted(len(candidate.instances), "instance")
-    kind = "classification, " if candidate.is_classification else ""
-    start, end = f"{candidate.id:>7}  ", f"  ({kind}{instances})"
-    instruction = plain(candidate.instruction)
+    instances = counted(len(task.instances), "instance")
+    kind = "classification, " if task.is_classification else ""
+    start, end = f"{task.id:>7}  ", f"  ({kind}{instances})"
+    instruction = plain(task.definition)
     if width is not None:
         instruction.truncate(max(width - len(start) - len(end), 1), overflow="ellipsis")
     return Text.assemble((start, "green"), instruction, (end, "dim"))
@@ -131,13 +131,13 @@ class _PlainWatcher:
         self.tell(progress)
 
     def retired(self, progress: "BootstrapProgress", generation: "Generation") -> None:
-        done = [candidate for candidate in generation.candidates if candidate.task]
+        done = [each.task for each in generation.candidates if not each.reason]
         before = progress.finished - len(done)
-        for number, candidate in enumerate(done, start=before + 1):
+        for number, task in enumerate(done, start=before + 1):
             if number > progress.before:
                 self._say(
                     Text(f"[{number}/{progress.settings.tasks}{_price(progress)}]")
-                    + _finished(candidate)
+                    + _finished(task)
                 )
 
     def tick(self, progress: "BootstrapProgress") -> None:
@@ -175,8 +175,8 @@ class _LiveWatcher:
         if progress.finished <= progress.before:
             return  # it was retired before
         for candidate in generation.candidates:
-            if candidate.task:
-                line = _finished(candidate, self._live.console.width)
+            if not candidate.reason:
+                line = _finished(candidate.task, self._live.console.width)
                 self._live.console.print(line, no_wrap=True)
         self.tick(progress)
 

@@ -16,7 +16,7 @@ Example::
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -43,6 +43,7 @@ __all__ = [
     "placed",
     "raise_first",
     "task_record",
+    "with_instance_ids",
 ]
 
 
@@ -155,6 +156,15 @@ class Task:
 def instance_id(task: str, place: int) -> str:
     """Return an id for a task's instance without one; `place` is its place from 0."""
     return f"{task}-{place + 1}"
+
+
+def with_instance_ids(task: Task) -> Task:
+    """Return a task whose instances have ids by their places."""
+    instances = (
+        replace(instance, id=instance_id(task.id, place))
+        for place, instance in enumerate(task.instances)
+    )
+    return replace(task, instances=tuple(instances))
 
 
 def instances_of(tasks: Sequence[Task]) -> Iterator[tuple[str, Task, Instance]]:

@@ -108,7 +108,7 @@ class BootstrapProgress(StageProgress):
                 self.rejected[candidate.reason] += 1
             else:
                 self.finished += 1
-                self.instances += len(candidate.instances)
+                self.instances += len(candidate.task.instances)
 
 
 BootstrapWatch = Watcher[BootstrapProgress, Generation]

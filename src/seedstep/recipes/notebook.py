@@ -158,8 +158,8 @@ def as_keywords(note: str) -> str:
 def _told(progress: Any, record: Any) -> list[tuple[str, str]]:
     """Return what is told of a record: its id, and what became of it."""
     if hasattr(record, "candidates"):
-        done = (candidate for candidate in record.candidates if candidate.task)
-        return [(candidate.id, candidate.instruction) for candidate in done]
+        done = (candidate.task for candidate in record.candidates if not candidate.reason)
+        return [(task.id, task.definition) for task in done]
     if hasattr(record, "id"):
         return [(record.id, progress.last)]
     return []

@@ -157,7 +157,7 @@ def _rejections(runs: Sequence[BootstrapRun], context: ReportContext) -> Section
     (run,) = runs
     shown = (
         run.records.rejected_candidates(SHOWN_REJECTIONS),
-        run.records.rejected_pairs(SHOWN_REJECTIONS),
+        run.records.rejected_instances(SHOWN_REJECTIONS),
     )
     rows = tuple(gate_rows(run, run.status()))
     gates = (Table("Gates", GATE_HEAD, rows),) if rows else ()

@@ -18,7 +18,6 @@ from seedstep.runs.grown import (
     GATES_ENTRY as GATES_ENTRY,
     BootstrapRun as BootstrapRun,
     GrownTasks as GrownTasks,
-    RejectedPair as RejectedPair,
     BootstrapStatus as BootstrapStatus,
     TaskDetails as TaskDetails,
     Usage as Usage,

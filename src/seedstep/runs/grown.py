@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlite3 import Row
 from typing import Any
 
-from seedstep.bootstrap import REASONS, BootstrapSettings, Candidate
+from seedstep.bootstrap import REASONS, BootstrapSettings, Candidate, RejectedInstance
 from seedstep.bootstrap.axes import Axis, Cell, named_in, parse_axes, values_purpose
 from seedstep.bootstrap.gate_kinds import parse_gates
 from seedstep.bootstrap.gates import gate_reasons
@@ -23,7 +23,7 @@ from seedstep.bootstrap.steering import Coverage, Steering
 from seedstep.data import Instance, Task, TaskList, instance_id
 from seedstep.errors import InputError, RunError
 from seedstep.llm import Reply
-from seedstep.novelty import NamedText, Overlap
+from seedstep.novelty import NamedText, Neighbor, Overlap
 from seedstep.runs.database import Database, decode_value
 from seedstep.runs.directory import open_database
 from seedstep.runs.ledger import COLUMNS, whole_requests
@@ -37,7 +37,6 @@ __all__ = [
     "BootstrapRun",
     "BootstrapStatus",
     "GrownTasks",
-    "RejectedPair",
     "TaskDetails",
     "Usage",
     "read_grown_tasks",
@@ -51,18 +50,6 @@ GATES_ENTRY = "own_gates"
 
 SHORTEST_SECONDS = 10.0
 """Speed is not measured over less time."""
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedPair:
-    """A rejected instance, with the instruction of its task."""
-
-    task: str
-    reason: str
-    detail: str
-    instruction: str
-    input: str
-    output: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,16 +221,22 @@ class GrownTasks:
         measure = "cosine" if by_meaning else "ROUGE-L"
         return Overlap(near.id, self._definition(near.id), near.score, measure) if near else None
 
-    def rejected_pairs(self, each: int) -> tuple[RejectedPair, ...]:
-        """Return the first `each` rejected instances of each reason."""
+    def rejected_instances(self, each: int) -> tuple[tuple[Task, RejectedInstance], ...]:
+        """Return the first `each` rejected instances of each reason, each with its task.
+
+        The tasks are without their instances.
+        """
         rows = self._database.rows(
-            "SELECT i.task, i.reason, i.detail, c.instruction, i.input, i.output"
+            "SELECT i.task, c.instruction, i.input, i.output, i.reason, i.detail"
             " FROM (SELECT *, row_number() OVER (PARTITION BY reason ORDER BY rowid) AS place"
             " FROM instances WHERE reason != '') i"
             " JOIN candidates c ON c.id = i.task WHERE i.place <= ? ORDER BY i.reason, i.place",
             (each,),
         )
-        return tuple(RejectedPair(*row) for row in rows)
+        return tuple(
+            (Task(name, text, ()), RejectedInstance(Instance(given, (output,)), reason, detail))
+            for name, text, given, output, reason, detail in rows
+        )
 
     def finished_at(self) -> tuple[float, ...]:
         """Return when each finished task was retired (Unix time), in that order."""
@@ -318,9 +311,9 @@ class GrownTasks:
         return TaskDetails(
             candidate=candidate,
             demonstrations=tuple((name, self._definition(name)) for name in shown),
-            neighbor=self._definition(rows[0]["neighbor"]),
+            neighbor=self._text(candidate.neighbor),
             requests=tuple(dict(found[0]) for found in requests if found),
-            meaning=self._definition(candidate.meaning.id) if candidate.meaning else "",
+            meaning=self._text(candidate.meaning),
             cell=self.cells().get(rows[0]["item"], ()),
         )
 
@@ -328,16 +321,19 @@ class GrownTasks:
         query = "SELECT * FROM instances WHERE task = ? ORDER BY position"
         return candidate_of(row, self._database.rows(query, (row["id"],)))
 
-    def _definition(self, task_id: str | None) -> str:
+    def _text(self, neighbor: Neighbor | None) -> str:
+        return self._definition(neighbor.id) if neighbor else ""
+
+    def _definition(self, task_id: str) -> str:
         for style in STYLES.values():
-            if task_id and task_id in style.known:
+            if task_id in style.known:
                 return style.known[task_id]
         rows = self._database.rows(
             "SELECT definition FROM seeds WHERE id = ?1"
             " UNION ALL SELECT instruction FROM candidates WHERE id = ?1",
             (task_id,),
         )
-        if not rows and task_id and self._run.settings.pool:
+        if not rows and self._run.settings.pool:
             path = Path(self._run.settings.pool)
             with suppress(RunError), open_database(path, "bootstrap") as pool:
                 rows = pool.rows("SELECT instruction FROM candidates WHERE id = ?", (task_id,))

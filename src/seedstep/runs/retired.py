@@ -25,7 +25,8 @@ import msgspec
 
 from seedstep.bootstrap import Candidate, Generation, RejectedInstance
 from seedstep.bootstrap.axes import Cell
-from seedstep.data import Instance
+from seedstep.data import Instance, Task
+from seedstep.data.records import with_instance_ids
 from seedstep.errors import StoreError
 from seedstep.novelty import Neighbor
 from seedstep.runs.database import Database, Statement, decode_value
@@ -229,33 +230,34 @@ def _rows(generation: Generation) -> GenerationRows:
     candidates: list[tuple[Any, ...]] = []
     instances: list[tuple[Any, ...]] = []
     for position, candidate in enumerate(generation.candidates):
-        neighbor, meaning = candidate.neighbor, candidate.meaning
+        task, neighbor, meaning = candidate.task, candidate.neighbor, candidate.meaning
         candidates.append(
             (
-                candidate.id,
+                task.id,
                 generation.index,
                 position,
-                candidate.instruction,
+                task.definition,
                 candidate.reason,
                 candidate.detail,
                 neighbor.id if neighbor else None,
                 neighbor.score if neighbor else None,
-                int(candidate.is_classification),
+                int(task.is_classification),
                 candidate.classification_request,
                 candidate.instances_request,
                 meaning.id if meaning else None,
                 meaning.score if meaning else None,
             )
         )
-        notes = candidate.notes or ("",) * len(candidate.instances)
+        notes = candidate.notes or ("",) * len(task.instances)
         texts = [
             (good.input, good.output, "", note)
-            for good, note in zip(candidate.instances, notes, strict=True)
+            for good, note in zip(task.instances, notes, strict=True)
         ]
         texts += [
-            (bad.input, bad.output, bad.reason, bad.detail) for bad in candidate.rejected_instances
+            (bad.instance.input, bad.instance.output, bad.reason, bad.detail)
+            for bad in candidate.rejected_instances
         ]
-        instances += [(candidate.id, number, *text) for number, text in enumerate(texts)]
+        instances += [(task.id, number, *text) for number, text in enumerate(texts)]
     return head, candidates, instances
 
 
@@ -280,24 +282,17 @@ def candidate_of(row: Sequence[Any], instances: Sequence[Sequence[Any]]) -> Cand
     """
     key, _, _, instruction, reason, detail, neighbor, score, labels, asked, asked_more, *more = row
     meaning, cosine = more or (None, 0.0)
-    notes = tuple(note for _, _, _, _, bad, note in instances if not bad)
+    found = [(Instance(text, (output,)), bad, note) for _, _, text, output, bad, note in instances]
+    good = tuple(instance for instance, bad, _ in found if not bad)
+    notes = tuple(note for _, bad, note in found if not bad)
     return Candidate(
-        key,
-        instruction,
+        with_instance_ids(Task(key, instruction, good, bool(labels))),
         reason,
         detail,
         Neighbor(neighbor, score) if neighbor else None,
-        bool(labels),
         asked,
         asked_more,
-        tuple(
-            Instance(text, (output,)) for _, _, text, output, reason, _ in instances if not reason
-        ),
-        tuple(
-            RejectedInstance(text, output, reason, detail)
-            for _, _, text, output, reason, detail in instances
-            if reason
-        ),
+        tuple(RejectedInstance(*each) for each in found if each[1]),
         notes=notes if any(notes) else (),
         meaning=Neighbor(meaning, cosine) if meaning else None,
     )

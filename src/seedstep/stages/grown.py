@@ -311,11 +311,11 @@ def show_rejected(run: BootstrapRun) -> Blocks:
 def show_shown(run: BootstrapRun, name: str) -> Blocks:
     """Show a task or a rejected candidate, and how it was made."""
     details = run.records.show(name)
-    candidate = details.candidate
+    candidate, task = details.candidate, details.candidate.task
     meaning = candidate.detail or run.records.reasons().get(candidate.reason, "")
     verdict = f"rejected: {candidate.reason} ({meaning})" if candidate.reason else "finished"
-    yield line(f"{candidate.id}  {verdict}", "bold")
-    yield line(candidate.instruction)
+    yield line(f"{task.id}  {verdict}", "bold")
+    yield line(task.definition)
     if details.cell:
         yield line(f"asked for: {cell_text(details.cell)}", "dim")
     if near := candidate.neighbor:
@@ -327,7 +327,7 @@ def show_shown(run: BootstrapRun, name: str) -> Blocks:
         head = f"nearest in meaning: cosine {near.score:.3f} with {near.id}: "
         yield Line((Words(head, "dim"), Words(details.meaning)))
     if candidate.classification_request:
-        kind = "classification" if candidate.is_classification else "not classification"
+        kind = "classification" if task.is_classification else "not classification"
         yield line(f"judged by the model: {kind}", "dim")
     yield from _instances(candidate)
     yield Rule("demonstrations it was written after")
@@ -339,17 +339,17 @@ def show_shown(run: BootstrapRun, name: str) -> Blocks:
 
 def _instances(candidate: Candidate) -> Blocks:
     """Show the good instances, then the rejected ones by reason."""
-    for number, good in enumerate(candidate.instances, start=1):
+    for number, good in enumerate(candidate.task.instances, start=1):
         yield Rule(f"instance {number}")
         if candidate.notes and (note := candidate.notes[number - 1]):
             yield line(note, "dim")
         yield from _texts(good.input, good.output)
     rejected = sorted(candidate.rejected_instances, key=lambda bad: bad.reason)
-    for number, bad in enumerate(rejected, start=len(candidate.instances) + 1):
+    for number, bad in enumerate(rejected, start=len(candidate.task.instances) + 1):
         yield Rule(f"instance {number} (rejected: {bad.reason})")
         if bad.detail:
             yield line(bad.detail, "dim")
-        yield from _texts(bad.input, bad.output)
+        yield from _texts(bad.instance.input, bad.instance.output)
 
 
 def _texts(text: str, output: str) -> Blocks:

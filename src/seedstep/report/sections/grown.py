@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
 
-from seedstep.bootstrap import Candidate
+from seedstep.bootstrap import Candidate, RejectedInstance
 from seedstep.data import Task
 from seedstep.evaluate.intervals import mean_of_tasks, shown
 from seedstep.novelty import Overlap
@@ -40,13 +40,7 @@ from seedstep.report.statistics import (
     thinned,
     words_histogram,
 )
-from seedstep.runs import (
-    BootstrapRun,
-    BootstrapStatus,
-    Entry,
-    ExamplesRun,
-    RejectedPair,
-)
+from seedstep.runs import BootstrapRun, BootstrapStatus, Entry, ExamplesRun
 from seedstep.runs.blocks import most_frequent_first
 from seedstep.stages.grown import COVERAGE, coverage_rows, left_out
 from seedstep.steps import ExampleSet, examples_statistics
@@ -186,14 +180,14 @@ def diversity(run: BootstrapRun) -> Section | None:
 def rejections_section(
     status: BootstrapStatus,
     candidates: Sequence[tuple[Candidate, Overlap | None]],
-    pairs: Sequence[RejectedPair],
+    instances: Sequence[tuple[Task, RejectedInstance]],
     meanings: Mapping[str, str],
     gates: Sequence[ReportBlock] = (),
 ) -> Section:
     """Return counts of accepted and rejected instructions and instances, with examples by reason.
 
-    `candidates` are rejected ones, each with the nearest instruction. `meanings` has the meaning of
-    each reason. `gates` tell what passed each gate.
+    Each of the rejected `candidates` has the nearest instruction with it, each of the `instances`
+    its task. `meanings` has the meaning of each reason. `gates` tell what passed each gate.
     """
     written, read = status.written, status.instances_read
     text = (
@@ -204,7 +198,7 @@ def rejections_section(
     blocks: list[ReportBlock] = [Paragraph(text), *gates]
     refused = [(candidate.reason, _candidate(candidate, near)) for candidate, near in candidates]
     blocks += _rejected("instructions", meanings, status.rejected, refused)
-    refused = [(pair.reason, _pair(pair)) for pair in pairs]
+    refused = [(bad.reason, _instance(task, bad)) for task, bad in instances]
     blocks += _rejected("instances", meanings, status.bad_instances, refused)
     return Section("Accepted and rejected", tuple(blocks))
 
@@ -266,20 +260,20 @@ def _rejected(
 
 
 def _candidate(candidate: Candidate, near: Overlap | None) -> Specimen:
-    fields = [Field("instruction", candidate.instruction)]
+    fields = [Field("instruction", candidate.task.definition)]
     if near and near.text:
         score = f"{near.measure} {near.score:.2f}"
         fields.append(Field(f"nearest known instruction, {score}", near.text))
-    return Specimen(_with_detail(candidate.id, candidate.detail), tuple(fields))
+    return Specimen(_with_detail(candidate.task.id, candidate.detail), tuple(fields))
 
 
-def _pair(rejected: RejectedPair) -> Specimen:
+def _instance(task: Task, bad: RejectedInstance) -> Specimen:
     return Specimen(
-        _with_detail(rejected.task, rejected.detail),
+        _with_detail(task.id, bad.detail),
         (
-            Field("instruction", rejected.instruction),
-            Field("input", rejected.input or NOTHING, half=True),
-            Field("output", rejected.output or NOTHING, half=True),
+            Field("instruction", task.definition),
+            Field("input", bad.instance.input or NOTHING, half=True),
+            Field("output", bad.instance.output or NOTHING, half=True),
         ),
     )
 
