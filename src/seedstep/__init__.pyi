@@ -63,7 +63,6 @@ from seedstep.recipes import (
     DecidedRow as DecidedRow,
     Evaluation as Evaluation,
     MergeReport as MergeReport,
-    NoveltyDecision as NoveltyDecision,
     NoveltyFilter as NoveltyFilter,
     NoveltyReport as NoveltyReport,
     Semantic as Semantic,

@@ -313,12 +313,12 @@ def _print_novelty(report: "NoveltyReport", path: Path, out: Path, tokens: str) 
 
 
 def _print_rejection(rejection: "DecidedRow") -> None:
-    near, text = rejection.verdict.near
+    near, text = rejection.near
     console.print(
         plain(f"\nrow {rejection.row}: {shortened(rejection.text, SHOWN_CHARACTERS)}"),
         soft_wrap=True,
     )
-    line = f"  {rejection.verdict.reason}, {near}: {shortened(text, SHOWN_CHARACTERS)}"
+    line = f"  {rejection.reason}, {near}: {shortened(text, SHOWN_CHARACTERS)}"
     console.print(plain(line, style="dim"), soft_wrap=True)
 
 

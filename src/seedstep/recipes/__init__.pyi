@@ -51,7 +51,6 @@ from seedstep.recipes.novelty import (
     COLUMNS as COLUMNS,
     SEMANTIC_COLUMNS as SEMANTIC_COLUMNS,
     DecidedRow as DecidedRow,
-    NoveltyDecision as NoveltyDecision,
     NoveltyReport as NoveltyReport,
     filter_file as filter_file,
     filter_file_async as filter_file_async,

@@ -41,7 +41,6 @@ from seedstep.novelty import (
     encode,
     ranks,
     ray_cluster,
-    tell_nearness,
 )
 from seedstep.recipes.meaning import MeaningDecisions, Semantic, decide_texts
 from seedstep.recipes.novelty_options import NoveltyFilter, NoveltyKeywords
@@ -52,7 +51,6 @@ __all__ = [
     "COLUMNS",
     "SEMANTIC_COLUMNS",
     "DecidedRow",
-    "NoveltyDecision",
     "NoveltyReport",
     "filter_file",
     "filter_file_async",
@@ -96,46 +94,37 @@ def _tell_nobody(stage: str, done: int, total: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class NoveltyDecision:
-    """The decision about a text, its reason, and the nearest text.
+class DecidedRow:
+    """A row by its number, its text, which may be missing, and the decision about it.
 
     `reason` is not_novel, same_meaning, contaminated, not_embedded, or what is wrong with a row
-    that has no text. `score` is the ROUGE-L F1 with the nearest text. It is None if there is no
-    nearest text, or if the text was rejected because 13 tokens in a row are the same. `meaning` is
-    the text that is nearest by the cosine of embeddings, if texts are compared so.
+    that has no text. `nearest` is the text that is nearest by ROUGE-L, or that has 13 tokens in a
+    row in common, and `meaning` the nearest by the cosine of embeddings, if texts are compared so.
     """
 
+    row: int
+    text: str
     kept: bool
     reason: str = ""
-    score: float | None = None
-    nearest: str = ""
-    nearest_text: str = ""
+    nearest: Overlap | None = None
     meaning: Overlap | None = None
 
     @property
     def near(self) -> tuple[str, str]:
         """The score and the name of the text that decided, for people, and the text itself."""
-        if near := self.meaning:
-            return near.detail, near.text
-        return tell_nearness(self.nearest, self.score), self.nearest_text
+        near = self.meaning or self.nearest
+        return (near.detail, near.text) if near else ("", "")
 
     def columns(self, *, semantic: bool) -> dict[str, Any]:
         """Return the values that are added to a row; with `semantic` those of that, too."""
-        values = (self.kept, self.reason, self.score, self.nearest, self.nearest_text)
-        cells = [None if value == "" else value for value in values]
-        found = dict[str, Any](zip(COLUMNS, cells, strict=True))
-        near = self.meaning
-        more = (near.score, near.item, near.text) if near else (None, None, None)
-        return found | dict(zip(SEMANTIC_COLUMNS, more, strict=True)) if semantic else found
+        values = (self.kept, self.reason or None, *_cells(self.nearest))
+        found = dict[str, Any](zip(COLUMNS, values, strict=True))
+        more = zip(SEMANTIC_COLUMNS, _cells(self.meaning), strict=True)
+        return found | dict(more) if semantic else found
 
 
-@dataclass(frozen=True, slots=True)
-class DecidedRow:
-    """A row by its number, its text, which may be missing, and the decision about it."""
-
-    row: int
-    text: str
-    verdict: NoveltyDecision
+def _cells(near: Overlap | None) -> tuple[float | None, str | None, str | None]:
+    return (near.score, near.item, near.text) if near else (None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,14 +152,14 @@ class NoveltyReport(Tabulated):
         is the nearest, if that is known.
         """
         return [
-            {"row": each.row, "text": each.text, **each.verdict.columns(semantic=True)}
+            {"row": each.row, "text": each.text, **each.columns(semantic=True)}
             for each in self.decisions
         ]
 
     def _repr_html_(self) -> str:
         """Return the counts and the first rejections as HTML, as notebooks show them."""
         counts = [("rows", self.rows), ("kept", self.kept), *self.rejected.most_common()]
-        shown = [(f"row {each.row}", each.text, *each.verdict.near) for each in self.rejections]
+        shown = [(f"row {each.row}", each.text, *each.near) for each in self.rejections]
         return html_table((), [(name, f"{count:,}") for name, count in counts]) + html_table(
             ("rejected", "text", "as", "nearest text"), shown
         )
@@ -256,7 +245,7 @@ class _Work:
         texts = iter(range(len(self._texts)))
         for place in range(len(self._faults) + len(self._texts)):
             if fault := self._faults.get(place):
-                yield DecidedRow(fault.number, "", NoveltyDecision(False, fault.fault))
+                yield DecidedRow(fault.number, "", False, fault.fault)
             else:
                 yield self._decided(next(texts))
 
@@ -265,10 +254,10 @@ class _Work:
         if annotate:
             semantic = self._how.semantic is not None
             added = {**COLUMNS, **SEMANTIC_COLUMNS} if semantic else COLUMNS
-            columns = (each.verdict.columns(semantic=semantic) for each in self)
+            columns = (each.columns(semantic=semantic) for each in self)
             table.write_annotated(out, added, columns)
         else:
-            table.write_kept(out, (each.verdict.kept for each in self))
+            table.write_kept(out, (each.kept for each in self))
 
     def report(self) -> NoveltyReport:
         """Return the counts, and the first rejections. Nothing is told any more then."""
@@ -277,7 +266,7 @@ class _Work:
         shown: list[DecidedRow] = []
         for text in np.flatnonzero(~self._kept).tolist():
             found = self._decided(text)
-            rejected[found.verdict.reason] += 1
+            rejected[found.reason] += 1
             if len(shown) < SHOWN:
                 shown.append(found)
         tokenizer = TOKENIZERS[self._tokens]
@@ -292,9 +281,6 @@ class _Work:
             self._script,
             self,
         )
-
-    def _decided(self, text: int) -> DecidedRow:
-        return DecidedRow(self._rows[text], self._texts[text], self._verdict(text))
 
     def _read(self, table: RowFile) -> None:
         for place, row in enumerate(table.rows()):
@@ -367,17 +353,22 @@ class _Work:
             if done % 1000 == 0:
                 self._watch("finding the nearest", done, len(kept))
 
-    def _verdict(self, text: int) -> NoveltyDecision:
-        kept = bool(self._kept[text])
+    def _decided(self, text: int) -> DecidedRow:
+        """Return the decision about a text, by its number."""
+        row, kept = self._rows[text], bool(self._kept[text])
         if overlap := self._overlaps[text]:
-            return NoveltyDecision(kept, "contaminated", overlap.score, overlap.item, overlap.text)
+            return DecidedRow(row, self._texts[text], kept, "contaminated", overlap)
         reason, meaning = self._meaning(text)
-        nearest = int(self._nearest[text])
-        if nearest < 0:
-            return NoveltyDecision(kept, reason, meaning=meaning)
-        score, row = float(self._scores[text]), f"row {self._rows[nearest]}"
-        reason = reason or ("" if kept else "not_novel")
-        return NoveltyDecision(kept, reason, score, row, self._texts[nearest], meaning)
+        near = self._near(int(self._nearest[text]), self._scores[text], "ROUGE-L")
+        if near and not kept:
+            reason = reason or "not_novel"
+        return DecidedRow(row, self._texts[text], kept, reason, near, meaning)
+
+    def _near(self, text: int, score: float, measure: str) -> Overlap | None:
+        """Return a text by its number, which is negative for none, as the nearest of another."""
+        if text < 0:
+            return None
+        return Overlap(f"row {self._rows[text]}", self._texts[text], float(score), measure)
 
     def _meaning(self, text: int) -> tuple[str, Overlap | None]:
         """Return the reason of a text's rejection by meaning, and the text that is nearest so."""
@@ -390,9 +381,6 @@ class _Work:
             return "contaminated", overlap
         found = self._meant.decisions
         nearest = int(found.nearest.numbers[place])
-        if nearest < 0:
-            return "", None
-        other = int(self._places[nearest])
-        score, row = float(found.nearest.scores[place]), f"row {self._rows[other]}"
-        near = Overlap(row, self._texts[other], score, "cosine")
+        text = int(self._places[nearest]) if nearest >= 0 else -1
+        near = self._near(text, found.nearest.scores[place], "cosine")
         return "" if found.kept[place] else "same_meaning", near
