@@ -12,7 +12,7 @@ import html5lib
 import pytest
 
 from seedstep.report.bars import bar_chart
-from seedstep.report.page import CELL, TEXT, render_page, shown
+from seedstep.report.page import CELL, TEXT, cut_note, render_page, shown
 from seedstep.report.records import (
     Chart,
     Field,
@@ -108,7 +108,7 @@ class TestHostileTexts:
     def test_it_is_shown_as_it_is_but_for_what_hides_or_turns_text(self, text: str) -> None:
         page = page_with(text, text)
         texts = [element.text for name, element in elements(page) if name == "pre"]
-        assert texts == [shown(text).text] * 4
+        assert texts == [shown(text)] * 4
         everything = "".join(page.itertext())
         assert not re.search(
             "[\x00-\x08\x0b-\x1f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", everything
@@ -293,8 +293,8 @@ def test_long_texts_are_cut_and_say_how_long_they_are() -> None:
 
 
 def test_what_is_short_is_whole() -> None:
-    assert shown("a" * TEXT).text == "a" * TEXT
-    assert not shown("a" * TEXT).note
-    assert shown("a" * TEXT + "b").text == "a" * TEXT + " …"
-    assert shown("abc", most=2).note == "2 of 3 characters are shown"
+    assert shown("a" * TEXT) == "a" * TEXT
+    assert not cut_note("a" * TEXT)
+    assert shown("a" * TEXT + "b") == "a" * TEXT + " …"
+    assert cut_note("abc", most=2) == "2 of 3 characters are shown"
     assert CELL < TEXT

@@ -110,8 +110,8 @@ def without_a_server(browser: Any, review: Path, folder: Path) -> None:
         assert download.value.suggested_filename == "cem-labels.jsonl"
         assert seen.said == []
     with Review.open(review, write=True) as opened:
-        assert take(opened, folder / "cem-labels.jsonl").new == len(items)
-        assert take(opened, folder / "cem-labels.jsonl").new == 0
+        assert take(opened, folder / "cem-labels.jsonl")[1] == len(items)
+        assert take(opened, folder / "cem-labels.jsonl")[1] == 0
 
 
 def test_nothing_is_lost_when_the_server_dies(review: Path, browser: Any, tmp_path: Path) -> None:

@@ -56,4 +56,4 @@ def test_a_judge_knows_instances_by_the_ids_of_predictions(tmp_path: Path) -> No
     )
     found = JUDGE.load(settings)
     assert [task.id for task in found.tasks] == ["a/1", "b/1"]
-    assert found.answers[0].texts == {"a/1": "one", "b/1": "two"}
+    assert [*found.answers.values()] == [{"a/1": "one", "b/1": "two"}]

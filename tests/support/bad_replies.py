@@ -9,7 +9,7 @@ import pytest
 from seedstep.bootstrap import BootstrapSettings, bootstrap
 from seedstep.data import Example, Instance, Task, seed_tasks
 from seedstep.errors import InputError
-from seedstep.evaluate.judge import JudgeSettings, SystemAnswers, judge_answers
+from seedstep.evaluate.judge import JudgeSettings, judge_answers
 from seedstep.infer.distill import DistillSettings, rewrite_outputs
 from seedstep.infer.predict import TaskWork, ask_server
 from seedstep.infer.settings import PredictSettings
@@ -245,7 +245,7 @@ def judging(mode: str) -> Stage:
     async def outcome(bad: Bad) -> set[str]:
         async def work(engine: Engine) -> set[str]:
             task = Task("i1", "Name a boat.", (Instance("red", ("Ruby",)),), name="t1")
-            systems = [SystemAnswers("new", {"i1": "Ruby"}), SystemAnswers("old", {"i1": "Max"})]
+            systems = {"new": {"i1": "Ruby"}, "old": {"i1": "Max"}}
             chosen = JudgeSettings.of(model=MODEL, mode=mode)
             found: set[str] = set()
             async for judged in judge_answers(chosen, [task], systems, engine):

@@ -30,7 +30,7 @@ HARMFUL = frozenset(_HARMFUL.findall("".join(map(chr, range(0x110000)))))
 SEVERAL_LINES: dict[str, Callable[[str], str]] = {
     "text": visible,
     "terminal": lambda text: plain(text).plain,
-    "page": lambda text: shown(text, 10_000).text,
+    "page": lambda text: shown(text, 10_000),
     "notebook": as_html,
 }
 ONE_LINE: dict[str, Callable[[str], str]] = {

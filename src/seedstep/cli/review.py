@@ -132,11 +132,9 @@ def take_file(
 
     with Review.open(out, write=True) as review:
         for path in files:
-            taken = take(review, path)
-            known = taken.rows - taken.new
-            console.print(
-                plain(f"{path}: {taken.new:,} new, {known:,} known already"), soft_wrap=True
-            )
+            rows, new = take(review, path)
+            line = f"{path}: {new:,} new, {rows - new:,} known already"
+            console.print(plain(line), soft_wrap=True)
 
 
 @app.command("status")

@@ -115,12 +115,8 @@ FIRST, SECOND, SAME = "first", "second", "same"
 UNREAD = "the verdict could not be read, twice"
 
 
-@dataclass(frozen=True, slots=True)
-class SystemAnswers:
-    """The answers of a system by instance id. A missing answer counts as an empty text."""
-
-    name: str
-    texts: Mapping[str, str]
+SystemAnswers = Mapping[str, Mapping[str, str]]
+"""The answers of each system by instance id. A missing answer counts as an empty text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +162,7 @@ class Question:
 def judge_answers(
     settings: JudgeSettings,
     instances: Iterable[Task],
-    answers: Sequence[SystemAnswers],
+    answers: SystemAnswers,
     engine: "Engine",
     rubric: str = "",
 ) -> AsyncGenerator[Judged]:
@@ -193,7 +189,7 @@ def judge_answers(
 async def _judged(
     settings: JudgeSettings,
     task: Task,
-    answers: Sequence[SystemAnswers],
+    answers: SystemAnswers,
     rubric: str,
     engine: "Engine",
     place: int,
@@ -209,10 +205,10 @@ async def _judged(
 
 
 def _asked(
-    settings: JudgeSettings, task: Task, answers: Sequence[SystemAnswers], rubric: str
+    settings: JudgeSettings, task: Task, answers: SystemAnswers, rubric: str
 ) -> Iterator[tuple[tuple[str, ...], Question | None]]:
     """Yield the systems that a question shows, and the question; None if the texts are equal."""
-    texts = {system.name: system.texts.get(task.id, "") for system in answers}
+    texts = {name: found.get(task.id, "") for name, found in answers.items()}
     if settings.mode == "rating":
         for name, text in texts.items():
             yield (name,), rating_question(task, text, rubric)
@@ -277,7 +273,7 @@ VERDICT_TOKENS = 10
 def preview_verdicts(
     settings: JudgeSettings,
     instances: Iterable[Task],
-    answers: Sequence[SystemAnswers],
+    answers: SystemAnswers,
     rubric: str = "",
 ) -> Preview:
     """Return the first request of a judge and an estimate for all, without repetitions."""

@@ -58,8 +58,8 @@ __all__ = [
     "CELL",
     "TEXT",
     "Report",
-    "ShownText",
     "addresses_in",
+    "cut_note",
     "hidden",
     "render_page",
     "shown",
@@ -74,19 +74,14 @@ CELL = 120
 """The most characters of a table's cell, a label, or a title."""
 
 
-@dataclass(frozen=True, slots=True)
-class ShownText:
-    """A text as the page shows it, and a note if it was cut."""
-
-    text: str
-    note: str = ""
-
-
-def shown(text: str, most: int = TEXT) -> ShownText:
+def shown(text: str, most: int = TEXT) -> str:
     """Return a text cleaned, and cut to at most so many characters."""
-    if len(text) <= most:
-        return ShownText(visible(text))
-    return ShownText(visible(text[:most]) + " …", f"{most:,} of {len(text):,} characters are shown")
+    return visible(text) if len(text) <= most else visible(text[:most]) + " …"
+
+
+def cut_note(text: str, most: int = TEXT) -> str:
+    """Return a note on a text that `shown` cuts; it is empty if the text is whole."""
+    return f"{most:,} of {len(text):,} characters are shown" if len(text) > most else ""
 
 
 def render_page(title: str, parts: Sequence[ReportPart], drawn: Mapping[str, DrawnChart]) -> bytes:
@@ -101,8 +96,8 @@ def render_page(title: str, parts: Sequence[ReportPart], drawn: Mapping[str, Dra
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["shown"] = shown
-    environment.filters["cell"] = lambda text: shown(text, CELL).text
+    environment.filters |= {"shown": shown, "cut_note": cut_note}
+    environment.filters["cell"] = lambda text: shown(text, CELL)
     environment.filters["markup"] = lambda drawing: Markup(drawing)  # noqa: S704 - ours
     environment.tests |= {"wide": is_wide, "long": is_long}
     environment.filters["kind"] = lambda block: type(block).__name__.lower()

@@ -33,7 +33,6 @@ from seedstep.stages.review import labels_of_review, standing_rows
 __all__ = [
     "REVIEW_FORMATS",
     "Exported",
-    "LabelFileCounts",
     "export_review",
     "labels_name",
     "offline_page",
@@ -156,14 +155,6 @@ class _Head(msgspec.Struct, frozen=True):
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class LabelFileCounts:
-    """The number of rows in a file of labels, and how many of them were `new`."""
-
-    rows: int
-    new: int
-
-
 def labels_name(rater: str) -> str:
     """Return the name of the file in which a rater returns labels."""
     return f"{re.sub(r'[^A-Za-z0-9_-]+', '-', rater).strip('-') or 'rater'}-labels.jsonl"
@@ -221,8 +212,10 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(found).decode()}"
 
 
-def take(review: Review, path: Path) -> LabelFileCounts:
-    """Store the labels of a file. Taking a file again changes nothing.
+def take(review: Review, path: Path) -> tuple[int, int]:
+    """Store the labels of a file. Return how many it has, and how many of them are new.
+
+    Taking a file again changes nothing.
 
     Raises:
         InputError: it can't be read, or is of another review; no label is stored.
@@ -243,7 +236,7 @@ def take(review: Review, path: Path) -> LabelFileCounts:
             rows.append(_row(_read(line, SentAction, where), review, head.rater, where))
     if head is None:
         raise InputError(f"{path}: the file is empty", "take the file as the page saved it")
-    return LabelFileCounts(len(rows), review.take(rows))
+    return len(rows), review.take(rows)
 
 
 T = TypeVar("T")

@@ -337,7 +337,7 @@ def entry_title(task: str, category: str, definition: str) -> Iterator[Line]:
 class JudgeInputs(TaskList):
     """The inputs of a judge: a task for each instance, the answers of each system, a rubric."""
 
-    answers: tuple[SystemAnswers, ...] = ()
+    answers: SystemAnswers = field(default_factory=dict)
     rubric: str = ""
 
 

@@ -96,9 +96,9 @@ def _load(settings: JudgeSettings) -> JudgeInputs:
         raise InputError("against: ratings compare no systems", "add --mode pairwise")
     if settings.against is not None and settings.against not in names:
         raise unknown_name("system", settings.against, names)
-    answers = (_answers(system, name, ids) for system, name in zip(systems, names, strict=True))
+    answers = {n: _answers(system, n, ids) for system, n in zip(systems, names, strict=True)}
     rubric = _read_rubric(Path(settings.rubric), settings.mode) if settings.rubric else ""
-    return JudgeInputs(instances, (), answers=tuple(answers), rubric=rubric)
+    return JudgeInputs(instances, (), answers=answers, rubric=rubric)
 
 
 def _read_rubric(path: Path, mode: str) -> str:
@@ -126,7 +126,7 @@ def _wanted(task: Task, choice: TaskChoice) -> tuple[Instance, ...]:
     return drawn_instances(task, choice.limit_instances, choice.instances_seed).instances
 
 
-def _answers(system: SystemPredictions, name: str, ids: set[str]) -> SystemAnswers:
+def _answers(system: SystemPredictions, name: str, ids: set[str]) -> dict[str, str]:
     """Return the first prediction for each instance; a failed one counts as an empty text."""
     texts: dict[str, str] = {}
     for prediction in system.predictions:
@@ -135,14 +135,16 @@ def _answers(system: SystemPredictions, name: str, ids: set[str]) -> SystemAnswe
     if not texts:
         what = f"{name} has no prediction for the instances to judge"
         raise InputError(what, "name systems that were asked the same")
-    return SystemAnswers(name, texts)
+    return texts
 
 
 def _stamps(settings: JudgeSettings, inputs: JudgeInputs) -> dict[str, str]:
     """Return the fingerprints of instances, answers and prompts."""
     return {
         "instances_fingerprint": digest(inputs.tasks),
-        "answers_fingerprint": digest(inputs.answers),
+        "answers_fingerprint": digest(
+            {"name": name, "texts": texts} for name, texts in inputs.answers.items()
+        ),
         "prompts_fingerprint": fingerprint("judge"),
     }
 
@@ -152,7 +154,7 @@ def _contents(inputs: JudgeInputs) -> dict[str, str]:
     rubric = [inputs.rubric] if inputs.rubric else []
     return {
         task.id: digest(
-            [task, [(each.name, each.texts.get(task.id, "")) for each in inputs.answers], *rubric]
+            [task, [(n, each.get(task.id, "")) for n, each in inputs.answers.items()], *rubric]
         )
         for task in inputs.tasks
     }
@@ -166,7 +168,7 @@ class JudgedInputs:
     """
 
     tasks: Mapping[str, Task]
-    answers: Mapping[str, Mapping[str, str]]
+    answers: SystemAnswers
     problem: str = ""
 
 
@@ -185,7 +187,7 @@ def judged_inputs(run: JudgeRun) -> JudgedInputs:
     changed = run.records.done() - judged
     return JudgedInputs(
         {task.id: task for task in inputs.tasks if task.id in judged},
-        {answers.name: answers.texts for answers in inputs.answers},
+        inputs.answers,
         "Only the verdicts are shown where the answers have changed since they were judged."
         if changed
         else "",
