@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from seedstep import stages
 from seedstep.data import STEPS_FIELD, Task, load_tasks
-from seedstep.data.seeds import steps_of
+from seedstep.data.written_tasks import steps_of
 from seedstep.errors import InputError, RunError
 from seedstep.exports import export_lines, export_task_files
 from seedstep.inputs import with_steps

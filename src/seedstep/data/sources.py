@@ -33,8 +33,8 @@ from seedstep.data.reading import ON_EACH_LINE, BadLine, decode_json, read_jsonl
 from seedstep.data.records import Instance, Problem, Task, TaskList, placed, task_record
 from seedstep.data.rows import items_of
 from seedstep.data.run_tasks import made_tasks
-from seedstep.data.seeds import TextOrTexts, WrittenTask, task_of
 from seedstep.data.superni import collect, scan_task_files
+from seedstep.data.written_tasks import TextOrTexts, WrittenTask, task_of
 from seedstep.errors import InputError, first_line
 
 __all__ = [

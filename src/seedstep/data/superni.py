@@ -30,7 +30,13 @@ import msgspec
 
 from seedstep.data.reading import MAX_FILE_BYTES, BadLine, decode_json, not_utf8
 from seedstep.data.records import Example, Problem, Task, TaskList, placed, raise_first
-from seedstep.data.seeds import TextOrTexts, WrittenExample, WrittenInstance, WrittenTask, task_of
+from seedstep.data.written_tasks import (
+    TextOrTexts,
+    WrittenExample,
+    WrittenInstance,
+    WrittenTask,
+    task_of,
+)
 from seedstep.errors import InputError
 from seedstep.lazy import collector_at_rest
 from seedstep.text import shortened

@@ -34,8 +34,8 @@ from seedstep.data.choice import drawn_instances
 from seedstep.data.files import exported_format
 from seedstep.data.records import placed, raise_first
 from seedstep.data.row_forms import EXPORTED_ROWS, RowSource, exported_rows, load_row_forms
-from seedstep.data.seeds import TextOrTexts, steps_of
 from seedstep.data.sources import LONGEST_LINE
+from seedstep.data.written_tasks import TextOrTexts, steps_of
 from seedstep.encode import Encoding, make_encoding, named_layout
 from seedstep.encode.settings import ExamplesChoice
 from seedstep.errors import InputError

@@ -19,7 +19,7 @@ from typing import Any, Unpack
 
 from seedstep.data import Problem, StrPath, Task
 from seedstep.data.records import raise_first
-from seedstep.data.seeds import steps_of
+from seedstep.data.written_tasks import steps_of
 from seedstep.errors import InputError
 from seedstep.inputs.tasks import StepsLine, read_steps
 from seedstep.recipes.keywords import (
