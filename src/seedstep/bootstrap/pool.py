@@ -74,8 +74,8 @@ class Pool:
         settings = settings.for_seeds(seeds)
         self._filters = guarded_filters(check_filters(filters))
         self.finished: list[Task] = []
-        manner = settings.manner
-        self._seeds = (_easy(seeds) if manner.easy else ()) or tuple(seeds)
+        prompts = settings.prompts
+        self._seeds = (_easy(seeds) if prompts.easy else ()) or tuple(seeds)
         self._settings = settings
         self._english = settings.tokens == "latin"
         self._contamination = contamination
@@ -86,7 +86,7 @@ class Pool:
         self._earlier = tuple(earlier)
         self.begun_with = (
             *((task.id, task.definition) for task in (*seeds, *earlier)),
-            *manner.known.items(),
+            *prompts.known.items(),
         )
         """The ids and instructions of all that is known before the first request."""
         self.remember(self.begun_with)
@@ -103,7 +103,7 @@ class Pool:
         are drawn from, by default all. If fewer tasks are finished, more seed tasks are used. The
         choice depends only on the run's seed, the index and the pool.
         """
-        whole, most = self._settings.manner.shown
+        whole, most = self._settings.prompts.shown
         chance = generator(f"{self._settings.chance}:{index}")
         grown = len(self._earlier) + (len(self.finished) if finished is None else finished)
         drawn = chance.sample(range(grown), min(most, grown))

@@ -95,7 +95,7 @@ def assumed_yields(settings: BootstrapSettings) -> tuple[float, float]:
 
     They differ from model to model, and fall as the pool grows.
     """
-    return settings.manner.accepted_each, 0.8
+    return settings.prompts.accepted_each, 0.8
 
 
 NO_REPLIES: Mapping[str, int] = MappingProxyType({})
@@ -140,7 +140,7 @@ def preview(
     counts = {purpose: max(0, count - ahead.get(purpose, 0)) for purpose, count in whole.items()}
     tokens = {
         purpose: TokenUsage(
-            count * tokens_of(request), count * settings.manner.reply_tokens[purpose]
+            count * tokens_of(request), count * settings.prompts.reply_tokens[purpose]
         )
         for request, (purpose, count) in zip(requests, counts.items(), strict=False)
     }
@@ -166,4 +166,4 @@ def tell_script(seeds: Iterable[Task], tokens: str = "auto") -> str:
     written = f"The seeds are written in {script.name}{letters}."
     if tokens == "latin" and script.tokens == "unicode":
         return f"{written} --tokens latin sees only a to z of them: leave it out, or use unicode."
-    return f"{written} {script.manner}" if tokens in ("auto", script.tokens) else written
+    return f"{written} {script.comparison}" if tokens in ("auto", script.tokens) else written

@@ -368,14 +368,14 @@ class BootstrapSettings(AskingSettings):
         return asked_model(self.model.name).style if automatic else self.prompt_style
 
     @property
-    def manner(self) -> PromptStyle:
+    def prompts(self) -> PromptStyle:
         """The row of the prompt style in the table of styles."""
         return STYLES[self.style]
 
     def sampling_of(self, request: str) -> Sampling:
         """Return the sampling parameters of a request: the style's, with settings applied."""
-        usual = self.manner.sampling[request]
-        is_list = request == "generation" and self.manner.numbers_lists
+        usual = self.prompts.sampling[request]
+        is_list = request == "generation" and self.prompts.numbers_lists
         if is_list and self.numbering == "task":
             usual = replace(usual, stop=TASK_STOPS)
         return override(usual, self.sampling.get(request, {}))

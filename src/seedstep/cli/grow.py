@@ -294,7 +294,7 @@ def _print_novelty(report: "NoveltyReport", path: Path, out: Path, tokens: str) 
     console.print(f"{report.kept:,} kept, in {out}", markup=False, soft_wrap=True)
     script = report.script
     if tokens == "auto":
-        line = f"The texts are written in {script.name}. {script.manner}"
+        line = f"The texts are written in {script.name}. {script.comparison}"
         console.print(plain(line), soft_wrap=True)
     elif tokens == "latin" and script.tokens == "unicode":
         line = f"The texts are written in {script.name}: --tokens auto compares them as such."

@@ -352,6 +352,6 @@ def print_estimate(settings: "AskingSettings", what: str, view: "Preview", assum
         waves = counted(view.waves, "wave")
         hours = f"{view.waves * BATCH_HOURS:,} hours at the most"
         console.print(f"by batch (--send batch): {cost}, {waves} of requests, {hours}")
-    room = settings.model.manner.room
+    room = settings.model.reasoning_options.room
     thoughts = f"Thoughts add up to {room:,} tokens to a reply." if room else "No thoughts."
     console.print(f"Assumed: {assumed} {thoughts}", style="dim")

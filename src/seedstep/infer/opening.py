@@ -76,7 +76,9 @@ async def _of_server(
     model = settings.model
     async with (
         open_model(model.name, model.base_url, model.in_flight, identity_url) as endpoint,
-        Engine(endpoint, ledger, model.in_flight, *limits, model.manner, model.sending) as engine,
+        Engine(
+            endpoint, ledger, model.in_flight, *limits, model.reasoning_options, model.sending
+        ) as engine,
     ):
         await engine.check()
         opened(engine.stats, "")

@@ -327,5 +327,5 @@ def load_system(
         new_tokens=settings.max_new_tokens,
         stop=settings.stop_texts,
         batch=settings.batch,
-        room=settings.model.manner.room,
+        room=settings.model.reasoning_options.room,
     )

@@ -42,14 +42,14 @@ __all__ = ["Findings", "PendingRequest", "Reserve", "read_findings", "refuse"]
 
 @dataclass(slots=True)
 class PendingRequest:
-    """A request that waits to be sent, or for its answer. `manner` is how it was sent last."""
+    """A request that waits to be sent, or for its answer. `changes` says how it was sent last."""
 
     key: str
     request: Request
     priority: Priority
     future: asyncio.Future[Answer | None]
     missed: BatchMisses = NOT_MISSED
-    manner: RequestChanges = UNCHANGED
+    changes: RequestChanges = UNCHANGED
 
 
 def refuse(group: Iterable[PendingRequest], error: Exception) -> None:
@@ -59,9 +59,9 @@ def refuse(group: Iterable[PendingRequest], error: Exception) -> None:
             asked.future.set_exception(error)
 
 
-def _most(request: Request, manner: RequestChanges) -> tuple[int, int]:
+def _most(request: Request, changes: RequestChanges) -> tuple[int, int]:
     """Return the most tokens of prompt and reply that a request may cost."""
-    return tokens_of(request) + 1, request.sampling.max_tokens + manner.room
+    return tokens_of(request) + 1, request.sampling.max_tokens + changes.room
 
 
 class Reserve:
@@ -102,8 +102,8 @@ class Reserve:
         """
         lines: list[bytes] = []
         for place, asked in enumerate(group):
-            body, asked.manner = self._wire.prepare(asked.request)
-            most = TokenUsage.by_batch(*_most(asked.request, asked.manner))
+            body, asked.changes = self._wire.prepare(asked.request)
+            most = TokenUsage.by_batch(*_most(asked.request, asked.changes))
             if refusal := self._account.reserve(asked.request.purpose, most):
                 self._hold(group[place:], refusal)
                 break
@@ -113,7 +113,7 @@ class Reserve:
     def take_back(self, group: Iterable[PendingRequest]) -> None:
         """Release the reserved cost of requests that no batch contains."""
         for asked in group:
-            most = TokenUsage.by_batch(*_most(asked.request, asked.manner))
+            most = TokenUsage.by_batch(*_most(asked.request, asked.changes))
             self._account.spent.release({asked.request.purpose: most})
 
     def affords_live(self, asked: PendingRequest) -> bool:
@@ -131,7 +131,7 @@ class Reserve:
         """Keep what is reserved for a batch until it is released; reserve it, if `again`."""
         reserved = self._reserved[number] = {}
         for each in requests:
-            most = TokenUsage.by_batch(*_most(each.request, each.manner))
+            most = TokenUsage.by_batch(*_most(each.request, each.changes))
             purpose = each.request.purpose
             reserved[purpose] = reserved.get(purpose, TokenUsage()) + most
         for purpose, tokens in reserved.items() if again else ():
@@ -285,7 +285,7 @@ def _answer(wire: Wire, line: ResultLine, found: Findings) -> Answer | None:
     answer: Answer
     try:
         body = wire.prepare(batched.request)[0]
-        answer = reply = wire.read(batched.request, body, batched.manner, sent)
+        answer = reply = wire.read(batched.request, body, batched.changes, sent)
         require_readable(reply)
     except Refused as error:
         found.last, found.denial = error.detail, error.denial or found.denial

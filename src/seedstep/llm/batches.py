@@ -255,7 +255,7 @@ class BatchSender:
     async def _intend(self, batch: SentBatch, group: Sequence[PendingRequest]) -> None:
         """Store the intent of a batch, and begin to send it."""
         requests = {
-            asked.key: BatchedRequest(asked.key, asked.request, asked.manner, asked.missed)
+            asked.key: BatchedRequest(asked.key, asked.request, asked.changes, asked.missed)
             for asked in group
         }
         spent = self._account.spent

@@ -143,7 +143,7 @@ class BatchedRequest:
 
     key: str
     request: Request
-    manner: RequestChanges = UNCHANGED
+    changes: RequestChanges = UNCHANGED
     missed: BatchMisses = NOT_MISSED
 
 

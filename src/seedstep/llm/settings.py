@@ -107,7 +107,7 @@ class AskedModel:
         return AHEAD * self.in_flight if self.send == "live" else AHEAD_BY_BATCH
 
     @property
-    def manner(self) -> Reasoning:
+    def reasoning_options(self) -> Reasoning:
         """The options for a model that reasons.
 
         Raises:
@@ -256,7 +256,7 @@ class AskingSettings(SettingsRecord):
             raise InputError(what, f"use send: live, or a model {forms}")
         self._check_checkpoint(source)
         try:
-            _ = self.model.manner
+            _ = self.model.reasoning_options
         except msgspec.ValidationError as error:
             raise wrong_value(f"{source}, setting 'reasoning'", error) from None
         where = f"{source}, setting 'sampling"

@@ -93,11 +93,11 @@ class Wire:
                 out from now on.
             Refused: the server does not accept this request, or withholds its reply.
         """
-        body, manner = self.prepare(request)
+        body, changes = self.prepare(request)
         started = time.monotonic()
         status, headers, data = await self._post(path_of(request), body, request.purpose)
         seconds = time.monotonic() - started
-        return self.read(request, body, manner, (status, headers, data), seconds)
+        return self.read(request, body, changes, (status, headers, data), seconds)
 
     def prepare(self, request: Request) -> "tuple[dict[str, Any], RequestChanges]":
         """Return the body of a request, and what was changed in it for this server."""
@@ -113,7 +113,7 @@ class Wire:
         self,
         request: Request,
         body: Mapping[str, Any],
-        manner: "RequestChanges",
+        changes: "RequestChanges",
         answer: tuple[int, Mapping[str, str], bytes],
         seconds: float = 0.0,
     ) -> Reply:
@@ -126,7 +126,7 @@ class Wire:
         status, headers, data = answer
         if status == 200:
             self._parameters.succeeded(request)
-            return self._reply(request, data, manner.room, manner.left_out, seconds)
+            return self._reply(request, data, changes.room, changes.left_out, seconds)
         error = ServerError.read(status, data, self.endpoint.key)
         if self._parameters.give_way(request, error, body):
             raise Retryable(PARAMETER, error.detail, status)

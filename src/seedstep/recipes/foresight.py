@@ -282,7 +282,7 @@ def _answers_of(
     model = system.settings.model
     endpoint = known_model(model.name, model.base_url, system.identity_url)
     ledger = RunLedger(run.database, model.name, again.passed_over)
-    return KeptAnswers(Engine(endpoint, ledger, 1, reasoning=model.manner))
+    return KeptAnswers(Engine(endpoint, ledger, 1, reasoning=model.reasoning_options))
 
 
 def _about_budget(settings: AskingSettings, spent: Spent, view: Preview) -> Iterator[str]:

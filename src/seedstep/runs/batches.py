@@ -126,9 +126,9 @@ class RunLedger(RequestLedger):
         for row in rows:
             where = f"the batched request {row['key']}"
             asked = decode_value(row["request"], RecordedRequest, where)
-            manner = decode_value(row["manner"], RequestChanges, where)
+            changes = decode_value(row["manner"], RequestChanges, where)
             request = asked.whole(row["purpose"])
-            found[row["key"]] = BatchedRequest(row["key"], request, manner, _missed(row))
+            found[row["key"]] = BatchedRequest(row["key"], request, changes, _missed(row))
         return found
 
     def missed(self) -> dict[str, BatchMisses]:
@@ -156,7 +156,7 @@ class RunLedger(RequestLedger):
                     batch.number,
                     each.request.purpose,
                     request_text(each.request),
-                    msgspec.json.encode(each.manner).decode(),
+                    msgspec.json.encode(each.changes).decode(),
                     each.missed.tries,
                     each.missed.lost_prompt,
                     each.missed.lost_completion,
@@ -308,8 +308,8 @@ def closed_engine(
 
     name, base_url, identity_url = model
     settings = run.settings.model
-    manner = settings.manner if name == settings.name else None
-    return Engine(known_model(name, base_url, identity_url), run.ledger, 1, reasoning=manner)
+    reasoning = settings.reasoning_options if name == settings.name else None
+    return Engine(known_model(name, base_url, identity_url), run.ledger, 1, reasoning=reasoning)
 
 
 @asynccontextmanager
@@ -328,12 +328,14 @@ async def opened_engine(
     settings = run.settings
     name, base_url, identity_url = model
     in_flight = settings.model.in_flight
-    manner = settings.model.manner if name == settings.model.name else None
+    reasoning = settings.model.reasoning_options if name == settings.model.name else None
     limits = (settings.budget, spent, settings.pricing)
     how = {"workers": settings.model.workers, "bf16": settings.model.bf16}
     async with (
         open_asked(name, base_url, in_flight, identity_url, **how) as endpoint,
-        Engine(endpoint, run.ledger, in_flight, *limits, manner, settings.model.sending) as engine,
+        Engine(
+            endpoint, run.ledger, in_flight, *limits, reasoning, settings.model.sending
+        ) as engine,
     ):
         await engine.check()
         yield engine

@@ -42,7 +42,7 @@ def _load(settings: BootstrapSettings) -> tuple[Task, ...]:
 def _stamps(settings: BootstrapSettings, inputs: tuple[Task, ...]) -> dict[str, str]:
     """Return the fingerprints of seeds, prompts, gates, the pool and evaluation sets."""
     stamps = {"seeds_fingerprint": digest([inputs]), "prompts_fingerprint": fingerprint()}
-    if own := settings.manner.files:
+    if own := settings.prompts.files:
         stamps[f"{own}_fingerprint"] = fingerprint(own)
     if frames := chat_frames(settings.language):
         stamps[_LANGUAGE] = frames.fingerprint

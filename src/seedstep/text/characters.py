@@ -247,7 +247,7 @@ class Script:
         return NAMES["Latin"] in self.name
 
     @property
-    def manner(self) -> str:
+    def comparison(self) -> str:
         """A sentence that says how the texts are compared and how words are counted."""
         if self.tokens == "latin":
             return "They are compared by words of the letters a to z, as in the paper."
