@@ -24,7 +24,6 @@ from seedstep.bootstrap import (
     RawInstance,
 )
 from seedstep.bootstrap.filters import check_filters
-from seedstep.bootstrap.sifting import sift_instances
 from seedstep.cli import app
 from seedstep.data import Task
 from seedstep.errors import InputError, RunMismatchError, StoreError
@@ -56,6 +55,7 @@ from support.pages import ROOT, blocks_of
 from support.predicting import asked_of as predict_asked_of
 from support.predicting import word_model, write_word_tasks
 from support.scripted_server import ScriptedServer
+from support.sifting import sifted
 from support.step_server import STEPS, chat, numbered
 from test_starting import loaded_by
 
@@ -104,14 +104,14 @@ class TestAFilter:
         assert told.value.remedy.startswith("pass the same `filters=` from Python, and leave the")
 
     def test_it_comes_in_its_place(self) -> None:
-        reply = CandidateReply("Sort them.", (RawInstance("b a", "a b"), RawInstance("b", "")))
+        found = (RawInstance("b a", "a b"), RawInstance("b", ""))
         mine = InstanceFilter("mine", "anything", lambda reply, place: True)
         for filters, reasons in (
             ([mine, *FILTERS], ["mine", "mine"]),
             ([*FILTERS, mine], ["mine", "empty_output"]),
         ):
-            rejected = sift_instances(reply, filters).rejected
-            assert [instance.reason for instance in rejected] == reasons
+            kept = sifted("Sort them.", *found, filters=filters)
+            assert [instance.reason for instance in kept.rejected_instances] == reasons
 
     @pytest.mark.parametrize("name", ["too_short", "not_novel"])
     def test_a_name_stands_for_one_reason(self, name: str) -> None:

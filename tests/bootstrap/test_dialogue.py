@@ -8,12 +8,11 @@ import pytest
 import yaml
 
 from seedstep import BootstrapSettings, Instance, Task, seed_tasks
-from seedstep.bootstrap.filters import FILTERS
 from seedstep.bootstrap.instances import RawInstance
 from seedstep.bootstrap.pool import Pool
 from seedstep.bootstrap.prompting import DialoguePrompts, make_prompts
-from seedstep.bootstrap.rules import CandidateReply, too_hard
-from seedstep.bootstrap.sifting import instruction_fault, sift_instances
+from seedstep.bootstrap.rules import too_hard
+from seedstep.bootstrap.sifting import instruction_fault
 from seedstep.errors import RunMismatchError
 from seedstep.llm import Request
 from seedstep.prompts import exchanges, fingerprint
@@ -22,6 +21,7 @@ from seedstep.stages import BOOTSTRAP
 from support.bad_replies import reply
 from support.growing import grow, text_of
 from support.scripted_server import Fault, ScriptedServer
+from support.sifting import sifted
 
 SETTINGS = BootstrapSettings.of(prompt_style="dialogue")
 SHOWN = [
@@ -183,11 +183,11 @@ OUTPUTS = [
 def test_answers_of_a_very_small_model_are_rejected_in_this_style_only(
     output: str, reason: str | None
 ) -> None:
-    asked = CandidateReply(ASKED, (RawInstance("", output),))
-    found = sift_instances(asked, FILTERS, style="dialogue")
-    assert [each.reason for each in found.rejected] == ([reason] if reason else [])
-    assert len(sift_instances(asked, FILTERS, style="chat").instances) == 1
-    assert len(sift_instances(asked, FILTERS, style="dialogue", extra=False).instances) == 1
+    written = RawInstance("", output)
+    found = sifted(ASKED, written, style="dialogue")
+    assert [each.reason for each in found.rejected_instances] == ([reason] if reason else [])
+    for others in ({"style": "chat"}, {"style": "dialogue", "extra": False}):
+        assert len(sifted(ASKED, written, **others).task.instances) == 1
 
 
 FOREIGN = {
@@ -201,9 +201,9 @@ FOREIGN = {
 
 @pytest.mark.parametrize("output", FOREIGN.values(), ids=FOREIGN)
 def test_what_is_known_of_english_answers_is_not_said_of_others(output: str) -> None:
-    asked = CandidateReply("Was hilft im Garten?", (RawInstance("", output),))
-    kept = sift_instances(asked, FILTERS, style="dialogue", english=False)
-    assert [each.outputs for each in kept.instances] == [(output,)]
+    written = RawInstance("", output)
+    kept = sifted("Was hilft im Garten?", written, style="dialogue", english=False)
+    assert [each.outputs for each in kept.task.instances] == [(output,)]
 
 
 def test_seeds_without_spaces_between_words_are_long_too() -> None:

@@ -9,17 +9,18 @@ from hypothesis import strategies as st
 
 from seedstep.bootstrap.filters import FILTERS
 from seedstep.bootstrap.instances import RawInstance, labeled_inputs, worked_examples
-from seedstep.bootstrap.rules import CandidateReply, is_statement
-from seedstep.bootstrap.sifting import instruction_fault, sift_instances
+from seedstep.bootstrap.rules import is_statement
+from seedstep.bootstrap.sifting import instruction_fault
 from seedstep.data import Instance, seed_tasks
 from seedstep.prompts import demonstrations
+from support.sifting import sifted
 
 EXTRA = [rule for rule in FILTERS if rule.extra]
 
 
 def extra_instance_fault(instruction: str, instance: RawInstance) -> str:
     """The reason for which our own filters reject an instance, or nothing."""
-    rejected = sift_instances(CandidateReply(instruction, (instance,)), EXTRA).rejected
+    rejected = sifted(instruction, instance, filters=EXTRA).rejected_instances
     return rejected[0].reason if rejected else ""
 
 
@@ -113,11 +114,10 @@ def test_what_the_prompt_shows_is_not_taken_for_the_models_own(approach: str) ->
 
 def test_the_instance_filters_can_be_left_out() -> None:
     found = (RawInstance("", "ant, bee"), RawInstance("bee, ant", "ant, bee"))
-    reply = CandidateReply("Sort these words.", found)
-    assert len(sift_instances(reply, extra=False).instances) == 2
-    kept = sift_instances(reply)
-    assert kept.instances == (Instance("bee, ant", ("ant, bee",)),)
-    assert [rejected.reason for rejected in kept.rejected] == ["missing_input"]
+    assert len(sifted("Sort these words.", *found, extra=False).task.instances) == 2
+    kept = sifted("Sort these words.", *found)
+    assert kept.task.instances == (Instance("bee, ant", ("ant, bee",)),)
+    assert [rejected.reason for rejected in kept.rejected_instances] == ["missing_input"]
 
 
 @given(st.text(), st.text(), st.text())
@@ -219,8 +219,7 @@ def test_hardly_anything_people_wrote_is_refused(shared_data: Path) -> None:
     ],
 )
 def test_what_stands_behind_an_output_is_named_and_not_cut(instruction: str, output: str) -> None:
-    reply = CandidateReply(instruction, (RawInstance("", output),))
-    (bad,) = sift_instances(reply).rejected
+    (bad,) = sifted(instruction, RawInstance("", output)).rejected_instances
     assert (bad.reason, bad.instance.output) == ("adds_talk", output)
     assert bad.detail
     assert bad.detail in output
@@ -240,8 +239,7 @@ def test_what_stands_behind_an_output_is_named_and_not_cut(instruction: str, out
 def test_an_explanation_that_is_asked_for_and_a_message_are_no_talk(
     instruction: str, output: str
 ) -> None:
-    reply = CandidateReply(instruction, (RawInstance("", output),))
-    assert not sift_instances(reply).rejected
+    assert not sifted(instruction, RawInstance("", output)).rejected_instances
 
 
 def test_words_about_the_examples_of_a_reply_are_part_of_none() -> None:
@@ -273,8 +271,8 @@ def test_words_about_the_examples_of_a_reply_are_part_of_none() -> None:
     ],
 )
 def test_talk_at_the_end_of_a_line_or_before_an_output_is_named(output: str) -> None:
-    reply = CandidateReply("Name the capital of Peru.", (RawInstance("", output),))
-    assert [each.reason for each in sift_instances(reply).rejected] == ["adds_talk"]
+    found = sifted("Name the capital of Peru.", RawInstance("", output))
+    assert [each.reason for each in found.rejected_instances] == ["adds_talk"]
 
 
 @pytest.mark.parametrize(
@@ -287,8 +285,8 @@ def test_talk_at_the_end_of_a_line_or_before_an_output_is_named(output: str) -> 
     ],
 )
 def test_a_form_that_was_not_filled_in_is_no_instance(text: str, output: str, reason: str) -> None:
-    reply = CandidateReply("Name the capital of Peru.", (RawInstance(text, output),))
-    assert [each.reason for each in sift_instances(reply).rejected] == [reason]
+    found = sifted("Name the capital of Peru.", RawInstance(text, output))
+    assert [each.reason for each in found.rejected_instances] == [reason]
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from seedstep import BootstrapSettings, Instance, Task
 from seedstep.bootstrap.instances import RawInstance
 from seedstep.bootstrap.pool import Pool, is_novel
-from seedstep.bootstrap.records import RejectedInstance
-from seedstep.bootstrap.rules import KEYWORDS, CandidateReply
-from seedstep.bootstrap.sifting import SiftedInstances, instruction_fault, sift_instances
+from seedstep.bootstrap.records import Candidate, RejectedInstance
+from seedstep.bootstrap.rules import KEYWORDS
+from seedstep.bootstrap.sifting import instruction_fault
 from seedstep.novelty import Neighbor
 from seedstep.text import lcs_f1
+from support.sifting import sifted
 
 PAPERS = "gguf:model.gguf"
 """A model that is asked in the paper's way."""
@@ -239,9 +240,9 @@ SIFTED: dict[str, tuple[list[tuple[str, str]], list[str], list[str]]] = {
 """What was written; the reason for each under `paper` and `released`, empty for what is kept."""
 
 
-def sifted(found: list[RawInstance], fidelity: str) -> SiftedInstances:
+def by_papers_filters(found: list[RawInstance], fidelity: str) -> Candidate:
     """What the paper's filters make of some instances."""
-    return sift_instances(CandidateReply("", tuple(found)), fidelity=fidelity, extra=False)
+    return sifted("", *found, fidelity=fidelity, extra=False)
 
 
 def check_sifted(found: list[RawInstance], fidelity: str, reasons: list[str]) -> None:
@@ -250,7 +251,8 @@ def check_sifted(found: list[RawInstance], fidelity: str, reasons: list[str]) ->
     decided = list(zip(read, reasons, strict=True))
     kept = tuple(instance for instance, why in decided if not why)
     rejected = tuple(RejectedInstance(instance, why) for instance, why in decided if why)
-    assert sifted(found, fidelity) == SiftedInstances(kept, rejected)
+    done = by_papers_filters(found, fidelity)
+    assert (done.task.instances, done.rejected_instances) == (kept, rejected)
 
 
 @pytest.mark.parametrize(("written", "paper", "released"), SIFTED.values(), ids=SIFTED)
@@ -290,9 +292,9 @@ def test_sifting_parts_all_that_was_found_and_keeps_the_order(
     found: list[RawInstance], fidelity: str
 ) -> None:
     written = [(raw.input, raw.output) for raw in found]
-    parted = sifted(found, fidelity)
-    kept = [(instance.input, instance.output) for instance in parted.instances]
-    rejected = [(bad.instance.input, bad.instance.output) for bad in parted.rejected]
+    parted = by_papers_filters(found, fidelity)
+    kept = [(instance.input, instance.output) for instance in parted.task.instances]
+    rejected = [(bad.instance.input, bad.instance.output) for bad in parted.rejected_instances]
     assert Counter(kept) + Counter(rejected) == Counter(written)
     for part in (kept, rejected):
         rest = iter(written)
@@ -304,8 +306,8 @@ def test_sifting_parts_all_that_was_found_and_keeps_the_order(
 def test_kept_instances_have_no_fault_no_copy_and_no_conflict(
     found: list[RawInstance], fidelity: str
 ) -> None:
-    parted = sifted(found, fidelity)
-    kept = [(instance.input, instance.output) for instance in parted.instances]
+    parted = by_papers_filters(found, fidelity)
+    kept = [(instance.input, instance.output) for instance in parted.task.instances]
     whole = {(raw.input, raw.output) for raw in found if raw.whole}
     assert len(set(kept)) == len(kept)
     for text, output in kept:
@@ -316,15 +318,15 @@ def test_kept_instances_have_no_fault_no_copy_and_no_conflict(
         assert not output.endswith(":")
     for text, group in groupby(sorted(kept), key=lambda pair: pair[0]):
         assert not text or len(list(group)) == 1
-    assert all(rejected.reason for rejected in parted.rejected)
+    assert all(rejected.reason for rejected in parted.rejected_instances)
 
 
 @given(FOUND)
 def test_released_keeps_all_that_paper_keeps_or_nothing(found: list[RawInstance]) -> None:
-    paper = sifted(found, "paper")
-    released = sifted(found, "released")
-    conflict = any(rejected.reason == "conflicting_outputs" for rejected in paper.rejected)
-    assert released.instances == (() if conflict else paper.instances)
+    paper = by_papers_filters(found, "paper")
+    released = by_papers_filters(found, "released")
+    conflict = any(bad.reason == "conflicting_outputs" for bad in paper.rejected_instances)
+    assert released.task.instances == (() if conflict else paper.task.instances)
 
 
 @pytest.mark.parametrize("text", ["write a program that adds numbers.", "WRITE A PROGRAM, please."])
@@ -338,14 +340,17 @@ def test_the_released_code_draws_five_instances(
     fidelity: Literal["paper", "released"], kept: int
 ) -> None:
     pool = Pool([SEED], BootstrapSettings.of(model=PAPERS, fidelity=fidelity))
-    reply = CandidateReply("Sort it.", tuple(RawInstance(f"in {n}", f"out {n}") for n in range(8)))
-    drawn = pool.draw("g0.1", pool.sift(reply))
-    assert len(drawn.instances) == kept
-    assert [rejected.reason for rejected in drawn.rejected] == ["beyond_five"] * (8 - kept)
-    assert drawn == pool.draw("g0.1", pool.sift(reply))
+
+    def drawn(name: str) -> Candidate:
+        found = [RawInstance(f"in {n}", f"out {n}") for n in range(8)]
+        return pool.draw(pool.sift(Candidate(Task(name, "Sort it.", ())), found))
+
+    done = drawn("g0.1")
+    assert len(done.task.instances) == kept
+    assert [bad.reason for bad in done.rejected_instances] == ["beyond_five"] * (8 - kept)
+    assert done == drawn("g0.1")
     if fidelity == "released":
-        names = {pool.draw(f"g{n}.1", pool.sift(reply)).instances for n in range(20)}
-        assert len(names) > 10
+        assert len({drawn(f"g{n}.1").task.instances for n in range(20)}) > 10
 
 
 def test_a_text_without_tokens_is_compared_by_its_wording() -> None:

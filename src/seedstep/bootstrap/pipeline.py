@@ -38,10 +38,9 @@ from seedstep.bootstrap.instances import says_classification
 from seedstep.bootstrap.pool import Meanings, Pool
 from seedstep.bootstrap.prompting import BootstrapPrompts, make_prompts
 from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance
-from seedstep.bootstrap.rules import CandidateReply
 from seedstep.bootstrap.settings import BootstrapSettings
 from seedstep.bootstrap.steering import Steering, TaskDemand, Turnstile
-from seedstep.data import Task
+from seedstep.data import Instance, Task
 from seedstep.data.records import with_instance_ids
 from seedstep.llm import Answer, Engine, Failure, Reply, Request
 from seedstep.llm.embeddings import Encoder
@@ -305,26 +304,26 @@ class _Work:
         asked = replace(candidate, instances_request=self._engine.key(request))
         if isinstance(answer, Failure):
             return replace(asked, reason="request_failed", detail=answer.detail)
-        task = candidate.task
-        found = self._read_instances(answer, is_classification=task.is_classification)
-        kept = self._pool.sift(CandidateReply(task.definition, found))
+        labels = candidate.task.is_classification
+        kept = self._pool.sift(asked, self._read_instances(answer, is_classification=labels))
         if self.meanings:
             kept = await self.meanings.sift(kept, self._pool.is_long, (index, 2))
-        kept = self._pool.draw(task.id, kept)
-        reason = "" if kept.instances else "no_good_instance" if kept.rejected else "no_instance"
-        return replace(
-            asked,
-            reason=reason,
-            detail=_unread(answer) if reason == "no_instance" else "",
-            task=replace(task, instances=kept.instances),
-            rejected_instances=kept.rejected,
-        )
+        if kept.task.instances:
+            return self._pool.draw(kept)
+        if kept.rejected_instances:
+            return replace(kept, reason="no_good_instance")
+        return replace(kept, reason="no_instance", detail=_unread(answer))
 
     async def _pass_gates(self, index: int, candidate: Candidate) -> Candidate:
         """Reject the instances that do not pass; where none is left, the task by the last gate."""
         if candidate.reason or not self._gates:
             return candidate
         task, again = candidate.task, self._pool.sift_again
+
+        def passes(instance: Instance) -> bool:
+            alone = replace(candidate, task=replace(task, instances=(instance,)))
+            return bool(again(alone).task.instances)
+
         done = await asyncio.gather(
             *(
                 pass_gates(
@@ -334,26 +333,21 @@ class _Work:
                     instance,
                     tokens=self._settings.tokens,
                     priority=(index, 3),
-                    sift=lambda found: bool(again(task.definition, [found]).instances),
+                    sift=passes,
                 )
                 for instance in task.instances
             )
         )
         bad = [RejectedInstance(each.instance, *each.fault) for each in done if each.fault]
         good = [each for each in done if not each.fault]
+        kept = candidate.keep((each.instance for each in good), bad)
         if any(each.note for each in good):  # outputs of two instances may have become the same
-            sifted = again(task.definition, [each.instance for each in good])
-            left = list(sifted.instances)
+            kept = again(kept)
+            left = list(kept.task.instances)
             good = [each for each in good if each.instance in left[:1] and left.pop(0)]
-            bad += sifted.rejected
-        notes = [each.note for each in good]
-        return replace(
-            candidate,
-            reason="" if good else bad[-1].reason,
-            task=replace(task, instances=tuple(each.instance for each in good)),
-            rejected_instances=(*candidate.rejected_instances, *bad),
-            notes=tuple(notes) if any(notes) else (),
-        )
+        notes = tuple(each.note for each in good)
+        reason = "" if good else kept.rejected_instances[-1].reason
+        return replace(kept, reason=reason, notes=notes if any(notes) else ())
 
     def _read_instances(
         self, answer: Reply, *, is_classification: bool

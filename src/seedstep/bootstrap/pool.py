@@ -12,17 +12,17 @@ Example::
     fault, neighbor = meanings.judge(vectors["Order the numbers by size."])
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from seedstep.bootstrap.filters import FILTERS, Filter, check_filters, guarded_filters
 from seedstep.bootstrap.instances import RawInstance
-from seedstep.bootstrap.records import RejectedInstance
-from seedstep.bootstrap.rules import CandidateReply, same_wording, too_hard
+from seedstep.bootstrap.records import Candidate, RejectedInstance
+from seedstep.bootstrap.rules import same_wording, too_hard
 from seedstep.bootstrap.settings import BootstrapSettings
-from seedstep.bootstrap.sifting import Fault, SiftedInstances, instruction_fault, sift_instances
-from seedstep.data import Instance, Task
+from seedstep.bootstrap.sifting import Fault, instruction_fault, sift_instances
+from seedstep.data import Task
 from seedstep.data.choice import generator
 from seedstep.errors import ModelError
 from seedstep.llm import Failure
@@ -159,19 +159,20 @@ class Pool:
         self._unread.clear()
         return self._wordings.get(same_wording(instruction))
 
-    def sift(self, reply: CandidateReply) -> SiftedInstances:
+    def sift(self, candidate: Candidate, found: Sequence[RawInstance]) -> Candidate:
         """Divide the instances of a reply into good ones and rejected or contaminated ones."""
-        return self._decontaminate(self._filtered(reply))
+        return self._decontaminate(self._filtered(candidate, found))
 
-    def sift_again(self, instruction: str, instances: Iterable[Instance]) -> SiftedInstances:
+    def sift_again(self, candidate: Candidate) -> Candidate:
         """Divide good instances again, of some of which a gate has replaced the output."""
-        found = tuple(RawInstance(each.input, each.output) for each in instances)
-        return self._filtered(CandidateReply(instruction, found))
+        found = [RawInstance(each.input, each.output) for each in candidate.task.instances]
+        return self._filtered(candidate, found)
 
-    def _filtered(self, reply: CandidateReply) -> SiftedInstances:
+    def _filtered(self, candidate: Candidate, found: Sequence[RawInstance]) -> Candidate:
         settings = self._settings
         return sift_instances(
-            reply,
+            candidate,
+            found,
             self._filters,
             english=self._english,
             fidelity=settings.fidelity,
@@ -183,31 +184,34 @@ class Pool:
         """Return whether an input is long enough to be compared with evaluation sets."""
         return len(self._tokenizer(text)) >= MIN_INPUT_TOKENS
 
-    def _decontaminate(self, kept: SiftedInstances) -> SiftedInstances:
+    def _decontaminate(self, candidate: Candidate) -> Candidate:
         """Reject the instances whose input is too similar to an evaluation set."""
         if not self._contamination:
-            return kept
-        instances, bad = [], list(kept.rejected)
-        for instance in kept.instances:
+            return candidate
+        instances, bad = [], []
+        for instance in candidate.task.instances:
             long = self.is_long(instance.input)
             overlap = self._contamination.overlap(instance.input) if long else None
             if overlap:
                 bad.append(RejectedInstance(instance, "contaminated", overlap.detail))
             else:
                 instances.append(instance)
-        return SiftedInstances(tuple(instances), tuple(bad))
+        return candidate.keep(instances, bad)
 
-    def draw(self, candidate_id: str, kept: SiftedInstances) -> SiftedInstances:
+    def draw(self, candidate: Candidate) -> Candidate:
         """Keep five random instances if there are more, as the released code does."""
-        number = len(kept.instances)
-        if self._settings.fidelity != "released" or number <= MOST_DRAWN:
-            return kept
-        chance = generator(f"{self._settings.seed}:{candidate_id}")
-        drawn = set(chance.sample(range(number), MOST_DRAWN))
-        left = [kept.instances[place] for place in range(number) if place not in drawn]
-        return SiftedInstances(
-            tuple(kept.instances[place] for place in sorted(drawn)),
-            (*kept.rejected, *(RejectedInstance(instance, "beyond_five") for instance in left)),
+        instances = candidate.task.instances
+        if self._settings.fidelity != "released" or len(instances) <= MOST_DRAWN:
+            return candidate
+        chance = generator(f"{self._settings.seed}:{candidate.task.id}")
+        drawn = set(chance.sample(range(len(instances)), MOST_DRAWN))
+        return candidate.keep(
+            (each for place, each in enumerate(instances) if place in drawn),
+            (
+                RejectedInstance(each, "beyond_five")
+                for place, each in enumerate(instances)
+                if place not in drawn
+            ),
         )
 
 
@@ -314,8 +318,8 @@ class Meanings:
             self.add(candidate_id, vectors[text])
 
     async def sift(
-        self, kept: SiftedInstances, is_long: Callable[[str], bool], priority: Priority = (0,)
-    ) -> SiftedInstances:
+        self, candidate: Candidate, is_long: Callable[[str], bool], priority: Priority = (0,)
+    ) -> Candidate:
         """Reject the instances with a long input that is too close to an evaluation set.
 
         Raises:
@@ -323,17 +327,18 @@ class Meanings:
             BudgetReached: the budget is spent.
         """
         if not self._contamination:
-            return kept
-        long = [each.input for each in kept.instances if is_long(each.input)]
+            return candidate
+        found = candidate.task.instances
+        long = [each.input for each in found if is_long(each.input)]
         read = await self.read(long, priority)
-        instances, bad = [], list(kept.rejected)
-        for instance in kept.instances:
+        instances, bad = [], []
+        for instance in found:
             fault = self._too_close(read.get(instance.input))
             if fault:
                 bad.append(RejectedInstance(instance, *fault))
             else:
                 instances.append(instance)
-        return SiftedInstances(tuple(instances), tuple(bad))
+        return candidate.keep(instances, bad)
 
     def _too_close(self, vector: Vector | Failure | None) -> Fault | None:
         """Return the fault of a text that is too close to an evaluation set, or was not read."""

@@ -21,7 +21,7 @@ from seedstep.bootstrap.filters import FILTERS
 from seedstep.bootstrap.instances import RawInstance
 from seedstep.bootstrap.pool import Pool, is_novel
 from seedstep.bootstrap.prompting import make_prompts
-from seedstep.bootstrap.rules import CandidateReply
+from seedstep.bootstrap.records import Candidate
 from seedstep.bootstrap.settings import PAPER_THRESHOLD, BootstrapSettings
 from seedstep.bootstrap.sifting import instruction_fault, sift_instances
 from seedstep.bootstrap.steering import Steering
@@ -82,9 +82,9 @@ def _filter_problems(
             message = f"not_novel ({tell_nearness(neighbor.id, neighbor.score)})"
             yield Problem(seeds.path, line, "instruction", message, "reword or remove one")
         index.add(task.id, task.definition)
-        found = tuple(RawInstance(given.input, given.output) for given in task.instances)
-        asked = CandidateReply(task.definition, found)
-        for bad in sift_instances(asked, _FOR_SEEDS, english=english).rejected:
+        found = [RawInstance(given.input, given.output) for given in task.instances]
+        sifted = sift_instances(Candidate(task), found, _FOR_SEEDS, english=english)
+        for bad in sifted.rejected_instances:
             message = f"{bad.reason} ({bad.detail or _KNOWN[bad.reason].meaning})"
             remedy = _KNOWN[bad.reason].seed_remedy or "correct the instance"
             yield Problem(seeds.path, line, "instances", message, remedy)

@@ -1,6 +1,7 @@
 """The records that a bootstrap yields: generations, with the candidates of each reply."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from seedstep.bootstrap.axes import Cell
 from seedstep.data import Instance, Task
@@ -40,6 +41,13 @@ class Candidate:
     rejected_instances: tuple[RejectedInstance, ...] = ()
     notes: tuple[str, ...] = ()
     meaning: Neighbor | None = None
+
+    def keep(
+        self, instances: Iterable[Instance], rejected: Iterable[RejectedInstance]
+    ) -> "Candidate":
+        """Return the candidate with these good instances, and with more rejected ones."""
+        task = replace(self.task, instances=tuple(instances))
+        return replace(self, task=task, rejected_instances=(*self.rejected_instances, *rejected))
 
 
 @dataclass(frozen=True, slots=True)

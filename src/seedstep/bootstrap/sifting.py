@@ -6,17 +6,17 @@ Example::
     ('too_short', '3 words')
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from seedstep.bootstrap.filters import FILTERS, Filter, InstanceFilter, InstructionFilter
-from seedstep.bootstrap.records import RejectedInstance
+from seedstep.bootstrap.instances import RawInstance
+from seedstep.bootstrap.records import Candidate, RejectedInstance
 from seedstep.bootstrap.rules import CandidateReply
 from seedstep.data import Instance
 from seedstep.text import script_of
 
-__all__ = ["Fault", "SiftedInstances", "instruction_fault", "sift_instances"]
+__all__ = ["Fault", "instruction_fault", "sift_instances"]
 
 F = TypeVar("F", InstructionFilter, InstanceFilter)
 
@@ -62,44 +62,37 @@ def _detail(found: str | bool) -> str:
     return found if isinstance(found, str) else ""
 
 
-@dataclass(frozen=True, slots=True)
-class SiftedInstances:
-    """The good instances of a task, and the rejected ones."""
-
-    instances: tuple[Instance, ...]
-    rejected: tuple[RejectedInstance, ...]
-
-
 def sift_instances(
-    reply: CandidateReply,
+    candidate: Candidate,
+    found: Sequence[RawInstance],
     filters: Iterable[Filter] = FILTERS,
     *,
     english: bool = True,
     fidelity: str = "paper",
     extra: bool = True,
     style: str = "",
-) -> SiftedInstances:
-    """Divide the instances of a reply into good and rejected ones, in the order of the reply.
+) -> Candidate:
+    """Divide the instances that a reply has for a candidate into good and rejected ones.
+
+    They are in the order of the reply.
 
     Two outputs for the same non-empty input reject both (paper), or all instances (released).
     With `extra`, filters beyond the paper's are applied too, those of the prompt style `style`
     among them; if the run is not in `english`, those for English are not.
     """
     faults: dict[int, Fault] = {}
-    left = list(range(len(reply.instances)))
+    left = list(range(len(found)))
     for entry in _applied(filters, InstanceFilter, style, extra=extra, english=english):
         find = entry.find
         if fidelity == "released" and entry.as_released:
             find = entry.as_released
-        asked = CandidateReply(reply.instruction, tuple(reply.instances[number] for number in left))
+        asked = CandidateReply(candidate.task.definition, tuple(found[number] for number in left))
         for place, number in enumerate(left):
             if entry.by_words and script_of([asked.instances[place].output]).a_word:
                 continue
-            if found := find(asked, place):
-                faults[number] = entry.name, _detail(found)
+            if fault := find(asked, place):
+                faults[number] = entry.name, _detail(fault)
         left = [number for number in left if number not in faults]
-    every = [Instance(raw.input, (raw.output,)) for raw in reply.instances]
-    return SiftedInstances(
-        tuple(every[number] for number in left),
-        tuple(RejectedInstance(every[number], *faults[number]) for number in sorted(faults)),
-    )
+    every = [Instance(raw.input, (raw.output,)) for raw in found]
+    rejected = (RejectedInstance(every[number], *faults[number]) for number in sorted(faults))
+    return candidate.keep((every[number] for number in left), rejected)

@@ -1,0 +1,17 @@
+"""Instances of a reply, divided by filters as those of a candidate."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from seedstep.bootstrap import FILTERS, Candidate
+from seedstep.bootstrap.filters import Filter
+from seedstep.bootstrap.instances import RawInstance
+from seedstep.bootstrap.sifting import sift_instances
+from seedstep.data import Task
+
+
+def sifted(
+    instruction: str, *found: RawInstance, filters: Iterable[Filter] = FILTERS, **how: Any
+) -> Candidate:
+    """A candidate with this instruction, with what filters make of the instances of a reply."""
+    return sift_instances(Candidate(Task("g0.1", instruction, ())), found, filters, **how)
