@@ -21,11 +21,10 @@ from seedstep.bootstrap import (
     Filter,
     InstanceFilter,
     InstructionFilter,
-    RawInstance,
 )
 from seedstep.bootstrap.filters import check_filters
 from seedstep.cli import app
-from seedstep.data import Task
+from seedstep.data import Instance, Task
 from seedstep.errors import InputError, RunMismatchError, StoreError
 from seedstep.evaluate import METRICS, Metric, Prediction, Reference, ScoredPair, score
 from seedstep.evaluate.compare import compare_with_first, evaluated
@@ -104,7 +103,7 @@ class TestAFilter:
         assert told.value.remedy.startswith("pass the same `filters=` from Python, and leave the")
 
     def test_it_comes_in_its_place(self) -> None:
-        found = (RawInstance("b a", "a b"), RawInstance("b", ""))
+        found = (Instance("b a", ("a b",)), Instance("b", ("",)))
         mine = InstanceFilter("mine", "anything", lambda reply, place: True)
         for filters, reasons in (
             ([mine, *FILTERS], ["mine", "mine"]),

@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from seedstep import BootstrapSettings, Instance, Task, seed_tasks
-from seedstep.bootstrap.instances import RawInstance
 from seedstep.bootstrap.pool import Pool
 from seedstep.bootstrap.prompting import DialoguePrompts, make_prompts
 from seedstep.bootstrap.rules import too_hard
@@ -183,7 +182,7 @@ OUTPUTS = [
 def test_answers_of_a_very_small_model_are_rejected_in_this_style_only(
     output: str, reason: str | None
 ) -> None:
-    written = RawInstance("", output)
+    written = Instance("", (output,))
     found = sifted(ASKED, written, style="dialogue")
     assert [each.reason for each in found.rejected_instances] == ([reason] if reason else [])
     for others in ({"style": "chat"}, {"style": "dialogue", "extra": False}):
@@ -201,7 +200,7 @@ FOREIGN = {
 
 @pytest.mark.parametrize("output", FOREIGN.values(), ids=FOREIGN)
 def test_what_is_known_of_english_answers_is_not_said_of_others(output: str) -> None:
-    written = RawInstance("", output)
+    written = Instance("", (output,))
     kept = sifted("Was hilft im Garten?", written, style="dialogue", english=False)
     assert [each.outputs for each in kept.task.instances] == [(output,)]
 

@@ -8,17 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedstep.bootstrap.filters import FILTERS
-from seedstep.bootstrap.instances import RawInstance, labeled_inputs, worked_examples
+from seedstep.bootstrap.instances import labeled_inputs, worked_examples
 from seedstep.bootstrap.rules import is_statement
 from seedstep.bootstrap.sifting import instruction_fault
 from seedstep.data import Instance, seed_tasks
 from seedstep.prompts import demonstrations
+from support.read_replies import as_pairs, pair
 from support.sifting import sifted
 
 EXTRA = [rule for rule in FILTERS if rule.extra]
 
 
-def extra_instance_fault(instruction: str, instance: RawInstance) -> str:
+def extra_instance_fault(instruction: str, instance: Instance) -> str:
     """The reason for which our own filters reject an instance, or nothing."""
     rejected = sifted(instruction, instance, filters=EXTRA).rejected_instances
     return rejected[0].reason if rejected else ""
@@ -47,13 +48,13 @@ STANDS_ALONE = [
 
 @pytest.mark.parametrize("instruction", POINTS_AT_INPUT)
 def test_an_input_that_the_instruction_points_at_has_to_be_there(instruction: str) -> None:
-    assert extra_instance_fault(instruction, RawInstance("", "x")) == "missing_input"
-    assert extra_instance_fault(instruction, RawInstance("Text: y", "x")) == ""
+    assert extra_instance_fault(instruction, pair("", "x")) == "missing_input"
+    assert extra_instance_fault(instruction, pair("Text: y", "x")) == ""
 
 
 @pytest.mark.parametrize("instruction", STANDS_ALONE)
 def test_an_instruction_that_stands_alone_needs_no_input(instruction: str) -> None:
-    assert extra_instance_fault(instruction, RawInstance("", "x")) == ""
+    assert extra_instance_fault(instruction, pair("", "x")) == ""
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ LOOP = "a wanderer under the stars, " * 8
     ],
 )
 def test_an_output_that_goes_round_in_circles(output: str, fault: str) -> None:
-    assert extra_instance_fault("Write a poem.", RawInstance("", output)) == fault
+    assert extra_instance_fault("Write a poem.", pair("", output)) == fault
 
 
 @pytest.mark.parametrize("approach", ["input_first", "output_first"])
@@ -105,15 +106,15 @@ def test_what_the_prompt_shows_is_not_taken_for_the_models_own(approach: str) ->
     for shown in demonstrations()[approach]:
         for example in shown.examples:
             for text in (example.input, f"{shown.label}: {example.input}"):
-                copy = RawInstance(text, example.output)
+                copy = pair(text, example.output)
                 assert extra_instance_fault("Write a poem.", copy) == "copies_demonstration"
-                spaced = RawInstance(copy.input.upper().replace(" ", "\n"), f"{copy.output} ")
+                spaced = pair(copy.input.upper().replace(" ", "\n"), f"{copy.output} ")
                 assert extra_instance_fault("Write a poem.", spaced) == "copies_demonstration"
-            assert extra_instance_fault("Write a poem.", RawInstance("Other", example.output)) == ""
+            assert extra_instance_fault("Write a poem.", pair("Other", example.output)) == ""
 
 
 def test_the_instance_filters_can_be_left_out() -> None:
-    found = (RawInstance("", "ant, bee"), RawInstance("bee, ant", "ant, bee"))
+    found = (pair("", "ant, bee"), pair("bee, ant", "ant, bee"))
     assert len(sifted("Sort these words.", *found, extra=False).task.instances) == 2
     kept = sifted("Sort these words.", *found)
     assert kept.task.instances == (Instance("bee, ant", ("ant, bee",)),)
@@ -123,7 +124,7 @@ def test_the_instance_filters_can_be_left_out() -> None:
 @given(st.text(), st.text(), st.text())
 def test_no_text_makes_a_filter_raise(instruction: str, text: str, output: str) -> None:
     is_statement(instruction)
-    fault = extra_instance_fault(instruction, RawInstance(text, output))
+    fault = extra_instance_fault(instruction, pair(text, output))
     assert fault in (
         "",
         "missing_input",
@@ -161,13 +162,13 @@ def test_a_refusal_is_no_task_and_no_output(text: str) -> None:
     assert fault
     assert fault[0] == "refusal"
     assert instruction_fault(text, english=True, extra=False) is None
-    assert extra_instance_fault("Write a poem.", RawInstance("", text)) == "refused_output"
+    assert extra_instance_fault("Write a poem.", pair("", text)) == "refused_output"
 
 
 @pytest.mark.parametrize("text", NO_REFUSALS)
 def test_what_only_sounds_like_a_refusal_is_none(text: str) -> None:
     assert instruction_fault(text, english=True) is None
-    assert extra_instance_fault("Write a poem.", RawInstance("", text)) == ""
+    assert extra_instance_fault("Write a poem.", pair("", text)) == ""
 
 
 @pytest.mark.parametrize("approach", ["classification", "input_first", "output_first"])
@@ -183,9 +184,7 @@ def test_our_seeds_pass() -> None:
     for task in seed_tasks():
         assert not is_statement(task.definition)
         for instance in task.instances:
-            fault = extra_instance_fault(
-                task.definition, RawInstance(instance.input, instance.output)
-            )
+            fault = extra_instance_fault(task.definition, pair(instance.input, instance.output))
             assert fault in ("", "copies_demonstration")
 
 
@@ -198,7 +197,7 @@ def test_hardly_anything_people_wrote_is_refused(shared_data: Path) -> None:
                 fault = instruction_fault(task["instruction"], english=True)
                 faults.append(fault[0] if fault else "")
                 (instance,) = task["instances"]
-                raw = RawInstance(instance["input"].strip(), instance["output"])
+                raw = pair(instance["input"].strip(), instance["output"])
                 faults.append(extra_instance_fault(task["instruction"], raw))
     counts = {name: faults.count(name) for name in {rule.name for rule in EXTRA}}
     expected = {"statement": 3, "missing_input": 1, "repeats_itself": 1}
@@ -219,7 +218,7 @@ def test_hardly_anything_people_wrote_is_refused(shared_data: Path) -> None:
     ],
 )
 def test_what_stands_behind_an_output_is_named_and_not_cut(instruction: str, output: str) -> None:
-    (bad,) = sifted(instruction, RawInstance("", output)).rejected_instances
+    (bad,) = sifted(instruction, pair("", output)).rejected_instances
     assert (bad.reason, bad.instance.output) == ("adds_talk", output)
     assert bad.detail
     assert bad.detail in output
@@ -239,7 +238,7 @@ def test_what_stands_behind_an_output_is_named_and_not_cut(instruction: str, out
 def test_an_explanation_that_is_asked_for_and_a_message_are_no_talk(
     instruction: str, output: str
 ) -> None:
-    assert not sifted(instruction, RawInstance("", output)).rejected_instances
+    assert not sifted(instruction, pair("", output)).rejected_instances
 
 
 def test_words_about_the_examples_of_a_reply_are_part_of_none() -> None:
@@ -250,10 +249,10 @@ def test_words_about_the_examples_of_a_reply_are_part_of_none() -> None:
         "(I hope the examples help.)",
         "Please let me know if the example is right.",
     ):
-        (found,) = worked_examples(f"Example 1\nInput: a\nOutput: b\n\n{words}")
-        assert (found.input, found.output) == ("a", "b")
-        (found,) = labeled_inputs(f"Class label: Good\nText: a\n\n{words}")
-        assert (found.input, found.output) == ("Text: a", "Good")
+        found = worked_examples(f"Example 1\nInput: a\nOutput: b\n\n{words}")
+        assert as_pairs(found) == [("a", "b")]
+        found = labeled_inputs(f"Class label: Good\nText: a\n\n{words}")
+        assert as_pairs(found) == [("Text: a", "Good")]
 
 
 @pytest.mark.parametrize(
@@ -271,7 +270,7 @@ def test_words_about_the_examples_of_a_reply_are_part_of_none() -> None:
     ],
 )
 def test_talk_at_the_end_of_a_line_or_before_an_output_is_named(output: str) -> None:
-    found = sifted("Name the capital of Peru.", RawInstance("", output))
+    found = sifted("Name the capital of Peru.", pair("", output))
     assert [each.reason for each in found.rejected_instances] == ["adds_talk"]
 
 
@@ -285,7 +284,7 @@ def test_talk_at_the_end_of_a_line_or_before_an_output_is_named(output: str) -> 
     ],
 )
 def test_a_form_that_was_not_filled_in_is_no_instance(text: str, output: str, reason: str) -> None:
-    found = sifted("Name the capital of Peru.", RawInstance(text, output))
+    found = sifted("Name the capital of Peru.", pair(text, output))
     assert [each.reason for each in found.rejected_instances] == [reason]
 
 

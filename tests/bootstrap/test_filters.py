@@ -2,7 +2,7 @@
 
 import string
 from collections import Counter
-from itertools import groupby
+from itertools import groupby, starmap
 from typing import Literal
 
 import pytest
@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seedstep import BootstrapSettings, Instance, Task
-from seedstep.bootstrap.instances import RawInstance
+from seedstep.bootstrap.instances import CandidateReply
 from seedstep.bootstrap.pool import Pool, is_novel
 from seedstep.bootstrap.records import Candidate, RejectedInstance
 from seedstep.bootstrap.rules import KEYWORDS
 from seedstep.bootstrap.sifting import instruction_fault
 from seedstep.novelty import Neighbor
 from seedstep.text import lcs_f1
+from support.read_replies import as_pairs, pair
 from support.sifting import sifted
 
 PAPERS = "gguf:model.gguf"
@@ -240,18 +241,18 @@ SIFTED: dict[str, tuple[list[tuple[str, str]], list[str], list[str]]] = {
 """What was written; the reason for each under `paper` and `released`, empty for what is kept."""
 
 
-def by_papers_filters(found: list[RawInstance], fidelity: str) -> Candidate:
-    """What the paper's filters make of some instances."""
-    return sifted("", *found, fidelity=fidelity, extra=False)
+def by_papers_filters(reply: CandidateReply, fidelity: str) -> Candidate:
+    """What the paper's filters make of the instances of a reply."""
+    ends = reply.unfinished
+    return sifted("", *reply.instances, unfinished=ends, fidelity=fidelity, extra=False)
 
 
-def check_sifted(found: list[RawInstance], fidelity: str, reasons: list[str]) -> None:
+def check_sifted(reply: CandidateReply, fidelity: str, reasons: list[str]) -> None:
     """Assert that each was kept, or rejected for its reason, in the order they were written."""
-    read = [Instance(raw.input, (raw.output,)) for raw in found]
-    decided = list(zip(read, reasons, strict=True))
+    decided = list(zip(reply.instances, reasons, strict=True))
     kept = tuple(instance for instance, why in decided if not why)
     rejected = tuple(RejectedInstance(instance, why) for instance, why in decided if why)
-    done = by_papers_filters(found, fidelity)
+    done = by_papers_filters(reply, fidelity)
     assert (done.task.instances, done.rejected_instances) == (kept, rejected)
 
 
@@ -259,40 +260,37 @@ def check_sifted(found: list[RawInstance], fidelity: str, reasons: list[str]) ->
 def test_sift_instances(
     written: list[tuple[str, str]], paper: list[str], released: list[str]
 ) -> None:
-    found = [RawInstance(*pair) for pair in written]
-    check_sifted(found, "paper", paper)
-    check_sifted(found, "released", released)
+    reply = CandidateReply("", tuple(starmap(pair, written)))
+    check_sifted(reply, "paper", paper)
+    check_sifted(reply, "released", released)
 
 
 @pytest.mark.parametrize("fidelity", ["paper", "released"])
 def test_an_unfinished_instance_is_rejected_and_conflicts_with_nothing(fidelity: str) -> None:
-    found = [RawInstance("a", "b"), RawInstance("a", "c", whole=False)]
-    check_sifted(found, fidelity, ["", "unfinished"])
+    reply = CandidateReply("", (pair("a", "b"), pair("a", "c")), unfinished=True)
+    check_sifted(reply, fidelity, ["", "unfinished"])
 
 
 @pytest.mark.parametrize("fidelity", ["paper", "released"])
 def test_of_a_whole_and_an_unfinished_copy_the_whole_one_is_kept(fidelity: str) -> None:
-    found = [RawInstance("a", "b"), RawInstance("a", "b", whole=False)]
-    check_sifted(found, fidelity, ["", "unfinished"])
-    check_sifted(found[::-1], fidelity, ["unfinished", ""])
+    copies = (pair("a", "b"), pair("a", "b"))
+    check_sifted(CandidateReply("", copies, unfinished=True), fidelity, ["", "unfinished"])
+    check_sifted(CandidateReply("", copies), fidelity, ["", "duplicate_instance"])
 
 
 PARTS = st.sampled_from(["", "a", "b", "c:", "d"])
-FOUND = st.lists(
-    st.builds(RawInstance, PARTS, PARTS)
-    | st.builds(RawInstance, PARTS, PARTS, whole=st.booleans()),
-    max_size=10,
-)
+READ = st.lists(st.builds(pair, PARTS, PARTS), max_size=10).map(tuple)
+REPLIES = st.builds(CandidateReply, st.just(""), READ, st.booleans())
 FIDELITIES = st.sampled_from(["paper", "released"])
 
 
 @settings(max_examples=300)
-@given(FOUND, FIDELITIES)
+@given(REPLIES, FIDELITIES)
 def test_sifting_parts_all_that_was_found_and_keeps_the_order(
-    found: list[RawInstance], fidelity: str
+    reply: CandidateReply, fidelity: str
 ) -> None:
-    written = [(raw.input, raw.output) for raw in found]
-    parted = by_papers_filters(found, fidelity)
+    written = as_pairs(reply)
+    parted = by_papers_filters(reply, fidelity)
     kept = [(instance.input, instance.output) for instance in parted.task.instances]
     rejected = [(bad.instance.input, bad.instance.output) for bad in parted.rejected_instances]
     assert Counter(kept) + Counter(rejected) == Counter(written)
@@ -302,13 +300,13 @@ def test_sifting_parts_all_that_was_found_and_keeps_the_order(
 
 
 @settings(max_examples=300)
-@given(FOUND, FIDELITIES)
+@given(REPLIES, FIDELITIES)
 def test_kept_instances_have_no_fault_no_copy_and_no_conflict(
-    found: list[RawInstance], fidelity: str
+    reply: CandidateReply, fidelity: str
 ) -> None:
-    parted = by_papers_filters(found, fidelity)
+    parted = by_papers_filters(reply, fidelity)
     kept = [(instance.input, instance.output) for instance in parted.task.instances]
-    whole = {(raw.input, raw.output) for raw in found if raw.whole}
+    whole = as_pairs(reply)[: -1 if reply.unfinished else None]
     assert len(set(kept)) == len(kept)
     for text, output in kept:
         assert (text, output) in whole
@@ -321,10 +319,10 @@ def test_kept_instances_have_no_fault_no_copy_and_no_conflict(
     assert all(rejected.reason for rejected in parted.rejected_instances)
 
 
-@given(FOUND)
-def test_released_keeps_all_that_paper_keeps_or_nothing(found: list[RawInstance]) -> None:
-    paper = by_papers_filters(found, "paper")
-    released = by_papers_filters(found, "released")
+@given(REPLIES)
+def test_released_keeps_all_that_paper_keeps_or_nothing(reply: CandidateReply) -> None:
+    paper = by_papers_filters(reply, "paper")
+    released = by_papers_filters(reply, "released")
     conflict = any(bad.reason == "conflicting_outputs" for bad in paper.rejected_instances)
     assert released.task.instances == (() if conflict else paper.task.instances)
 
@@ -342,8 +340,9 @@ def test_the_released_code_draws_five_instances(
     pool = Pool([SEED], BootstrapSettings.of(model=PAPERS, fidelity=fidelity))
 
     def drawn(name: str) -> Candidate:
-        found = [RawInstance(f"in {n}", f"out {n}") for n in range(8)]
-        return pool.draw(pool.sift(Candidate(Task(name, "Sort it.", ())), found))
+        read = tuple(pair(f"in {n}", f"out {n}") for n in range(8))
+        sort = Candidate(Task(name, "Sort it.", ()))
+        return pool.draw(pool.sift(sort, CandidateReply("Sort it.", read)))
 
     done = drawn("g0.1")
     assert len(done.task.instances) == kept

@@ -55,8 +55,8 @@ REPLIES = (
 def read_all(text: str, cut: bool) -> list[str]:
     """All texts that all functions find in a reply."""
     says_classification(text)
-    found = [*worked_examples(text, cut=cut), *labeled_inputs(text, cut=cut)]
-    texts = [part for pair in as_pairs(tuple(found)) for part in pair]
+    found = (worked_examples(text, cut=cut), labeled_inputs(text, cut=cut))
+    texts = [part for reply in found for pair in as_pairs(reply) for part in pair]
     for continues in (True, False):
         texts += instructions(text, continues=continues, cut=cut)
     return texts
@@ -100,8 +100,8 @@ def test_instructions_are_one_line_each(text: str) -> None:
 @several
 @given(REPLIES)
 def test_instances_have_no_white_space_around_them(text: str) -> None:
-    for pair in (*worked_examples(text), *labeled_inputs(text)):
-        assert (pair.input, pair.output) == (pair.input.strip(), pair.output.strip())
+    for pair in (*as_pairs(worked_examples(text)), *as_pairs(labeled_inputs(text))):
+        assert pair == tuple(map(str.strip, pair))
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":'], ids=["lists", "objects"])

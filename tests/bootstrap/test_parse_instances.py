@@ -183,25 +183,35 @@ def test_bold_is_taken_from_both_ends_of_a_label_or_from_none() -> None:
     assert pair in [("Text: a", "Good"), ("Text: a", "**Good**")]
 
 
-CUT_WORKED: dict[str, tuple[str, list[bool]]] = {
-    "two": ("Example 1\nOutput: b\nExample 2\nOutput: d", [True, False]),
-    "one": ("Output: b", [False]),
-    "none": ("nothing", []),
-    "json": ('{"examples": [{"output": "b"}, {"output": "c', [True]),
-    "whole-json": ('{"examples": [{"output": "b"}]}', [True]),
+CUT_WORKED = {
+    "two": ("Example 1\nOutput: b\nExample 2\nOutput: d", 2, True),
+    "one": ("Output: b", 1, True),
+    "none": ("nothing", 0, False),
+    "json": ('{"examples": [{"output": "b"}, {"output": "c', 1, False),
+    "whole-json": ('{"examples": [{"output": "b"}]}', 1, False),
 }
 
 
-@pytest.mark.parametrize(("text", "whole"), CUT_WORKED.values(), ids=CUT_WORKED)
-def test_the_last_worked_example_of_a_cut_reply_is_not_whole(text: str, whole: list[bool]) -> None:
-    assert [example.whole for example in worked_examples(text, cut=True)] == whole
-    assert all(example.whole for example in worked_examples(text))
+@pytest.mark.parametrize(("text", "number", "unfinished"), CUT_WORKED.values(), ids=CUT_WORKED)
+def test_the_last_worked_example_of_a_cut_reply_is_unfinished(
+    text: str, number: int, unfinished: bool
+) -> None:
+    found = worked_examples(text, cut=True)
+    assert (len(found.instances), found.unfinished) == (number, unfinished)
+    assert not worked_examples(text).unfinished
 
 
-def test_the_last_labeled_input_of_a_cut_reply_is_not_whole() -> None:
+def test_the_last_labeled_input_of_a_cut_reply_is_unfinished() -> None:
     text = "Class label: Good\nInput: a\nClass label: Bad\nInput: b"
-    assert [labelled.whole for labelled in labeled_inputs(text, cut=True)] == [True, False]
-    assert [labelled.whole for labelled in labeled_inputs(text)] == [True, True]
+    for cut in (True, False):
+        found = labeled_inputs(text, cut=cut)
+        assert (len(found.instances), found.unfinished) == (2, cut)
+
+
+def test_the_instruction_goes_with_the_instances() -> None:
+    for read in (worked_examples, labeled_inputs):
+        assert read('{"examples": []}', "Sort.").instruction == "Sort."
+        assert read("Output: b\nClass label: a", "Sort.").instruction == "Sort."
 
 
 @pytest.mark.parametrize(
@@ -214,7 +224,7 @@ def test_the_last_labeled_input_of_a_cut_reply_is_not_whole() -> None:
     ],
 )
 def test_what_stands_between_examples_is_no_part_of_them(text: str) -> None:
-    found = [(each.input, each.output) for each in worked_examples(text)]
+    found = as_pairs(worked_examples(text))
     assert found == [("3", "4"), ("5", "6")][: len(found)]
     assert found
 
@@ -234,7 +244,7 @@ def test_what_stands_between_examples_is_no_part_of_them(text: str) -> None:
 def test_what_only_looks_like_an_announcement_or_a_rule_stays(
     text: str, pair: tuple[str, str]
 ) -> None:
-    assert [(each.input, each.output) for each in worked_examples(text)] == [pair]
+    assert as_pairs(worked_examples(text)) == [pair]
 
 
 @pytest.mark.parametrize(
@@ -246,7 +256,7 @@ def test_what_only_looks_like_an_announcement_or_a_rule_stays(
     ],
 )
 def test_fields_in_a_form_that_is_not_read_are_no_bare_output(text: str) -> None:
-    assert worked_examples(text, may_be_bare=True) == ()
+    assert worked_examples(text, may_be_bare=True).instances == ()
 
 
 @pytest.mark.parametrize(
@@ -258,5 +268,5 @@ def test_fields_in_a_form_that_is_not_read_are_no_bare_output(text: str) -> None
     ],
 )
 def test_headings_and_rules_are_no_part_of_labeled_inputs(text: str) -> None:
-    found = [(each.input, each.output) for each in labeled_inputs(text)]
+    found = as_pairs(labeled_inputs(text))
     assert found == [("Sentence: x", "A"), ("Sentence: y", "B")]

@@ -10,7 +10,7 @@ import pytest
 
 from seedstep import BootstrapSettings, Instance, Task
 from seedstep.bootstrap.instances import (
-    RawInstance,
+    CandidateReply,
     labeled_inputs,
     says_classification,
     worked_examples,
@@ -18,6 +18,7 @@ from seedstep.bootstrap.instances import (
 from seedstep.bootstrap.prompting import BootstrapPrompts, as_shown, make_prompts
 from seedstep.llm import Request, Sampling
 from seedstep.prompts import Demonstration, demonstrations, fingerprint, heading, render
+from support.read_replies import as_pairs
 
 Style = Literal["completion", "turns", "chat"]
 STYLES: tuple[Style, ...] = ("completion", "turns", "chat")
@@ -137,10 +138,6 @@ def expected_inputs(demonstration: Demonstration) -> list[tuple[str, str]]:
     return [(f"{label}{ex.input}" if ex.input else "", ex.output) for ex in demonstration.examples]
 
 
-def pairs(found: tuple[RawInstance, ...]) -> list[tuple[str, str]]:
-    return [(raw.input, raw.output) for raw in found]
-
-
 def answers_of(style: Style, step: str) -> list[str]:
     """The answers that the prompt shows, as a model would write them."""
     request = request_of(prompts_of(style), step)
@@ -156,23 +153,23 @@ def answers_of(style: Style, step: str) -> list[str]:
     ("step", "read"), [("input_first", worked_examples), ("output_first", labeled_inputs)]
 )
 def test_shown_examples_read_back_as_they_are(
-    style: Style, step: str, read: Callable[[str], tuple[RawInstance, ...]]
+    style: Style, step: str, read: Callable[[str], CandidateReply]
 ) -> None:
     shown = demonstrations()[step]
     for demonstration, answer in zip(shown, answers_of(style, step), strict=True):
-        assert pairs(read(answer)) == expected_inputs(demonstration)
+        assert as_pairs(read(answer)) == expected_inputs(demonstration)
 
 
 @pytest.mark.parametrize(
     ("step", "read"), [("input_first", worked_examples), ("output_first", labeled_inputs)]
 )
 def test_shown_json_examples_read_back_as_they_are(
-    step: str, read: Callable[[str], tuple[RawInstance, ...]]
+    step: str, read: Callable[[str], CandidateReply]
 ) -> None:
     for demonstration, answer in zip(
         demonstrations()[step][:4], answers_of("chat", step), strict=True
     ):
-        assert pairs(read(answer)) == [(ex.input, ex.output) for ex in demonstration.examples]
+        assert as_pairs(read(answer)) == [(ex.input, ex.output) for ex in demonstration.examples]
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -1,15 +1,20 @@
 """What the tests of parsed replies share: the instances and instructions found, in short."""
 
-from seedstep.bootstrap.instances import RawInstance
+from seedstep.bootstrap.instances import CandidateReply
 from seedstep.bootstrap.parse import read_instructions
+from seedstep.data import Instance
 
-__all__ = ["Pairs", "as_pairs", "instructions"]
+__all__ = ["Pairs", "as_pairs", "instructions", "pair"]
 
 Pairs = list[tuple[str, str]]
 
 
-def as_pairs(found: tuple[RawInstance, ...]) -> Pairs:
-    return [(raw.input, raw.output) for raw in found]
+def pair(text: str, output: str) -> Instance:
+    return Instance(text, (output,))
+
+
+def as_pairs(found: CandidateReply) -> Pairs:
+    return [(instance.input, instance.output) for instance in found.instances]
 
 
 def instructions(text: str, *, continues: bool, cut: bool = False) -> tuple[str, ...]:

@@ -5,13 +5,18 @@ from typing import Any
 
 from seedstep.bootstrap import FILTERS, Candidate
 from seedstep.bootstrap.filters import Filter
-from seedstep.bootstrap.instances import RawInstance
+from seedstep.bootstrap.instances import CandidateReply
 from seedstep.bootstrap.sifting import sift_instances
-from seedstep.data import Task
+from seedstep.data import Instance, Task
 
 
 def sifted(
-    instruction: str, *found: RawInstance, filters: Iterable[Filter] = FILTERS, **how: Any
+    instruction: str,
+    *found: Instance,
+    filters: Iterable[Filter] = FILTERS,
+    unfinished: bool = False,
+    **how: Any,
 ) -> Candidate:
     """A candidate with this instruction, with what filters make of the instances of a reply."""
-    return sift_instances(Candidate(Task("g0.1", instruction, ())), found, filters, **how)
+    reply = CandidateReply(instruction, found, unfinished)
+    return sift_instances(Candidate(Task("g0.1", instruction, ())), reply, filters, **how)

@@ -14,7 +14,7 @@ from seedstep.bootstrap.gates import (
     Proposal as Proposal,
     rule_gate as rule_gate,
 )
-from seedstep.bootstrap.instances import RawInstance as RawInstance
+from seedstep.bootstrap.instances import CandidateReply as CandidateReply
 from seedstep.bootstrap.pipeline import bootstrap as bootstrap
 from seedstep.bootstrap.previews import (
     check_seeds as check_seeds,
@@ -26,6 +26,5 @@ from seedstep.bootstrap.records import (
     Generation as Generation,
     RejectedInstance as RejectedInstance,
 )
-from seedstep.bootstrap.rules import CandidateReply as CandidateReply
 from seedstep.bootstrap.settings import BootstrapSettings as BootstrapSettings
 from seedstep.bootstrap.shards import parse_shard as parse_shard

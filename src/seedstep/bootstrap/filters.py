@@ -20,7 +20,8 @@ from types import MappingProxyType
 from typing import Any
 
 from seedstep.bootstrap import rules
-from seedstep.bootstrap.rules import CandidateReply, RuleResult
+from seedstep.bootstrap.instances import CandidateReply
+from seedstep.bootstrap.rules import RuleResult
 from seedstep.entries import as_entries, guarded
 from seedstep.errors import InputError
 from seedstep.text import count_words, is_refusal, loops, unicode_tokens
@@ -191,7 +192,7 @@ FILTERS: tuple[Filter, ...] = (
     InstanceFilter(
         "unfinished",
         "cut off at the reply's length limit",
-        lambda reply, place: not reply.instances[place].whole,
+        lambda reply, place: reply.unfinished and place == len(reply.instances) - 1,
     ),
     InstanceFilter(
         "empty_output",

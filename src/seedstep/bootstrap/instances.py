@@ -7,8 +7,8 @@ or denies what it says, says neither.
 
 Example::
 
-    >>> worked_examples("Sample 1\\nInput: 3, 1\\nOutput: 1, 3")
-    (RawInstance(input='3, 1', output='1, 3', whole=True),)
+    >>> worked_examples("Sample 1\\nInput: 3, 1\\nOutput: 1, 3").instances
+    (Instance(input='3, 1', outputs=('1, 3',), id=''),)
     >>> says_classification("Yes, it has two labels."), says_classification("Yes.\\nNo.")
     (True, None)
 """
@@ -16,15 +16,17 @@ Example::
 import json
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from seedstep.data import Instance
 from seedstep.lazy import late_pattern
 from seedstep.text import answer, is_refusal, json_object, plain_text
 from seedstep.text.cleaning import json_list, without_talk_of_examples
 from seedstep.text.numbering import label_at_line_start, label_pattern, value_of, words_for
 
-__all__ = ["RawInstance", "labeled_inputs", "says_classification", "worked_examples"]
+__all__ = ["CandidateReply", "labeled_inputs", "says_classification", "worked_examples"]
 
 _OUTPUT = label_at_line_start("output")
 _INPUT = label_at_line_start("input")
@@ -95,64 +97,79 @@ _END = late_pattern(r"[-*_#](?:[ \t]*+[-*_#]){2,}+|\[END\]|<END>|\#+[ ]?END[ ]?\
 """A line across the page below an instance, or a mark of its end."""
 
 
-@dataclass(frozen=True, slots=True)
-class RawInstance:
-    """An instance as the model wrote it. `whole` is False where the reply was cut inside it."""
+@dataclass(frozen=True, eq=False)
+class CandidateReply:
+    """The instruction of a task, and the instances that a reply has for it.
 
-    input: str
-    output: str
-    whole: bool = True
+    One that is `unfinished` was cut at its length limit inside its last instance. Replies are
+    compared by identity, so that rules can cache what they compute for a reply.
+    """
+
+    instruction: str
+    instances: tuple[Instance, ...]
+    unfinished: bool = False
+
+    def with_only(self, places: Sequence[int]) -> "CandidateReply":
+        """Return the reply with only the instances in these places, which are in order."""
+        has_last = len(self.instances) - 1 in places
+        found = tuple(self.instances[place] for place in places)
+        return CandidateReply(self.instruction, found, self.unfinished and has_last)
 
 
 def worked_examples(
-    text: str, *, cut: bool = False, may_be_bare: bool = False
-) -> tuple[RawInstance, ...]:
-    """Return the instances of an input-first reply: `Example N` blocks, one `Output:`, or JSON.
+    text: str, instruction: str = "", *, cut: bool = False, may_be_bare: bool = False
+) -> CandidateReply:
+    """Read an input-first reply: `Example N` blocks, one `Output:`, or JSON.
 
     With `may_be_bare`, a reply without any of these is the output for an empty input.
     """
     text = without_talk_of_examples(answer(text))
     found = _json_examples(text, "output")
     if found is not None:
-        return found
+        return CandidateReply(instruction, found)
     before, *blocks = _blocks(_NUMBER_OF_INPUT.sub("", _this_task(text, _OUTPUT)))
     is_bare = may_be_bare and not blocks and before.strip() and not _HEADING.search(before)
     if _OUTPUT.search(before) or is_bare:
         blocks = [before, *blocks]
-    return _mark_cut([_input_and_output(block) for block in blocks if block.strip()], cut)
+    pairs = tuple(_input_and_output(block) for block in blocks if block.strip())
+    return CandidateReply(instruction, pairs, cut and bool(pairs))
 
 
 def labeled_inputs(
-    text: str, *, cut: bool = False, keep_labels: bool = False
-) -> tuple[RawInstance, ...]:
-    """Return the instances of an output-first reply: `Class label:` and the input below, or JSON.
+    text: str, instruction: str = "", *, cut: bool = False, keep_labels: bool = False
+) -> CandidateReply:
+    """Read an output-first reply: `Class label:` and the input below, or JSON.
 
     With `keep_labels`, as in the released code, `Input:` before an input is part of the input.
     """
     text = without_talk_of_examples(answer(text))
     found = _json_examples(text, "label")
     if found is not None:
-        return found
+        return CandidateReply(instruction, found)
     before, *blocks = _CLASS_LABEL.split(_this_task(text, _CLASS_LABEL))
     if keep_labels:
         parted = (block.strip().partition("\n") for block in blocks)
-        pairs = [RawInstance(rest.strip(), label.strip()) for label, _, rest in parted]
+        pairs = [_pair(rest.strip(), label.strip()) for label, _, rest in parted]
     else:
         pairs = _in_order(before, [_label_and_input(block) for block in blocks])
-    return _mark_cut(pairs, cut)
+    return CandidateReply(instruction, tuple(pairs), cut and bool(pairs))
 
 
-def _label_and_input(block: str) -> RawInstance:
+def _pair(text: str, output: str) -> Instance:
+    return Instance(text, (output,))
+
+
+def _label_and_input(block: str) -> Instance:
     """Return the instance below a class label; one whose label is missing has no output."""
     label, _, rest = block.strip().partition("\n")
     if block.lstrip(" \t*").startswith("\n") and _BEGINS_WITH_FIELD.match(label):
-        return RawInstance(_input(block), "")
+        return _pair(_input(block), "")
     if inline := _LABEL_AND_FIELD.match(label):
         label, rest = inline["label"], f"{inline['rest']}\n{rest}"
-    return RawInstance(_input(_without_end(rest)), label.strip())
+    return _pair(_input(_without_end(rest)), label.strip())
 
 
-def _in_order(before: str, pairs: list[RawInstance]) -> list[RawInstance]:
+def _in_order(before: str, pairs: list[Instance]) -> list[Instance]:
     """Return pairs with the inputs before their labels, if the reply has them in that order."""
     first = _EXAMPLE.sub("", before).strip().rpartition("\n\n")[2]
     inputs = [pair.input for pair in pairs]
@@ -198,13 +215,13 @@ def _number(sign: str) -> int:
     return _LETTERS.index(sign) + 1 if sign in _LETTERS else value_of(sign)
 
 
-def _input_and_output(block: str) -> RawInstance:
+def _input_and_output(block: str) -> Instance:
     before, *after = _OUTPUT.split(block)
     if not after and _BEGINS_WITH_FIELD.match(block):
         before, *after = _ANSWER.split(block)
     if not after:
-        return RawInstance("", _without_end(_NEXT_INPUT.split(block)[0]))
-    return RawInstance(_input(before), _without_end(_NEXT_INPUT.split(after[0])[0]))
+        return _pair("", _without_end(_NEXT_INPUT.split(block)[0]))
+    return _pair(_input(before), _without_end(_NEXT_INPUT.split(after[0])[0]))
 
 
 def _without_end(text: str) -> str:
@@ -228,16 +245,10 @@ def _input(text: str) -> str:
     return "" if label and _EMPTY_INPUT.match(text) else text
 
 
-def _mark_cut(found: list[RawInstance], cut: bool) -> tuple[RawInstance, ...]:
-    if cut and found:
-        found[-1] = RawInstance(found[-1].input, found[-1].output, whole=False)
-    return tuple(found)
-
-
 _FIELDS_OF_REPLIES = frozenset(("input", "output", "label", "examples", "instances"))
 
 
-def _json_examples(text: str, output: str) -> tuple[RawInstance, ...] | None:
+def _json_examples(text: str, output: str) -> tuple[Instance, ...] | None:
     """Return the instances of a reply that is JSON: a list of objects, or one object; else None.
 
     An object of another shape, with a name of a field that was asked for, holds no instance.
@@ -256,7 +267,7 @@ def _json_examples(text: str, output: str) -> tuple[RawInstance, ...] | None:
         for it in values
         if isinstance(it, dict)
     )
-    return tuple(RawInstance(_as_text(it.get("input")), _as_text(it.get(output))) for it in found)
+    return tuple(_pair(_as_text(it.get("input")), _as_text(it.get(output))) for it in found)
 
 
 def _as_text(value: Any) -> str:

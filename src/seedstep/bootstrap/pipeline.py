@@ -25,7 +25,7 @@ from itertools import count
 from types import MappingProxyType
 from typing import Any
 
-from seedstep.bootstrap import instances, parse
+from seedstep.bootstrap import parse
 from seedstep.bootstrap.axes import Cell, draw_values, parse_axes
 from seedstep.bootstrap.filters import (
     FILTERS,
@@ -34,7 +34,12 @@ from seedstep.bootstrap.filters import (
 )
 from seedstep.bootstrap.gate_kinds import parse_gates
 from seedstep.bootstrap.gates import Gate, GateModel, GateModels, check_gates, pass_gates
-from seedstep.bootstrap.instances import says_classification
+from seedstep.bootstrap.instances import (
+    CandidateReply,
+    labeled_inputs,
+    says_classification,
+    worked_examples,
+)
 from seedstep.bootstrap.pool import Meanings, Pool
 from seedstep.bootstrap.prompting import BootstrapPrompts, make_prompts
 from seedstep.bootstrap.records import Candidate, Generation, RejectedInstance
@@ -304,8 +309,7 @@ class _Work:
         asked = replace(candidate, instances_request=self._engine.key(request))
         if isinstance(answer, Failure):
             return replace(asked, reason="request_failed", detail=answer.detail)
-        labels = candidate.task.is_classification
-        kept = self._pool.sift(asked, self._read_instances(answer, is_classification=labels))
+        kept = self._pool.sift(asked, self._read_instances(answer, candidate.task))
         if self.meanings:
             kept = await self.meanings.sift(kept, self._pool.is_long, (index, 2))
         if kept.task.instances:
@@ -349,17 +353,16 @@ class _Work:
         reason = "" if good else kept.rejected_instances[-1].reason
         return replace(kept, reason=reason, notes=notes if any(notes) else ())
 
-    def _read_instances(
-        self, answer: Reply, *, is_classification: bool
-    ) -> tuple[instances.RawInstance, ...]:
+    def _read_instances(self, answer: Reply, task: Task) -> CandidateReply:
+        text, asked, cut = answer.text, task.definition, answer.cut
         if self._prompts.answers_tasks:
-            said = text_of(answer.text).strip()
-            return (instances.RawInstance("", said, whole=not answer.cut),) if said else ()
-        if is_classification:
+            said = text_of(text).strip()
+            return CandidateReply(asked, (Instance("", (said,)),) if said else (), cut)
+        if task.is_classification:
             released = self._settings.fidelity == "released"
-            return instances.labeled_inputs(answer.text, cut=answer.cut, keep_labels=released)
+            return labeled_inputs(text, asked, cut=cut, keep_labels=released)
         bare = self._prompts.takes_bare_outputs
-        return instances.worked_examples(answer.text, cut=answer.cut, may_be_bare=bare)
+        return worked_examples(text, asked, cut=cut, may_be_bare=bare)
 
     async def _ask_instances(self, index: int, task: Task, cell: Cell) -> tuple[Request, Answer]:
         request = self._prompts.instances(

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from seedstep.bootstrap.filters import FILTERS, Filter, check_filters, guarded_filters
-from seedstep.bootstrap.instances import RawInstance
+from seedstep.bootstrap.instances import CandidateReply
 from seedstep.bootstrap.records import Candidate, RejectedInstance
 from seedstep.bootstrap.rules import same_wording, too_hard
 from seedstep.bootstrap.settings import BootstrapSettings
@@ -159,20 +159,20 @@ class Pool:
         self._unread.clear()
         return self._wordings.get(same_wording(instruction))
 
-    def sift(self, candidate: Candidate, found: Sequence[RawInstance]) -> Candidate:
+    def sift(self, candidate: Candidate, reply: CandidateReply) -> Candidate:
         """Divide the instances of a reply into good ones and rejected or contaminated ones."""
-        return self._decontaminate(self._filtered(candidate, found))
+        return self._decontaminate(self._filtered(candidate, reply))
 
     def sift_again(self, candidate: Candidate) -> Candidate:
         """Divide good instances again, of some of which a gate has replaced the output."""
-        found = [RawInstance(each.input, each.output) for each in candidate.task.instances]
-        return self._filtered(candidate, found)
+        task = candidate.task
+        return self._filtered(candidate, CandidateReply(task.definition, task.instances))
 
-    def _filtered(self, candidate: Candidate, found: Sequence[RawInstance]) -> Candidate:
+    def _filtered(self, candidate: Candidate, reply: CandidateReply) -> Candidate:
         settings = self._settings
         return sift_instances(
             candidate,
-            found,
+            reply,
             self._filters,
             english=self._english,
             fidelity=settings.fidelity,

@@ -18,7 +18,7 @@ from typing import Literal
 
 from seedstep.bootstrap.axes import parse_axes
 from seedstep.bootstrap.filters import FILTERS
-from seedstep.bootstrap.instances import RawInstance
+from seedstep.bootstrap.instances import CandidateReply
 from seedstep.bootstrap.pool import Pool, is_novel
 from seedstep.bootstrap.prompting import make_prompts
 from seedstep.bootstrap.records import Candidate
@@ -82,8 +82,8 @@ def _filter_problems(
             message = f"not_novel ({tell_nearness(neighbor.id, neighbor.score)})"
             yield Problem(seeds.path, line, "instruction", message, "reword or remove one")
         index.add(task.id, task.definition)
-        found = [RawInstance(given.input, given.output) for given in task.instances]
-        sifted = sift_instances(Candidate(task), found, _FOR_SEEDS, english=english)
+        given = CandidateReply(task.definition, task.instances)
+        sifted = sift_instances(Candidate(task), given, _FOR_SEEDS, english=english)
         for bad in sifted.rejected_instances:
             message = f"{bad.reason} ({bad.detail or _KNOWN[bad.reason].meaning})"
             remedy = _KNOWN[bad.reason].seed_remedy or "correct the instance"

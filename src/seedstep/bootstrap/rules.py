@@ -15,15 +15,13 @@ Example::
 
 import re
 import string
-from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from seedstep.bootstrap.instances import RawInstance
+from seedstep.bootstrap.instances import CandidateReply
 from seedstep.prompts import demonstrations
 from seedstep.text import counted, single_spaced, talk_around, unicode_tokens
 
 __all__ = [
-    "CandidateReply",
     "RuleResult",
     "adds_little",
     "adds_talk",
@@ -52,17 +50,6 @@ __all__ = [
 
 RuleResult = str | bool | None
 """What a rule returns: a detail for people or True if it rejects a text, else None or False."""
-
-
-@dataclass(frozen=True, eq=False)
-class CandidateReply:
-    """The instruction of a task, and the instances that a reply has for it.
-
-    Replies are compared by identity, so that rules can cache what they compute for a reply.
-    """
-
-    instruction: str
-    instances: tuple[RawInstance, ...]
 
 
 MIN_WORDS = 4
@@ -128,15 +115,16 @@ def ends_with_colon(reply: CandidateReply, place: int) -> RuleResult:
 
 def duplicate(reply: CandidateReply, place: int) -> RuleResult:
     """Return whether an instance equals an earlier one of the reply."""
-    return _first_places(reply)[reply.instances[place]] < place
+    instance = reply.instances[place]
+    return _first_places(reply)[instance.input, instance.output] < place
 
 
 @lru_cache(maxsize=1)
-def _first_places(reply: CandidateReply) -> dict[RawInstance, int]:
-    """Return the place of the first occurrence of each instance."""
-    places: dict[RawInstance, int] = {}
+def _first_places(reply: CandidateReply) -> dict[tuple[str, str], int]:
+    """Return the place of the first occurrence of each input with its output."""
+    places: dict[tuple[str, str], int] = {}
     for place, instance in enumerate(reply.instances):
-        places.setdefault(instance, place)
+        places.setdefault((instance.input, instance.output), place)
     return places
 
 

@@ -6,14 +6,12 @@ Example::
     ('too_short', '3 words')
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from seedstep.bootstrap.filters import FILTERS, Filter, InstanceFilter, InstructionFilter
-from seedstep.bootstrap.instances import RawInstance
+from seedstep.bootstrap.instances import CandidateReply
 from seedstep.bootstrap.records import Candidate, RejectedInstance
-from seedstep.bootstrap.rules import CandidateReply
-from seedstep.data import Instance
 from seedstep.text import script_of
 
 __all__ = ["Fault", "instruction_fault", "sift_instances"]
@@ -64,7 +62,7 @@ def _detail(found: str | bool) -> str:
 
 def sift_instances(
     candidate: Candidate,
-    found: Sequence[RawInstance],
+    reply: CandidateReply,
     filters: Iterable[Filter] = FILTERS,
     *,
     english: bool = True,
@@ -81,18 +79,17 @@ def sift_instances(
     among them; if the run is not in `english`, those for English are not.
     """
     faults: dict[int, Fault] = {}
-    left = list(range(len(found)))
+    left = list(range(len(reply.instances)))
     for entry in _applied(filters, InstanceFilter, style, extra=extra, english=english):
         find = entry.find
         if fidelity == "released" and entry.as_released:
             find = entry.as_released
-        asked = CandidateReply(candidate.task.definition, tuple(found[number] for number in left))
+        asked = reply.with_only(left)
         for place, number in enumerate(left):
             if entry.by_words and script_of([asked.instances[place].output]).a_word:
                 continue
-            if fault := find(asked, place):
-                faults[number] = entry.name, _detail(fault)
+            if found := find(asked, place):
+                faults[number] = entry.name, _detail(found)
         left = [number for number in left if number not in faults]
-    every = [Instance(raw.input, (raw.output,)) for raw in found]
-    rejected = (RejectedInstance(every[number], *faults[number]) for number in sorted(faults))
-    return candidate.keep((every[number] for number in left), rejected)
+    rejected = (RejectedInstance(reply.instances[at], *faults[at]) for at in sorted(faults))
+    return candidate.keep(reply.with_only(left).instances, rejected)
