@@ -9,6 +9,7 @@ import pytest
 
 from seedstep import self_instruct
 from seedstep.bootstrap.gates import Gate, GateModels, pass_gates, rule_gate
+from seedstep.bootstrap.records import RejectedInstance
 from seedstep.data import Instance
 from seedstep.errors import EntryError
 
@@ -24,8 +25,9 @@ def returns(value: Any) -> Callable[..., Any]:
 def fault_of(gate: Gate) -> tuple[str, str] | None:
     """What a gate says of an instance."""
     models, instance = GateModels(cast("Any", None)), Instance("a", ("b",))
-    passed = pass_gates([gate], models, "Say it.", instance, tokens="latin", priority=())
-    return asyncio.run(passed).fault
+    passing = pass_gates([gate], models, "Say it.", instance, tokens="latin", priority=())
+    done = asyncio.run(passing)
+    return (done.reason, done.detail) if isinstance(done, RejectedInstance) else None
 
 
 @pytest.mark.parametrize("given", [broken, [broken], {"mine": broken}])

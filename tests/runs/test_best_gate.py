@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import pytest
 
 from seedstep.bootstrap.gate_kinds import parse_gates
-from seedstep.bootstrap.gates import MOST_DRAWS, GateOutcome, pass_gates
+from seedstep.bootstrap.gates import MOST_DRAWS, pass_gates
+from seedstep.bootstrap.records import RejectedInstance
 from seedstep.data import Instance
 from seedstep.errors import BudgetReached
 from seedstep.llm import Failure, Reply, Request
@@ -170,7 +171,7 @@ class Drawing(Noting):
 
 async def passed(
     engine: Noting, gates: dict[str, Any], sift: Callable[[Instance], bool] = lambda _: True
-) -> GateOutcome:
+) -> Any:
     """What gates make of an instance whose output is "the first"."""
     models = models_of(engine)
     instance = Instance("a letter", ("the first",))
@@ -186,8 +187,8 @@ class TestWhatIsDrawn:
         engine = Drawing(lambda draw: f"word{draw} is alone", good=[f"word{FIRST} is alone"])
         agree = {"agree": {"draws": 1, "metric": "exact_match"}}
         done = await passed(engine, {"chosen": self.BEST, "same": agree})
-        assert done.instance.output == f"word{FIRST} is alone"
-        assert done.fault == ("same", "0.00 on the average")
+        chosen = Instance("a letter", (f"word{FIRST} is alone",))
+        assert done == RejectedInstance(chosen, "same", "0.00 on the average")
 
     async def test_no_two_gates_have_a_draw_in_common(self) -> None:
         engine = Drawing(lambda draw: f"text {draw}")
@@ -200,22 +201,22 @@ class TestWhatIsDrawn:
 
     async def test_only_what_passes_the_filters_is_rated(self) -> None:
         engine = Drawing(lambda draw: f"text {draw}", good=[f"text {FIRST + 1}"])
-        rated = await passed(engine, {"chosen": self.BEST})
-        assert rated.instance.output == f"text {FIRST + 1}"
-        sifted = await passed(
+        rated, _ = await passed(engine, {"chosen": self.BEST})
+        assert rated.output == f"text {FIRST + 1}"
+        sifted, note = await passed(
             engine, {"chosen": self.BEST}, lambda found: found.output != f"text {FIRST + 1}"
         )
-        assert sifted.instance.output == "the first"
-        assert sifted.note.endswith("the best of 3")
+        assert sifted.output == "the first"
+        assert note.endswith("the best of 3")
 
     async def test_only_what_passes_the_gates_before_is_rated(self) -> None:
         links = {"match": {"pattern": "http", "reject": True}}
         outputs = {FIRST + MOST_DRAWS * 2: "http://a", FIRST + MOST_DRAWS * 2 + 1: "wrong"}
         engine = Drawing(lambda draw: outputs.get(draw, "good"), good=["http://a", "wrong", "good"])
         gates = {"links": links, "judged": {"judge": {}}, "chosen": self.BEST}
-        done = await passed(engine, gates)
-        assert done.instance.output == "good"
-        assert done.note.endswith("the best of 2")
+        kept, note = await passed(engine, gates)
+        assert kept.output == "good"
+        assert note.endswith("the best of 2")
         assert len(engine.asked) == 3  # the judge has not seen the link
 
     @pytest.mark.parametrize("gate", ["agree", "best"])
@@ -226,7 +227,7 @@ class TestWhatIsDrawn:
         for seconds in (lambda draw: draw % 10 / 500, lambda draw: (10 - draw % 10) / 500):
             failing = Drawing(lambda draw: Failure("refused", f"no {draw}"), seconds=seconds)
             done = await passed(failing, {"a": {gate: {"draws": 3}}})
-            faults.add(done.fault)
+            faults.add((done.reason, done.detail))
         assert faults == {("a_undecided", f"no {FIRST if gate == 'best' else 1}")}
 
     async def test_a_spent_budget_comes_before_a_refusal(self) -> None:

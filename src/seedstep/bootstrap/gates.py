@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from seedstep.bootstrap.records import RejectedInstance
 from seedstep.bootstrap.rules import RuleResult
 from seedstep.data import Instance
 from seedstep.data.schemas import SECONDS
@@ -35,7 +36,6 @@ __all__ = [
     "Gate",
     "GateModel",
     "GateModels",
-    "GateOutcome",
     "Proposal",
     "ReplacementOutput",
     "UndecidedError",
@@ -292,18 +292,6 @@ def gate_reasons(meanings: Mapping[str, str]) -> dict[str, str]:
     return {**meanings, **{undecided_reason(name): undecided for name in meanings}}
 
 
-@dataclass(frozen=True, slots=True)
-class GateOutcome:
-    """What gates make of an instance: the instance with its output, and notes on the output.
-
-    `fault` is (reason, detail) of the gate that rejects it, or None.
-    """
-
-    instance: Instance
-    note: str = ""
-    fault: tuple[str, str] | None = None
-
-
 async def pass_gates(
     gates: Sequence[Gate],
     models: GateModels,
@@ -313,8 +301,10 @@ async def pass_gates(
     tokens: str,
     priority: tuple[int, ...],
     sift: Callable[[Instance], bool] = lambda instance: True,
-) -> GateOutcome:
+) -> tuple[Instance, str] | RejectedInstance:
     """Apply gates in their order, up to the first that does not let the instance pass.
+
+    An instance that passes is returned with its output, and notes on where that is from.
 
     `sift` returns whether an instance passes the filters. An output that a gate may put in place
     of the instance's has to pass them and the gates before, as the instance did.
@@ -324,10 +314,8 @@ async def pass_gates(
         InputError: its model can't be asked this.
     """
     notes: list[str] = []
-    passed = GateOutcome(instance)
+    passed = instance
     for place, gate in enumerate(gates):
-        if passed.fault:
-            break
 
         async def passes(output: str, before: Sequence[Gate] = gates[:place]) -> bool:
             other = replace(instance, outputs=(output,))
@@ -337,19 +325,16 @@ async def pass_gates(
             again = await pass_gates(
                 strict, models, instruction, other, tokens=tokens, priority=priority
             )
-            return again.fault is None
+            return not isinstance(again, RejectedInstance)
 
-        proposal = Proposal(
-            instruction, passed.instance, tokens, gate.name, models, priority, place, passes
-        )
+        proposal = Proposal(instruction, passed, tokens, gate.name, models, priority, place, passes)
         found = await _found(gate, proposal)
         if isinstance(found, ReplacementOutput):
             notes.append(found.note)
-            better = replace(passed.instance, outputs=(found.output,))
-            passed = GateOutcome(better, "; ".join(notes))
+            passed = replace(passed, outputs=(found.output,))
         elif found:
-            passed = replace(passed, fault=found)
-    return passed
+            return RejectedInstance(passed, *found)
+    return passed, "; ".join(notes)
 
 
 async def _found(gate: Gate, proposal: Proposal) -> ReplacementOutput | tuple[str, str] | None:

@@ -342,14 +342,14 @@ class _Work:
                 for instance in task.instances
             )
         )
-        bad = [RejectedInstance(each.instance, *each.fault) for each in done if each.fault]
-        good = [each for each in done if not each.fault]
-        kept = candidate.keep((each.instance for each in good), bad)
-        if any(each.note for each in good):  # outputs of two instances may have become the same
+        bad = [each for each in done if isinstance(each, RejectedInstance)]
+        good = [each for each in done if not isinstance(each, RejectedInstance)]
+        kept = candidate.keep((instance for instance, _ in good), bad)
+        if any(note for _, note in good):  # outputs of two instances may have become the same
             kept = again(kept)
             left = list(kept.task.instances)
-            good = [each for each in good if each.instance in left[:1] and left.pop(0)]
-        notes = tuple(each.note for each in good)
+            good = [each for each in good if each[0] in left[:1] and left.pop(0)]
+        notes = tuple(note for _, note in good)
         reason = "" if good else kept.rejected_instances[-1].reason
         return replace(kept, reason=reason, notes=notes if any(notes) else ())
 
