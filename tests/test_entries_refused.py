@@ -1,7 +1,10 @@
 """Entries that can not be used are refused by name, and so is what their functions return."""
 
+import errno
+import os
 import re
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +17,7 @@ from seedstep.bootstrap import BootstrapSettings, InstructionFilter
 from seedstep.bootstrap.filters import check_filters
 from seedstep.bootstrap.pool import Pool
 from seedstep.data import Task, seed_tasks
-from seedstep.errors import InputError
+from seedstep.errors import InputError, RunError
 from seedstep.evaluate import Metric, Prediction, Reference, score
 from seedstep.exports import ExportFormat
 from seedstep.report import SECTIONS, Chart, Paragraph, ReportSection, Section, Table, write_report
@@ -107,6 +110,22 @@ class TestFilters:
         assert isinstance(told.value.__cause__, ValueError)
 
 
+class SilentError(Exception):
+    """What can't be shown."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no words")
+
+    __str__ = __repr__
+
+
+def raises(error: BaseException) -> Any:
+    def raising(*given: Any) -> Any:
+        raise error
+
+    return raising
+
+
 class TestMetrics:
     def scored(self, measure: Any) -> float:
         mine = Metric("mine", "mine", "what I want", measure)
@@ -130,10 +149,23 @@ class TestMetrics:
     def test_what_it_raises_is_told_with_its_name(self) -> None:
         with refused("the metric 'mine' raised ValueError"):
             self.scored(broken)
+        with refused("the metric 'mine' raised SystemExit: 3. Correct its function"):
+            self.scored(lambda pair: sys.exit(3))
+        with refused("the metric 'mine' raised SilentError. Correct its function"):
+            self.scored(raises(SilentError()))
+        with refused("the metric 'mine' returned <.*SilentError object at .*Return a number"):
+            self.scored(returns(SilentError()))
 
     def test_a_function_alone_is_refused(self) -> None:
-        with refused("metrics: broken is no Metric. Pass a Metric, made with a name and broken"):
-            score([], {}, metrics=cast("Any", broken))
+        for given, shown in ((broken, "broken"), (Metric, "the class Metric")):
+            made = r"Pass a Metric\(name, title, meaning, measure\)"
+            with refused(rf"metrics: {shown} is no Metric\. {made}"):
+                score([], {}, metrics=cast("Any", given))
+
+
+def removes(source: Any, folder: Path) -> int:
+    folder.rmdir()
+    return 5
 
 
 class TestFormats:
@@ -143,6 +175,14 @@ class TestFormats:
             (broken, "format: broken is no ExportFormat"),
             (ExportFormat("mine", "m", returns(None)), "'mine' returned None. Return the number"),
             (ExportFormat("mine", "m", broken), "the format 'mine' raised ValueError"),
+            (
+                ExportFormat("mine", "m", returns(5)),
+                "'mine' returned 5, and wrote no file. Write into the folder",
+            ),
+            (
+                ExportFormat("mine", "m", removes),
+                "the format 'mine' removed the folder of its files",
+            ),
         ],
     )
     def test_what_makes_no_export_is_refused(
@@ -151,6 +191,13 @@ class TestFormats:
         with refused(told):
             export(grown, chosen, tmp_path / "out")
         assert not (tmp_path / "out").exists()
+
+    def test_a_full_disk_is_no_fault_of_a_format(self, grown: Path, tmp_path: Path) -> None:
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "train.jsonl")
+        mine = ExportFormat("mine", "m", raises(full))
+        told = r"the format 'mine' could not go on: No space left on device \(train.jsonl\). Free"
+        with pytest.raises(RunError, match=told):
+            export(grown, mine, tmp_path / "out")
 
 
 def test_what_a_section_of_the_report_makes_is_checked(grown: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Entries of a module that the environment names are known in each process."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +12,16 @@ from seedstep.errors import InputError
 from seedstep.plugins import PLUGINS, load_plugins
 from support.predicting import write_word_tasks
 
+FIXTURES = Path(__file__).parent / "fixtures" / "v0.1.0"
+
 Done = subprocess.CompletedProcess[str]
 
 ENTRIES = """
 import typer
 from seedstep.cli import app
 from seedstep.encode import Encoding, Layout, add_encoding, add_layout
+from seedstep.evaluate import Metric, add_metric
+from seedstep.exports import ExportFormat, add_export_format, write_lines
 from seedstep.llm import Provider, add_provider
 
 
@@ -28,6 +33,15 @@ add_provider(Provider(prefix="words", meaning="copies a word", copies={"last": l
 
 add_layout(Layout("shouted", "in capitals", str, str.upper))
 add_encoding("two-shouted", Encoding("shouted", positive=2))
+
+add_metric(Metric("half", "one half", "half a point for all", lambda pair: 0.5))
+
+
+def requests(source, folder):
+    return write_lines((row.request for row in source.rows()), folder / "requests.jsonl")
+
+
+add_export_format(ExportFormat("requests", "the request alone", requests))
 
 
 @app.command("greet")
@@ -58,6 +72,17 @@ def test_its_commands_and_models_are_listed(tmp_path: Path) -> None:
     encode = " ".join(run(tmp_path, "encode", "--help").stdout.replace("│", "").split())
     assert "shouted (in capitals)" in encode
     assert "two-shouted" in encode
+    assert "requests (the request alone)" in run(tmp_path, "export", "--help").stdout
+    assert "one half" in run(tmp_path, "evaluate", "--help").stdout
+
+
+def test_its_formats_and_metrics_are_used(tmp_path: Path) -> None:
+    for name in ("bootstrap", "predict", "words"):
+        shutil.copytree(FIXTURES / name, tmp_path / name)
+    done = run(tmp_path, "export", "bootstrap", "--format", "requests")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "bootstrap" / "exports" / "requests" / "requests.jsonl").stat().st_size
+    assert "one half" in run(tmp_path, "evaluate", "predict", "--by", "overall").stdout
 
 
 def test_the_stages_of_an_experiment_know_them(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ from seedstep.evaluate import (
     Metric as Metric,
     Reference as Reference,
     Scores as Scores,
+    add_metric as add_metric,
     score as score,
 )
 from seedstep.evaluate.compare import (
@@ -53,7 +54,7 @@ from seedstep.evaluate.systems import (
     Pairing as Pairing,
     Pairings as Pairings,
 )
-from seedstep.exports import export as export
+from seedstep.exports import add_export_format as add_export_format, export as export
 from seedstep.infer import PredictSettings as PredictSettings
 from seedstep.infer.distill import DistillSettings as DistillSettings
 from seedstep.llm.jobs import ApiError as ApiError

@@ -11,16 +11,17 @@ Example::
     >>> as_entries("metrics", print, int)
     Traceback (most recent call last):
         ...
-    seedstep.errors.EntryError: metrics: print is no int. Pass an int, made with a name and print.
+    seedstep.errors.EntryError: metrics: print is no int. Pass an int.
 """
 
+import errno
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Any, Final, Generic, ParamSpec, TypeVar, cast
 
-from seedstep.errors import EntryError, SeedstepError, first_line, short_line
+from seedstep.errors import EntryError, RunError, SeedstepError, first_line, short_line
 
 __all__ = [
     "FUNCTION",
@@ -29,6 +30,8 @@ __all__ = [
     "PAIRS",
     "TEXT",
     "TEXTS",
+    "TRUTH",
+    "WORDS",
     "FieldKind",
     "Guarded",
     "as_entries",
@@ -69,10 +72,21 @@ def require_entry(where: str, entry: object, *kinds: type) -> None:
     """
     if not isinstance(entry, kinds):
         names = " or ".join(kind.__name__ for kind in kinds)
-        shown = _shown(entry)
-        named = f"{'an' if names[0].lower() in 'aeiou' else 'a'} {names}"
-        made = f", made with a name and {shown}" if callable(entry) else ""
-        raise EntryError(f"{where}: {shown} is no {names}", f"pass {named}{made}")
+        made = " or ".join(map(_call_of, kinds))
+        article = "an" if names[0].lower() in "aeiou" else "a"
+        raise EntryError(f"{where}: {_shown(entry)} is no {names}", f"pass {article} {made}")
+
+
+def _call_of(kind: type) -> str:
+    """Return how an entry is made: the name of its class, with the fields that it has to have."""
+    if not is_dataclass(kind):
+        return kind.__name__
+    needed = (
+        field.name
+        for field in fields(kind)
+        if field.default is MISSING and field.default_factory is MISSING
+    )
+    return f"{kind.__name__}({', '.join(needed)})"
 
 
 def require_return(entry: str, wanted: str, found: object, *, fits: bool) -> None:
@@ -90,15 +104,27 @@ def named_in_errors(entry: str) -> Iterator[None]:
     """Name an entry in what is raised while its function runs.
 
     Raises:
-        EntryError: the function raised an error that is not for users; it is the cause.
+        EntryError: the function raised an error that is not for users, or ends the program; what
+            it raised is the cause.
+        RunError: the disk is full, or faulty.
     """
     try:
         yield
     except SeedstepError:
         raise
-    except Exception as error:
-        what = f"{entry} raised {type(error).__name__}: {first_line(error)}"
+    except (Exception, SystemExit) as error:
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+            place = f" ({error.filename})" if error.filename else ""
+            what = f"{entry} could not go on: {error.strerror}{place}"
+            raise RunError(what, "free space, or check the disk, and run it again") from error
+        kind, line = type(error).__name__, first_line(error)
+        reason = kind if line == kind else f"{kind}: {line}"
+        what = f"{entry} raised {reason}"
         raise EntryError(what, "correct its function, or leave it out") from error
+
+
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+"""The errors of the system that are no fault of a function."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +144,7 @@ class Guarded(Generic[P, T]):
         """
         with named_in_errors(self.entry):
             found = self.function(*args, **named)
-        require_return(self.entry, self.wanted, found, fits=self._fits(found))
+        require_return(self.entry, self.wanted, found, fits=_fits(self.fits, found))
         return cast("T", self._yielded(found)) if isinstance(found, Generator) else found
 
     def _yielded(self, found: Generator[Any, Any, Any]) -> Iterator[Any]:
@@ -126,12 +152,13 @@ class Guarded(Generic[P, T]):
         with named_in_errors(self.entry):
             yield from found
 
-    def _fits(self, found: object) -> bool:
-        """Return whether something fits; what can't even be looked at does not."""
-        try:
-            return self.fits(found)
-        except Exception:
-            return False
+
+def _fits(fits: Callable[[Any], bool], found: object) -> bool:
+    """Return whether something fits; what can't even be looked at does not."""
+    try:
+        return fits(found)
+    except Exception:
+        return False
 
 
 def guarded(
@@ -164,7 +191,7 @@ def _is_list(found: object) -> bool:
 
 
 def _is_name(found: object) -> bool:
-    return isinstance(found, str) and re.fullmatch(r"[\w-]+", found) is not None
+    return isinstance(found, str) and re.fullmatch(r"\w[\w-]*", found) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +203,9 @@ class FieldKind:
 
 
 TEXT: Final = FieldKind("a text", is_text)
+WORDS: Final = FieldKind(
+    "a text that is not empty", lambda found: is_text(found) and bool(found.strip())
+)
 TEXTS: Final = FieldKind(
     "a tuple of texts, such as ('a',)", lambda found: _is_list(found) and all(map(is_text, found))
 )
@@ -206,15 +236,19 @@ def choice_of(*values: object) -> FieldKind:
     )
 
 
+TRUTH: Final = choice_of(True, False)
+
+
 def require_name(where: str, name: object) -> None:
     """Check a name under which an entry is added to a table.
 
     Raises:
-        EntryError: it has other characters than letters, digits, - and _, or none; `where` says
-            what has it.
+        EntryError: it has other characters than letters, digits, - and _, or none, or begins with
+            -; `where` says what has it.
     """
     if not _is_name(name):
-        raise EntryError(f"{where}: {name!r} is no name", "use letters, digits, - and _")
+        remedy = "use letters, digits, - and _, and no - at the beginning"
+        raise EntryError(f"{where}: {_shown(name)} is no name", remedy)
 
 
 def require_fields(entry: str, record: object, kinds: Mapping[str, FieldKind]) -> None:
@@ -225,9 +259,14 @@ def require_fields(entry: str, record: object, kinds: Mapping[str, FieldKind]) -
     """
     for name, kind in kinds.items():
         value = getattr(record, name)
-        if not kind.fits(value):
+        if not _fits(kind.fits, value):
             raise EntryError(f"`{name}` of {entry} is {_shown(value)}", f"give it {kind.wanted}")
 
 
 def _shown(value: object) -> str:
-    return short_line(str(getattr(value, "__name__", "") or repr(value)))
+    """Return a value in a few words: a class or function by its name, others as `repr` has them."""
+    try:
+        text = str(getattr(value, "__name__", "") or repr(value))
+    except Exception:
+        text = object.__repr__(value)
+    return short_line(f"the class {text}" if isinstance(value, type) else text)

@@ -233,7 +233,10 @@ def unknown_name(kind: str, name: object, known: Iterable[str], where: str = "")
 
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, or the name of its class if it has none."""
-    lines = str(error).strip().splitlines()
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:  # of a class that is not ours
+        lines = []
     return short_line(lines[0], MOST_WHAT) if lines else type(error).__name__
 
 

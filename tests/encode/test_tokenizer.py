@@ -7,7 +7,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from seedstep.errors import InputError
 from seedstep.evaluate import Prediction, Reference, score
-from seedstep.evaluate.metrics import load_tokenizer
+from seedstep.evaluate.tokens import load_tokenizer
 
 TEXTS = ["the red boat sails", "the blue boat sinks", "Das rote Boot segelt", "le bateau rouge"]
 

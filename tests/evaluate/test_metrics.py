@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
 from seedstep.evaluate import Marks, PredictionMarker, stemmed_tokens, without_space_marks
-from seedstep.evaluate import metrics as module
+from seedstep.evaluate import tokens as module
 from seedstep.text import normal_answer
 from support.metrics import PUBLISHED
 
@@ -172,7 +172,7 @@ def test_an_answer_is_marked_alike_whether_it_is_remembered_or_not() -> None:
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    memo = module._Memo(str.upper, longest=3, most=2)
+    memo = module.Memo(str.upper, longest=3, most=2)
     made = [memo[key] for key in ("a", "long", "b", "c", "a", "c")]
     assert made == ["A", "LONG", "B", "C", "A", "C"]
     assert dict(memo) == {"c": "C", "a": "A"}

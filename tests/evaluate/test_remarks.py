@@ -9,7 +9,8 @@ import pytest
 
 from seedstep.evaluate import Prediction, PredictionMarker, Reference, score
 from seedstep.evaluate.compare import compare_systems, evaluated
-from seedstep.evaluate.metrics import Metric, load_tokenizer
+from seedstep.evaluate.metrics import Metric
+from seedstep.evaluate.tokens import load_tokenizer
 from seedstep.infer.predict import InstanceAnswer
 from seedstep.runs import Run
 from seedstep.stages import PREDICT

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from seedstep.errors import InputError, RunError
+from seedstep.evaluate import METRICS, Metric, add_metric
 from seedstep.evaluate.intervals import Value
 from seedstep.recipes import predict, shipped_experiments
 from seedstep.recipes.experiment import read_experiment
@@ -27,6 +28,7 @@ from seedstep.report.paper_tables import (
 from seedstep.stages.directories import KeptExperiment, TableRequest, keep_experiment
 from support.command_line import environment, run_process, seedstep
 from support.predicting import write_word_tasks
+from support.refusing import broken
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "paper_table.txt"
 
@@ -84,6 +86,15 @@ def test_values_are_those_of_evaluate_and_compare(made: Path) -> None:
     assert ours["tuned-steps", "tk-instruct"] == wanted
     assert wanted.value
     assert wanted.value > 50
+
+
+def test_an_added_metric_does_not_change_it(made: Path) -> None:
+    before = paper_tables(made)
+    add_metric(Metric("mine", "mine", "raises an error", broken, of_tokens=True))
+    try:
+        assert paper_tables(made) == before
+    finally:
+        METRICS.pop()
 
 
 def test_json_and_markdown_hold_the_same(made: Path, tmp_path: Path) -> None:

@@ -7,9 +7,8 @@ from seedstep.evaluate.metrics import (
     PredictionMarker as PredictionMarker,
     PreparedText as PreparedText,
     ScoredPair as ScoredPair,
+    add_metric as add_metric,
     category_metric as category_metric,
-    stemmed_tokens as stemmed_tokens,
-    without_space_marks as without_space_marks,
 )
 from seedstep.evaluate.scores import (
     InstanceResult as InstanceResult,
@@ -17,4 +16,8 @@ from seedstep.evaluate.scores import (
     Scores as Scores,
     references_of as references_of,
     score as score,
+)
+from seedstep.evaluate.tokens import (
+    stemmed_tokens as stemmed_tokens,
+    without_space_marks as without_space_marks,
 )

@@ -2,12 +2,14 @@
 
 ROUGE-L, ROUGE-1 and exact match are those of SUPER-NATURALINSTRUCTIONS (Wang et al. 2022, with
 rouge-score 0.1.2 and its stemmer), equal to the last bit. Step-by-Step Instruction Tuning measured
-the same (section 4.1 and appendix D). A metric of your own is passed with them::
+the same (section 4.1 and appendix D). A metric of your own is added to the table, or passed with
+them::
 
     same_text = Metric(
         "same_text", "same text", "1 where the texts are equal",
         lambda pair: float(pair.prediction.text == pair.reference.text),
     )
+    add_metric(same_text)  # or only here:
     evaluate_systems([Path("predictions.jsonl")], metrics=[*METRICS, same_text])
 
 Example::
@@ -19,44 +21,47 @@ Example::
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-from seedstep.entries import as_entries, guarded, is_number
-from seedstep.errors import InputError, MissingExtraError, first_line, unknown_name
-from seedstep.text import (
-    TOKENIZERS,
-    Tokenizer,
-    latin_tokens,
-    normal_answer,
-    rouge_l_and_1,
+from seedstep.entries import (
+    FUNCTION,
+    TEXT,
+    TEXTS,
+    TRUTH,
+    WORDS,
+    FieldKind,
+    as_entries,
+    guarded,
+    is_number,
+    require_entry,
+    require_fields,
+    require_name,
 )
-from seedstep.text.tokens import stem
+from seedstep.errors import EntryError, InputError, unknown_name
+from seedstep.evaluate.tokens import Memo, stemmed_tokens
+from seedstep.text import Tokenizer, normal_answer, rouge_l_and_1
 
 __all__ = [
     "METRICS",
+    "OWN_METRICS",
     "Marks",
     "Means",
     "Metric",
     "PredictionMarker",
     "PreparedText",
     "ScoredPair",
+    "add_metric",
     "by_metric",
     "category_metric",
     "check_metrics",
     "compared_metrics",
-    "load_tokenizer",
-    "stemmed_tokens",
-    "without_space_marks",
 ]
 
 Marks = Mapping[str, float]
 """Scores by the names of their metrics."""
 
 Made = TypeVar("Made")
-
-SPACE = "Ġ"
-"""The character that byte-level tokenizers, such as GPT-2's, use for the space before a token."""
 
 
 class PreparedText(NamedTuple):
@@ -100,7 +105,7 @@ class Metric:
     of_tokens: bool = False
 
 
-METRICS: tuple[Metric, ...] = (
+OWN_METRICS: tuple[Metric, ...] = (
     Metric(
         "rouge_l",
         "ROUGE-L",
@@ -139,7 +144,10 @@ METRICS: tuple[Metric, ...] = (
         ),
     ),
 )
-"""All metrics, in the order of tables. Their categories are those of the English test set."""
+"""The metrics of seedstep. Their categories are those of the English test set."""
+
+METRICS: list[Metric] = list(OWN_METRICS)
+"""All metrics, in the order of tables: those of seedstep, then those that were added."""
 
 
 def by_metric(found: Mapping[str, Made], metric: str) -> Made:
@@ -183,21 +191,67 @@ def compared_metrics(metrics: Sequence[Metric]) -> tuple[Metric, ...]:
     return tuple(metric for metric in metrics if metric.compared) or tuple(metrics[:1])
 
 
-def check_metrics(metrics: Iterable[Metric] | Metric) -> tuple[Metric, ...]:
-    """Return metrics, or one alone, as a tuple: at least one, and no two of the same name.
+_FIELDS: Mapping[str, FieldKind] = MappingProxyType(
+    {
+        "title": WORDS,
+        "meaning": TEXT,
+        "measure": FUNCTION,
+        "categories": TEXTS,
+        "compared": TRUTH,
+        "of_tokens": TRUTH,
+    }
+)
+"""What the fields of a metric have to be."""
+
+_BESIDE = frozenset(
+    {
+        *("system", "tokenizer", "instances", "tasks", "missing", "failed", "empty", "cut"),
+        *("overall", "categories", "mcnemar"),
+        *("first_absent", "second_absent", "first_unpaired", "second_unpaired"),
+    }
+)
+"""What stands beside the scores in tables and files, of which no metric can have the name."""
+
+
+def check_metrics(metrics: Iterable[Metric] | Metric, where: str = "metrics") -> tuple[Metric, ...]:
+    """Return metrics, or one alone, as a tuple: at least one, and no two of one name or title.
 
     Raises:
-        InputError: there is no metric, or two have the same name.
-        EntryError: something else is given than metrics.
+        InputError: there is no metric, or two have the same name or title.
+        EntryError: something else is given than metrics, or a field of one can't be used; `where`
+            names the argument.
     """
-    metrics = as_entries("metrics", metrics, Metric)
-    names = [metric.name for metric in metrics]
-    if not names:
+    metrics = as_entries(where, metrics, Metric)
+    if not metrics:
         raise InputError("there is no metric to score by", "pass one or more")
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"two metrics are called '{name}'", "rename one of them")
+    names: set[str] = set()
+    titles: set[str] = set()
+    for metric in metrics:
+        require_name(where, metric.name)
+        entry, title = f"the metric '{metric.name}'", metric.title
+        require_fields(entry, metric, _FIELDS)
+        for taken in _BESIDE & {metric.name, title}:
+            what = f"{entry} can't be called '{taken}', which stands beside its scores"
+            raise EntryError(what, "give it another name and title")
+        if metric.name in names:
+            raise InputError(f"two metrics are called '{metric.name}'", "rename one of them")
+        if title in titles:
+            raise InputError(f"two metrics have the title '{title}'", "give one of them another")
+        names.add(metric.name)
+        titles.add(title)
     return metrics
+
+
+def add_metric(metric: Metric) -> None:
+    """Add a metric of your own to the table. One of its name that was added before is replaced.
+
+    Raises:
+        EntryError: it is no metric, or its name or another field can't be used.
+        InputError: seedstep has a metric of that name, or another metric has its title.
+    """
+    require_entry("add_metric", metric, Metric)
+    others = [other for other in METRICS if other.name != metric.name or other in OWN_METRICS]
+    METRICS[:] = check_metrics([*others, metric], "add_metric")
 
 
 def _measure_of(metric: Metric) -> Callable[[ScoredPair], float]:
@@ -205,7 +259,7 @@ def _measure_of(metric: Metric) -> Callable[[ScoredPair], float]:
 
     A score that is out of bounds by rounding alone is the bound.
     """
-    if metric in METRICS:
+    if metric in OWN_METRICS:
         return metric.measure
     entry = f"the metric '{metric.name}'"
     checked = guarded(entry, metric.measure, "a number from 0 to 1", _is_score)
@@ -220,46 +274,6 @@ def _is_score(found: Any) -> bool:
     return is_number(found) and -ROUNDING <= float(found) <= 1 + ROUNDING
 
 
-class _Memo(dict[str, Made]):
-    """Remembers what a function returns for short texts. When it is full, it is emptied."""
-
-    def __init__(self, make: Callable[[str], Made], longest: int, most: int) -> None:
-        """Remember at most `most` texts of at most `longest` characters."""
-        self._make, self._longest, self._most = make, longest, most
-
-    def __missing__(self, text: str) -> Made:
-        made = self._make(text)
-        if len(text) <= self._longest:
-            if len(self) >= self._most:
-                self.clear()
-            self[text] = made
-        return made
-
-
-def _stem(word: str) -> str:
-    return stem(word) if len(word) > 3 else word
-
-
-_stems = _Memo(_stem, longest=40, most=200_000)
-
-
-def stemmed_tokens(text: str) -> list[str]:
-    """Return rouge-score's tokens: runs of `[a-z0-9]`, stemmed if they are longer than 3."""
-    return [_stems[word] for word in latin_tokens(text)]
-
-
-def without_space_marks(tokenizer: Tokenizer) -> Tokenizer:
-    """Return the tokenizer of the cross-lingual track: GPT-2's without `Ġ` before its tokens.
-
-    Tokens are not lowercased or stemmed. A token that is only spaces remains a token.
-    """
-
-    def tokens(text: str) -> list[str]:
-        return [token.lstrip(SPACE) or SPACE for token in tokenizer(text)]
-
-    return tokens
-
-
 class PredictionMarker:
     """Scores predictions. It remembers short answers, as labels are often the same."""
 
@@ -268,9 +282,9 @@ class PredictionMarker:
     ) -> None:
         """`tokenizer` decides what a token is for ROUGE."""
         self._tokenizer = tokenizer
-        self._answers = _Memo(self._answer, longest=100, most=50_000)
+        self._answers = Memo(self._answer, longest=100, most=50_000)
         self._measures = [(metric.name, _measure_of(metric)) for metric in metrics]
-        self._tokens_of_character = _Memo(tokenizer, longest=1, most=50_000)
+        self._tokens_of_character = Memo(tokenizer, longest=1, most=50_000)
 
     def mark(self, prediction: str, references: Sequence[str]) -> Marks:
         """Return the highest score of a prediction against any of its references, by each metric.
@@ -303,48 +317,3 @@ class PredictionMarker:
 
     def _answer(self, text: str) -> PreparedText:
         return PreparedText(text, self._tokenizer(text), normal_answer(text))
-
-
-FILE = "tokenizer.json"
-
-
-def load_tokenizer(name: str) -> Tokenizer:
-    """Load the tokenizer of a file, a directory with a `tokenizer.json`, or a model on the hub.
-
-    A name in `seedstep.text.TOKENIZERS`, such as `unicode`, is that tokenizer. Others keep case and
-    punctuation, and don't stem; with them a lone surrogate becomes a question mark.
-
-    Raises:
-        InputError: it is not there, or is no tokenizer.
-        MissingExtraError: the package `tokenizers` is not installed.
-    """
-    if name in TOKENIZERS:
-        return TOKENIZERS[name]
-    try:
-        import tokenizers
-    except ImportError:
-        raise MissingExtraError("--tokenizer", extra="evaluate") from None
-    try:
-        loaded = _load(tokenizers.Tokenizer, Path(name))
-    except Exception as error:  # tokenizers raises nothing more special
-        remedy = (
-            f"name unicode, a directory that holds its {FILE}, or an id on the hub such as gpt2"
-        )
-        raise InputError(f"tokenizer '{name}': {first_line(error)}", remedy) from None
-    loaded.no_truncation()
-    loaded.no_padding()
-
-    def tokens(text: str) -> list[str]:
-        clean = text.encode("utf-8", "replace").decode()
-        found: list[str] = loaded.encode(clean, add_special_tokens=False).tokens
-        return found
-
-    return without_space_marks(tokens)
-
-
-def _load(kind: Any, path: Path) -> Any:
-    if path.is_dir():
-        path /= FILE
-    if path.is_file() or path.suffix == ".json":
-        return kind.from_file(str(path))
-    return kind.from_pretrained(str(path))

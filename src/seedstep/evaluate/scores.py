@@ -31,8 +31,8 @@ from seedstep.evaluate.metrics import (
     Metric,
     PredictionMarker,
     check_metrics,
-    stemmed_tokens,
 )
+from seedstep.evaluate.tokens import stemmed_tokens
 from seedstep.settings import Place, SettingsRecord, part, setting
 from seedstep.text import REFUSED, Tokenizer, is_unasked_refusal
 

@@ -3,8 +3,7 @@ from seedstep.exports.formats import (
     ExportFormat as ExportFormat,
     ExportRow as ExportRow,
     ExportSource as ExportSource,
-    export as export,
-    finished_tasks as finished_tasks,
+    add_export_format as add_export_format,
     write_lines as write_lines,
 )
 from seedstep.exports.publish import (
@@ -22,3 +21,4 @@ from seedstep.exports.steps import (
     export_lines as export_lines,
     export_task_files as export_task_files,
 )
+from seedstep.exports.writing import export as export, finished_tasks as finished_tasks

@@ -1,17 +1,14 @@
-"""Export the finished tasks of a run in the formats that tuning tools read.
+"""The formats in which finished tasks are exported, which tuning tools read.
 
 Rows are in the order in which the tasks were retired, without exact duplicates, and the same run
-gives the same bytes. A directory is written atomically. `EXPORT_FORMATS` has all formats. To use a
-format of your own, pass it in place of a name::
+gives the same bytes. A directory is written atomically. `EXPORT_FORMATS` has all formats;
+`add_export_format` adds one of your own::
 
     def write(source: ExportSource, folder: Path) -> int:
         return write_lines(({"text": row.request} for row in source.rows()), folder / "train.jsonl")
 
-    export(run, ExportFormat("texts", "the request alone", write), "data/texts")
-
-Example::
-
-    export(open_run("runs/first"), "alpaca", "data/alpaca")
+    add_export_format(ExportFormat("texts", "the request alone", write))
+    export(run, "texts", "data/texts")
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,31 +22,32 @@ import msgspec
 
 from seedstep.bootstrap import BootstrapSettings
 from seedstep.bootstrap.axes import Cell
-from seedstep.data import (
-    Example,
-    StrPath,
-    Task,
-    instance_id,
-    task_file,
-    whole_folder,
-)
-from seedstep.data.files import EXPORT_MARKER
+from seedstep.data import Example, Task, instance_id, task_file
 from seedstep.encode import encode_pair
-from seedstep.entries import guarded, require_entry
-from seedstep.errors import InputError, MissingExtraError, RunError, unknown_name
-from seedstep.exports.hub import ExportRow, require_licence
-from seedstep.inputs.labels import without_rejected
-from seedstep.runs import GrownTasks, Run, stage_of
-from seedstep.runs.stage import STAGES
+from seedstep.entries import (
+    FUNCTION,
+    TEXT,
+    TRUTH,
+    WORDS,
+    FieldKind,
+    require_entry,
+    require_fields,
+    require_name,
+)
+from seedstep.errors import InputError, MissingExtraError
+from seedstep.exports.hub import ExportRow
+from seedstep.runs import Run
 from seedstep.text import script_of
 
 __all__ = [
     "EXPORT_FORMATS",
+    "HUB",
+    "OWN_FORMATS",
     "ExportFormat",
     "ExportRow",
     "ExportSource",
-    "export",
-    "finished_tasks",
+    "add_export_format",
+    "check_format",
     "write_lines",
 ]
 
@@ -105,94 +103,6 @@ class ExportFormat:
     write: Writer
     unit: str = "records"
     published: bool = False
-
-
-def export(
-    run: Run[Any, Any, Any] | StrPath,
-    format: str | ExportFormat,  # noqa: A002 - the name of the flag
-    out: StrPath,
-    *,
-    end_of_text: str = "",
-    licence: str = "",
-    reviewed: StrPath | None = None,
-) -> int:
-    """Write a run's finished tasks to the directory `out` and return the number of records.
-
-    A run may be named by its directory. `format` is a format, or the name of one in
-    `EXPORT_FORMATS`. `end_of_text` ends each completion of `prompt-completion`; most tuning tools
-    add the one of their model, and the paper's was `<|endoftext|>`. `licence` is the licence of a
-    data set in the format `hub`, which only its maker can choose. Tasks and instances that people
-    rejected in the review `reviewed` are left out.
-
-    Raises:
-        EntryError: a format of your own raised an error, or did not return a number.
-        InputError: there is no such format, `hub` has no licence, or the review is of something
-            else.
-        RunError: `run` is no run or can't be read, there is nothing to export, `out` has other
-            files, or it can't be written.
-        MissingExtraError: pyarrow, which writes Parquet, is not installed.
-    """
-    if not isinstance(run, Run):
-        more: dict[str, Any] = {"end_of_text": end_of_text, "licence": licence}
-        with _opened(Path(run)) as opened:
-            return export(opened, format, out, reviewed=reviewed, **more)
-    chosen = _named(format) if isinstance(format, str) else format
-    require_entry("format", chosen, ExportFormat)
-    if chosen.published:
-        require_licence(licence)
-    with run.snapshot():  # the card counts what the rows are made of
-        tasks, left_out = finished_tasks(run), ""
-        if not tasks:
-            what = f"{run.path} has no finished tasks yet"
-            raise RunError(what, f"let `seedstep {run.stage.name}` make some")
-        if reviewed is not None:
-            kept = without_rejected(tasks, Path(reviewed))
-            tasks, left_out = kept.tasks, kept.left_out
-            if not tasks:
-                raise RunError(f"people rejected all of {run.path}", "leave the review out")
-        source = ExportSource(run, tasks, end_of_text, licence, left_out, _cells(run))
-        with whole_folder(Path(out), EXPORT_MARKER, {"format": chosen.name}) as folder:
-            return _writer(chosen)(source, folder)
-
-
-def _writer(chosen: ExportFormat) -> Callable[[ExportSource, Path], int]:
-    """Return the function of a format; of one that is not seedstep's own, it checks the count."""
-    if chosen in EXPORT_FORMATS.values():
-        return chosen.write
-    entry = f"the format '{chosen.name}'"
-    return guarded(entry, chosen.write, "the number of records", _is_count)
-
-
-def _is_count(found: object) -> bool:
-    return isinstance(found, int) and not isinstance(found, bool) and found >= 0
-
-
-def _opened(path: Path) -> Run[Any, Any, Any]:
-    """Open a run of any stage for reading; a directory that is none is read as a bootstrap."""
-    name = stage_of(path)
-    return Run.read(STAGES[name if name in STAGES else "bootstrap"], path)
-
-
-def finished_tasks(run: Run[Any, Any, Any]) -> tuple[Task, ...]:
-    """Return the finished tasks of a run, such as those of a bootstrap.
-
-    Raises:
-        InputError: the run is of a stage that makes none, so that there is nothing to export.
-    """
-    if run.stage.tasks is None:
-        what = f"{run.path} is a run of `seedstep {run.stage.name}`, which has no instances"
-        raise InputError(what, "name the run of a bootstrap, or of `seedstep distill`")
-    return tuple(run.stage.tasks(run.database))
-
-
-def _cells(run: Run[Any, Any, Any]) -> Mapping[str, Cell]:
-    return run.records.task_cells() if isinstance(run.records, GrownTasks) else {}
-
-
-def _named(name: str) -> ExportFormat:
-    if name not in EXPORT_FORMATS:
-        raise unknown_name("format", name, EXPORT_FORMATS)
-    return EXPORT_FORMATS[name]
 
 
 def write_lines(records: Iterable[Any], path: Path) -> int:
@@ -330,7 +240,7 @@ def _by_name(*formats: ExportFormat) -> Mapping[str, ExportFormat]:
     return MappingProxyType({entry.name: entry for entry in formats})
 
 
-EXPORT_FORMATS = _by_name(
+OWN_FORMATS = _by_name(
     ExportFormat("alpaca", "instruction, input, output", _alpaca),
     ExportFormat(
         "messages",
@@ -362,4 +272,39 @@ EXPORT_FORMATS = _by_name(
         published=True,
     ),
 )
-"""All formats, by name."""
+"""The formats of seedstep, by name."""
+
+EXPORT_FORMATS: dict[str, ExportFormat] = dict(OWN_FORMATS)
+"""All formats, by name: those of seedstep, then those that were added."""
+
+
+_FIELDS: Mapping[str, FieldKind] = MappingProxyType(
+    {"meaning": TEXT, "write": FUNCTION, "unit": WORDS, "published": TRUTH}
+)
+"""What the fields of a format have to be."""
+
+
+def check_format(chosen: ExportFormat, where: str) -> None:
+    """Check that a format is one, with fields that can be used; `where` names the argument.
+
+    Raises:
+        EntryError: it is none, or its name or another field can't be used.
+        InputError: seedstep has another format of that name.
+    """
+    require_entry(where, chosen, ExportFormat)
+    require_name(where, chosen.name)
+    require_fields(f"the format '{chosen.name}'", chosen, _FIELDS)
+    if OWN_FORMATS.get(chosen.name, chosen) != chosen:
+        what = f"seedstep has a format '{chosen.name}' already"
+        raise InputError(what, "give yours another name")
+
+
+def add_export_format(added: ExportFormat) -> None:
+    """Add a format of your own to the table. One of its name that was added before is replaced.
+
+    Raises:
+        EntryError: it is no format, or its name or another field can't be used.
+        InputError: seedstep has a format of that name.
+    """
+    check_format(added, "add_export_format")
+    EXPORT_FORMATS[added.name] = added

@@ -44,9 +44,9 @@ from seedstep.evaluate.judge import (
     Judged,
     JudgeVerdict,
 )
-from seedstep.evaluate.metrics import load_tokenizer
 from seedstep.evaluate.people import PairOfRaters
 from seedstep.evaluate.systems import EvaluatedSystem, Grouping, systems_html
+from seedstep.evaluate.tokens import load_tokenizer
 from seedstep.inputs import distinct_names, read_systems
 from seedstep.inputs.labels import RaterLabels, read_raters
 from seedstep.inputs.scales import LabelScale, common_scale

@@ -13,7 +13,7 @@ pass it with them::
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ class ReportContext:
     test_sets: TestSets
     tell: TellActivity
     against: tuple[str, ...] = ()
-    metrics: Sequence[Metric] = METRICS
+    metrics: Sequence[Metric] = field(default_factory=lambda: METRICS)
 
 
 @dataclass(frozen=True, slots=True)

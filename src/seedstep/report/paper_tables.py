@@ -35,6 +35,7 @@ from seedstep.evaluate import score
 from seedstep.evaluate.agreement import ACCEPTABLE
 from seedstep.evaluate.intervals import Value, mean_over_tasks
 from seedstep.evaluate.judge import Judged
+from seedstep.evaluate.metrics import OWN_METRICS
 from seedstep.evaluate.scores import remarks, remarks_beside
 from seedstep.inputs import read_systems
 from seedstep.runs import has_rows, open_database, read_entries
@@ -303,12 +304,11 @@ def _systems(directory: Path, request: TableRequest) -> dict[str, _System]:
     with chdir(directory):  # paths of the experiment's commands start there
         read = read_systems([request.predictions])
     for system in read:
-        results = score(system.predictions, system.references).results
-        points = {
-            result.instance: (result.task, 100 * result.marks["rouge_l"]) for result in results
-        }
+        results = score(system.predictions, system.references, metrics=OWN_METRICS).results
+        points = {each.instance: (each.task, 100 * each.marks["rouge_l"]) for each in results}
         missing = sum(result.status == "missing" for result in results)
-        found[system.name] = _System(points, missing, remarks(results, system.training))
+        said = remarks(results, system.training, OWN_METRICS)
+        found[system.name] = _System(points, missing, said)
     return found
 
 

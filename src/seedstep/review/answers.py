@@ -30,8 +30,8 @@ from seedstep.evaluate.metrics import (
     Metric,
     PredictionMarker,
     category_metric,
-    stemmed_tokens,
 )
+from seedstep.evaluate.tokens import stemmed_tokens
 from seedstep.review.pages import Counting
 from seedstep.runs import JudgeRun, PredictionsRun
 from seedstep.runs.database import Database, decode_value
