@@ -18,10 +18,10 @@ import numpy as np
 
 from seedstep.bootstrap.filters import FILTERS, Filter, check_filters, guarded_filters
 from seedstep.bootstrap.instances import CandidateReply
-from seedstep.bootstrap.records import Candidate, RejectedInstance
+from seedstep.bootstrap.records import Candidate, Fault, RejectedInstance
 from seedstep.bootstrap.rules import same_wording, too_hard
 from seedstep.bootstrap.settings import BootstrapSettings
-from seedstep.bootstrap.sifting import Fault, instruction_fault, sift_instances
+from seedstep.bootstrap.sifting import instruction_fault, sift_instances
 from seedstep.data import Task
 from seedstep.data.choice import generator
 from seedstep.errors import ModelError

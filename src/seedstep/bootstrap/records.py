@@ -7,7 +7,10 @@ from seedstep.bootstrap.axes import Cell
 from seedstep.data import Instance, Task
 from seedstep.novelty import Neighbor
 
-__all__ = ["Candidate", "Generation", "RejectedInstance"]
+__all__ = ["Candidate", "Fault", "Generation", "RejectedInstance"]
+
+Fault = tuple[str, str]
+"""A named reason, and a detail for people."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,12 @@ from typing import TypeVar
 
 from seedstep.bootstrap.filters import FILTERS, Filter, InstanceFilter, InstructionFilter
 from seedstep.bootstrap.instances import CandidateReply
-from seedstep.bootstrap.records import Candidate, RejectedInstance
+from seedstep.bootstrap.records import Candidate, Fault, RejectedInstance
 from seedstep.text import script_of
 
-__all__ = ["Fault", "instruction_fault", "sift_instances"]
+__all__ = ["instruction_fault", "sift_instances"]
 
 F = TypeVar("F", InstructionFilter, InstanceFilter)
-
-Fault = tuple[str, str]
-"""A named reason, and a detail for people."""
 
 
 def instruction_fault(

@@ -10,11 +10,7 @@ from seedstep.novelty.bulk import (
 from seedstep.novelty.calibration import MEANING_THRESHOLD as MEANING_THRESHOLD
 from seedstep.novelty.index import (
     Contamination as Contamination,
-    NamedText as NamedText,
-    Neighbor as Neighbor,
     NoveltyIndex as NoveltyIndex,
-    Overlap as Overlap,
-    tell_nearness as tell_nearness,
 )
 from seedstep.novelty.meaning import (
     MeaningContamination as MeaningContamination,
@@ -23,6 +19,12 @@ from seedstep.novelty.meaning import (
     decide_by_meaning as decide_by_meaning,
     nearest_by_meaning as nearest_by_meaning,
     unit_rows as unit_rows,
+)
+from seedstep.novelty.records import (
+    NamedText as NamedText,
+    Neighbor as Neighbor,
+    Overlap as Overlap,
+    tell_nearness as tell_nearness,
 )
 from seedstep.novelty.texts import (
     IndexedTexts as IndexedTexts,

@@ -46,18 +46,15 @@ from rapidfuzz.distance import LCSseq
 
 from seedstep.novelty.bulk import nearest_known
 from seedstep.novelty.join import f1_scores
-from seedstep.novelty.texts import GRAM, Grams, Sequenced, TokenNumbers, encode, ranks, sequence
+from seedstep.novelty.records import NamedText, Neighbor, Overlap
+from seedstep.novelty.texts import Grams, Sequenced, TokenNumbers, encode, ranks, sequence
 from seedstep.text import Tokenizer
 
 __all__ = [
     "Contamination",
-    "NamedText",
-    "Neighbor",
     "NoveltyIndex",
-    "Overlap",
     "Postings",
     "elements",
-    "tell_nearness",
 ]
 
 _OCCURRENCE = 1 << 32
@@ -181,18 +178,6 @@ _ROUNDING = 1e-9
 """Rounding errors of bounds are smaller. Bounds err on the side of comparing."""
 
 
-NamedText = tuple[str, str]
-"""A name and a text, such as the id and the definition of a task."""
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbor:
-    """The nearest known text and its ROUGE-L F1."""
-
-    id: str
-    score: float
-
-
 class NoveltyIndex:
     """Known texts in the order in which they were added."""
 
@@ -310,30 +295,6 @@ class _Best:
     def longest(self, length: int, common: int) -> int:
         """Return the greatest length of a text that has so many tokens in common with it."""
         return int(2 * common / self.floor) - length
-
-
-@dataclass(frozen=True, slots=True)
-class Overlap:
-    """The item that a text is too similar to. `score` is None if 13 tokens in a row are equal.
-
-    `measure` is the name of the score.
-    """
-
-    item: str
-    text: str
-    score: float | None
-    measure: str = "ROUGE-L"
-
-    @property
-    def detail(self) -> str:
-        """A text for people: the score, and the name of the item."""
-        return tell_nearness(self.item, self.score, self.measure)
-
-
-def tell_nearness(item: str, score: float | None, measure: str = "ROUGE-L") -> str:
-    """Return for people how near a text is to an item. Without a score, 13 tokens are equal."""
-    how = f"{GRAM} tokens in a row" if score is None else f"{measure} {score:.2f}"
-    return f"{how} with {item}"
 
 
 class Contamination:

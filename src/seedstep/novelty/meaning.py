@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedstep.novelty.bulk import Decisions, Nearest
-from seedstep.novelty.index import NamedText, Neighbor, Overlap
+from seedstep.novelty.records import NamedText, Neighbor, Overlap
 
 __all__ = [
     "MeaningContamination",

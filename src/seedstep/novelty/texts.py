@@ -19,10 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from seedstep.novelty.records import GRAM
 from seedstep.text import Tokenizer
 
 __all__ = [
-    "GRAM",
     "Grams",
     "IndexedTexts",
     "Numbered",
@@ -194,10 +194,6 @@ def _sequences(tokens: NDArray[np.int32], starts: NDArray[np.int64]) -> list[Seq
         text = tokens.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
         return [text[start:end] for start, end in spans]
     return [tuple(tokens[start:end].tolist()) for start, end in spans]
-
-
-GRAM = 13
-"""How many equal tokens in a row are not by chance."""
 
 
 class Grams:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from seedstep.bootstrap.sifting import Fault
+from seedstep.bootstrap.records import Fault
 from seedstep.errors import StoreError
 from seedstep.llm import Spent
 from seedstep.llm.budget import TokenUsage
