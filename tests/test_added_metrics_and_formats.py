@@ -14,7 +14,7 @@ import pytest
 from seedstep import add_export_format, add_metric, evaluate_systems, export, predict
 from seedstep.errors import InputError
 from seedstep.evaluate import METRICS, Metric, Prediction, Reference, score
-from seedstep.evaluate.compare import compare_with_first, evaluated
+from seedstep.evaluate.compare import compare, compare_with_first, evaluated
 from seedstep.evaluate.metrics import OWN_METRICS, check_metrics
 from seedstep.evaluate.systems import overall_table
 from seedstep.evaluate.tables import comparisons_json, kept_table, scores_json
@@ -48,6 +48,8 @@ class TestMetrics:
             add_metric(mine)
         with refused("metrics: .* is no name"):
             score([], {}, metrics=mine)
+        with refused("metrics: .* is no name"):
+            compare([], [], metrics=[mine])
 
     @pytest.mark.parametrize(
         ("field", "value"),

@@ -5,7 +5,8 @@ import os
 import re
 import shutil
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,13 +14,16 @@ import numpy as np
 import pytest
 
 from seedstep import export
-from seedstep.bootstrap import BootstrapSettings, InstructionFilter
+from seedstep.bootstrap import BootstrapSettings, Gate, InstanceFilter, InstructionFilter
 from seedstep.bootstrap.filters import check_filters
+from seedstep.bootstrap.gates import check_own_gates
 from seedstep.bootstrap.pool import Pool
 from seedstep.data import Task, seed_tasks
 from seedstep.errors import InputError, RunError
 from seedstep.evaluate import Metric, Prediction, Reference, score
+from seedstep.evaluate.metrics import check_metrics
 from seedstep.exports import ExportFormat
+from seedstep.exports.formats import check_format
 from seedstep.report import SECTIONS, Chart, Paragraph, ReportSection, Section, Table, write_report
 from seedstep.report.assembly import check_sections
 from seedstep.stages import BOOTSTRAP, STAGES
@@ -53,7 +57,7 @@ class TestSections:
             ([replace(MINE, stages=("bootstrp",))], "'mine': there is no stage 'bootstrp'.*'boot"),
             (
                 [replace(MINE, stages=cast("Any", "bootstrap"))],
-                r"'mine' is a text.*\('bootstrap',\)",
+                "`stages` of the section 'mine' is 'bootstrap'. Give it a tuple of texts",
             ),
             ([*SECTIONS, replace(MINE, name="sizes")], "two sections are called 'sizes'"),
         ],
@@ -198,6 +202,25 @@ class TestFormats:
         told = r"the format 'mine' could not go on: No space left on device \(train.jsonl\). Free"
         with pytest.raises(RunError, match=told):
             export(grown, mine, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("kind", "use", "usual"),
+    [
+        ("filter", check_filters, InstructionFilter("mine", "bad", returns(True))),
+        ("filter", check_filters, InstanceFilter("mine", "bad", returns(True))),
+        ("gate", check_own_gates, Gate("mine", "bad", returns(True))),
+        ("section", check_sections, MINE),
+        ("check", lambda check: guarded_checks({"mine": check}), Check(returns(""), "fault")),
+        ("metric", check_metrics, Metric("mine", "mine", "what I want", returns(1))),
+        ("format", partial(check_format, where="format"), ExportFormat("mine", "m", returns(1))),
+    ],
+)
+def test_no_field_is_of_another_kind(kind: str, use: Any, usual: Any) -> None:
+    use(usual)
+    for field in fields(usual):
+        with refused(f"`{field.name}` of (a|the) {kind}.* is .*Give it |is no name"):
+            use(replace(usual, **{field.name: SilentError()}))
 
 
 def test_what_a_section_of_the_report_makes_is_checked(grown: Path, tmp_path: Path) -> None:

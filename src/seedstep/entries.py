@@ -44,6 +44,7 @@ __all__ = [
     "require_entry",
     "require_fields",
     "require_name",
+    "require_record",
     "require_return",
 ]
 
@@ -249,6 +250,16 @@ def require_name(where: str, name: object) -> None:
     if not _is_name(name):
         remedy = "use letters, digits, - and _, and no - at the beginning"
         raise EntryError(f"{where}: {_shown(name)} is no name", remedy)
+
+
+def require_record(kind: str, record: Any, kinds: Mapping[str, FieldKind]) -> None:
+    """Check the name of an entry, which may be any text, and other fields; `kind` is a word for it.
+
+    Raises:
+        EntryError: one is something else.
+    """
+    require_fields(f"a {kind}", record, {"name": WORDS})
+    require_fields(f"the {kind} '{record.name}'", record, kinds)
 
 
 def require_fields(entry: str, record: object, kinds: Mapping[str, FieldKind]) -> None:

@@ -22,7 +22,17 @@ from typing import Any
 from seedstep.bootstrap import rules
 from seedstep.bootstrap.instances import CandidateReply
 from seedstep.bootstrap.rules import RuleResult
-from seedstep.entries import as_entries, guarded
+from seedstep.entries import (
+    FUNCTION,
+    MAYBE_FUNCTION,
+    TEXT,
+    TRUTH,
+    FieldKind,
+    as_entries,
+    choice_of,
+    guarded,
+    require_record,
+)
 from seedstep.errors import InputError
 from seedstep.text import count_words, is_refusal, loops, unicode_tokens
 
@@ -293,11 +303,13 @@ def check_filters(filters: Iterable[Filter] | Filter) -> tuple[Filter, ...]:
 
     Raises:
         InputError: two filters have the same name, or a filter has the name of another reason.
-        EntryError: something else is given than filters.
+        EntryError: something else is given than filters, or a field of one can't be used.
     """
     entries: tuple[Filter, ...] = as_entries("filters", filters, *_KINDS)
     known = set(OUTCOMES)
     for entry in entries:
+        kinds = {name: kind for name, kind in _FIELDS.items() if hasattr(entry, name)}
+        require_record("filter", entry, kinds)
         if entry.name in known:
             raise InputError(f"the name '{entry.name}' stands for two reasons", "rename the filter")
         known.add(entry.name)
@@ -331,6 +343,17 @@ def _guarded_find(entry: str, find: Callable[..., Any]) -> Callable[..., RuleRes
 _KINDS: tuple[type[Any], ...] = (InstructionFilter, InstanceFilter)
 _FUNCTIONS = ("find", "in_other_languages", "as_released")
 """The fields of filters that are functions."""
+
+_FIELDS: Mapping[str, FieldKind] = MappingProxyType(
+    {
+        **dict.fromkeys(("meaning", "seed_remedy", "advice"), TEXT),
+        **dict.fromkeys(("english_only", "extra", "for_seeds", "by_words"), TRUTH),
+        **dict.fromkeys(_FUNCTIONS, MAYBE_FUNCTION),
+        "find": FUNCTION,
+        "style": choice_of("completion", "turns", "dialogue", "chat", None),
+    }
+)
+"""What the fields of filters have to be, besides their name."""
 
 
 def _is_finding(found: object) -> bool:

@@ -21,7 +21,15 @@ from seedstep.bootstrap.records import RejectedInstance
 from seedstep.bootstrap.rules import RuleResult
 from seedstep.data import Instance
 from seedstep.data.schemas import SECONDS
-from seedstep.entries import named_in_errors, require_return
+from seedstep.entries import (
+    FUNCTION,
+    TEXT,
+    TRUTH,
+    as_entries,
+    named_in_errors,
+    require_record,
+    require_return,
+)
 from seedstep.errors import InputError
 from seedstep.llm import Failure, Likelihood, Message, Reply, Request, Sampling, Schema
 from seedstep.text import answer, is_refusal, loops
@@ -40,6 +48,7 @@ __all__ = [
     "ReplacementOutput",
     "UndecidedError",
     "check_gates",
+    "check_own_gates",
     "draws_of",
     "gate_reasons",
     "in_time",
@@ -266,6 +275,18 @@ def rule_gate(name: str, meaning: str, find: Callable[[Proposal], RuleResult]) -
         return find(proposal)
 
     return Gate(name, meaning, found)
+
+
+def check_own_gates(given: Iterable[Gate] | Gate) -> tuple[Gate, ...]:
+    """Return gates, or one alone, as a tuple.
+
+    Raises:
+        EntryError: something else is given than gates, or a field of one can't be used.
+    """
+    gates = as_entries("own_gates", given, Gate)
+    for gate in gates:
+        require_record("gate", gate, {"meaning": TEXT, "find": FUNCTION, "replaces": TRUTH})
+    return gates
 
 
 def check_gates(gates: Sequence[Gate], taken: Iterable[str]) -> None:

@@ -20,7 +20,13 @@ import numpy as np
 
 from seedstep.errors import InputError, unknown_name
 from seedstep.evaluate.intervals import McNemar, Value, mcnemar, mean_over_tasks
-from seedstep.evaluate.metrics import METRICS, Metric, category_metric, compared_metrics
+from seedstep.evaluate.metrics import (
+    METRICS,
+    Metric,
+    category_metric,
+    check_metrics,
+    compared_metrics,
+)
 from seedstep.evaluate.scores import (
     InstanceResult,
     Scores,
@@ -135,7 +141,7 @@ def compare(
     first: Scored,
     second: Scored,
     seed: int = 0,
-    metrics: Sequence[Metric] | None = None,
+    metrics: Sequence[Metric] | Metric | None = None,
 ) -> Comparison:
     """Compare the scores of two systems. Task and category of a pair are those of the first.
 
@@ -149,7 +155,7 @@ def compare(
     """
     first, known = _results(first)
     second, _ = _results(second)
-    metrics = known if metrics is None else metrics
+    metrics = known if metrics is None else check_metrics(metrics)
     others = {result.instance: result for result in second}
     pairs = [(result, others[result.instance]) for result in first if result.instance in others]
     if not pairs:

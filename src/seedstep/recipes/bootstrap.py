@@ -33,8 +33,8 @@ from seedstep.bootstrap import (
     bootstrap,
 )
 from seedstep.bootstrap.filters import changed_filters, check_filters
+from seedstep.bootstrap.gates import check_own_gates
 from seedstep.data import StrPath
-from seedstep.entries import as_entries
 from seedstep.errors import BudgetReached
 from seedstep.infer.likelihood import open_scoring
 from seedstep.llm import Engine, EngineStats, ModelRef, Spent, open_model
@@ -166,7 +166,7 @@ async def work_on_bootstrap(
 ) -> BootstrapProgress:
     """Do the work of `self_instruct`, and return the progress that was made."""
     filters = check_filters(filters)
-    gates = as_entries("own_gates", own_gates, Gate)
+    gates = check_own_gates(own_gates)
     entries = entries_of(filters, gates)
     with Run.start(BOOTSTRAP, out, asked, same_model=same_model, entries=entries) as run:
         progress = BootstrapProgress(run.settings, before=run.records.finished())

@@ -11,16 +11,23 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from seedstep.data import StrPath
 from seedstep.entries import (
     FUNCTION,
+    TEXT,
+    TEXTS,
+    TRUTH,
+    FieldKind,
     as_entries,
     guarded,
+    is_number,
     named_in_errors,
     require_fields,
     require_name,
+    require_record,
     require_return,
 )
 from seedstep.errors import EntryError, InputError, unknown_name
@@ -54,20 +61,19 @@ def check_sections(given: Iterable[ReportSection] | ReportSection) -> tuple[Repo
     """Return sections, or one alone, as a tuple, of which each can be in a report.
 
     Raises:
-        EntryError: something else is given than sections.
+        EntryError: something else is given than sections, or a field of one can't be used.
         InputError: two have one name, or one names a stage that is not there, or would be in no
             part: neither does it name a stage, nor a stage it.
     """
     sections = as_entries("sections", given, ReportSection)
     names: set[str] = set()
     for section in sections:
+        require_record("section", section, _FIELDS)
         if section.name in names:
             what = f"two sections are called '{section.name}'"
             raise InputError(what, "rename yours, or leave the other out to replace it")
         names.add(section.name)
         where = f"`stages` of the section '{section.name}'"
-        if isinstance(section.stages, str):
-            raise InputError(f"{where} is a text", f"write ('{section.stages}',)")
         for stage in section.stages:
             if stage not in STAGES:
                 raise unknown_name("stage", stage, STAGES, where)
@@ -75,6 +81,18 @@ def check_sections(given: Iterable[ReportSection] | ReportSection) -> tuple[Repo
             what = f"the section '{section.name}' is in no report: no stage names it"
             raise InputError(what, "give it `stages`, such as stages=('bootstrap',)")
     return sections
+
+
+_FIELDS: Mapping[str, FieldKind] = MappingProxyType(
+    {
+        "meaning": TEXT,
+        "make": FUNCTION,
+        "together": TRUTH,
+        "order": FieldKind("a number", is_number),
+        "stages": TEXTS,
+    }
+)
+"""What the fields of a section have to be, besides its name."""
 
 
 def _named_by_stages(section: ReportSection) -> set[str]:

@@ -25,7 +25,15 @@ from itertools import combinations
 from types import MappingProxyType
 
 from seedstep.data import Task
-from seedstep.entries import guarded, is_text, require_entry
+from seedstep.entries import (
+    FUNCTION,
+    TEXT,
+    TRUTH,
+    guarded,
+    is_text,
+    require_entry,
+    require_fields,
+)
 from seedstep.steps.definitions import labels, names, promised, same_answer
 from seedstep.steps.demands import demands, is_met
 from seedstep.steps.parsing import REASONS, ParsedSteps
@@ -126,12 +134,15 @@ def guarded_checks(checks: Mapping[str, Check]) -> dict[str, Check]:
     """Return checks by name, of which those that are not seedstep's own are named in their errors.
 
     Raises:
-        EntryError: they are no checks by name.
+        EntryError: they are no checks by name, or a field of one can't be used.
     """
     if not isinstance(checks, Mapping):
         require_entry("checks", checks, dict)
     for name, entry in checks.items():
+        require_entry("the name of a check", name, str)
         require_entry(f"checks['{name}']", entry, Check)
+        kinds = {"find": FUNCTION, "fault": TEXT, "quoted": TRUTH}
+        require_fields(f"the check '{name}'", entry, kinds)
     return {
         name: entry
         if CHECKS.get(name) is entry
