@@ -77,9 +77,19 @@ class TestLayouts:
     @pytest.mark.parametrize(
         ("parts", "told"),
         [
-            ({"head": returns(None), "tail": str}, "'mine' returned None. Return a text"),
-            ({"head": broken, "tail": str}, "the layout 'mine' raised ValueError"),
-            ({"whole": returns("x")}, "'mine' returned 'x'. Return a Pair"),
+            ({"head": returns(None), "tail": str}, "`head` of .* 'mine' returned None. Return a t"),
+            ({"head": broken, "tail": str}, "`head` of the layout 'mine' raised ValueError"),
+            ({"tail": returns(1)}, "`tail` of the layout 'mine' returned 1. Return a text"),
+            ({"prompt": broken}, "`prompt` of the layout 'mine' raised ValueError"),
+            ({"whole": returns("x")}, "`whole` of the layout 'mine' returned 'x'. Return a Pair"),
+            (
+                {"whole": returns(Pair(cast("Any", 1), "y"))},
+                "'mine' returned .*a Pair of two texts",
+            ),
+            (
+                {"whole": returns(Pair("x", cast("Any", 2)))},
+                "'mine' returned .*a Pair of two texts",
+            ),
         ],
     )
     def test_what_makes_no_prompt_is_refused(self, parts: Any, told: str) -> None:
@@ -104,17 +114,68 @@ class TestLayouts:
             add_provider(Provider(prefix=name, meaning="", copies={"a": returns("")}))
 
     @pytest.mark.parametrize(
-        ("field", "value"), [("prompt", "x"), ("fits", ()), ("fits", "safe"), ("stop_texts", "a")]
+        ("field", "value"),
+        [
+            *(("prompt", "x"), ("fits", ()), ("fits", "safe"), ("meaning", "two\nlines")),
+            *(("stop_texts", "a"), ("stop_texts", ("",)), ("stop_after_examples", tuple("abcde"))),
+            *(("in_template", "no"), ("bare", None), ("leaves_out_copies", "no")),
+        ],
     )
     def test_a_field_of_another_kind_is_refused(self, field: str, value: Any) -> None:
-        with refused(f"`{field}` of the layout 'mine' is .*Give it a "):
+        with refused(f"`{field}` of the layout 'mine' is .*Give it (a |True or)"):
             add_layout(replace(Layout("mine", "", str, str), **{field: value}))
+
+    @pytest.mark.parametrize(
+        ("parts", "told"),
+        [
+            ({"head": str, "prompt": returns("x")}, "has head and tail as well as prompt"),
+            ({"tail": str, "whole": returns("x")}, "has head and tail as well as whole"),
+            ({"prompt": broken, "whole": broken}, "has prompt as well as whole. Give it one of"),
+        ],
+    )
+    def test_one_has_one_way_to_write_prompts(self, parts: Any, told: str) -> None:
+        with refused(f"the layout 'mine' {told}"):
+            add_layout(Layout("mine", "", **parts))
+        prompt = Layout("mine", "", prompt=lambda elements, text: text, bare=True)
+        for layout in (prompt, replace(prompt, meaning="m")):
+            add_layout(layout)
+            add_layout(LAYOUTS["mine"])
+
+    @pytest.mark.parametrize(
+        ("parts", "way"),
+        [
+            ({"prompt": returns("same for all")}, "prompt"),
+            ({"prompt": returns("")}, "prompt"),
+            ({"head": repr, "tail": returns("Out: ")}, "head and tail"),
+            ({"whole": returns(Pair("x", "y"))}, "whole"),
+        ],
+    )
+    def test_one_that_shows_no_input_is_refused(self, parts: Any, way: str) -> None:
+        with pytest.raises(InputError, match=f"'mine' shows no input.*Write the input in {way}"):
+            add_layout(Layout("mine", "", **parts))
+
+    @pytest.mark.parametrize(
+        ("options", "told"),
+        [
+            ({"positive": "two"}, "positive: expected `int`, got `str`"),
+            ({"positive": -1}, "positive: expected `int` >= 0"),
+            ({"steps": "best"}, "steps: invalid enum value 'best'"),
+            ({"max_source": 0}, "max_source: expected `int` >= 2"),
+            ({"position": "middle"}, "position: invalid enum value 'middle'"),
+            ({"layout": ["chat"]}, "layout: expected `str`, got `array`"),
+        ],
+    )
+    def test_options_of_another_kind_are_refused(self, options: Any, told: str) -> None:
+        with pytest.raises(InputError, match=f"encoding mine, {told}"):
+            add_encoding("mine", Encoding(**options))
+        with pytest.raises(InputError, match=told):
+            encode_task(TASK, TASK.instances[0], Encoding(**options))
 
     def test_added_again_it_replaces_the_earlier(self) -> None:
         for text in ("first ", "second "):
             add_layout(Layout("mine", "", returns(text), str))
         assert self.prompt() == "second x"
-        add_layout(Layout("mine", "", whole=returns(Pair("p", "q"))))
+        add_layout(Layout("mine", "", whole=lambda task, text, answer, key: Pair(text, answer)))
         with pytest.raises(InputError, match="there is a layout 'chat' already"):
             add_layout(Layout("chat", "", str, str))
 

@@ -4,7 +4,8 @@ The tree::
 
     SeedstepError
     ├── InputError             a file or a value that the user gave
-    │   └── EntryError             an entry that the user added, or what its function returned
+    │   ├── EntryError             an entry that the user added, or what its function returned
+    │   └── UnknownEncodingError   an encoding that only a module of the user's adds, or none
     ├── MissingExtraError      an optional dependency is not installed
     ├── BudgetReached          the budget of a run is spent
     ├── TuningError            a tuning can't go on: a loss without a value, no space
@@ -47,6 +48,7 @@ __all__ = [
     "SeedstepError",
     "StoreError",
     "TuningError",
+    "UnknownEncodingError",
     "UnreachableError",
     "first_line",
     "reason_of",
@@ -99,6 +101,10 @@ class InputError(SeedstepError):
 
 class EntryError(InputError):
     """An entry that the user added to a table can't be used, or its function failed."""
+
+
+class UnknownEncodingError(InputError):
+    """There is no encoding or layout of a name, unless a module of the user's adds it."""
 
 
 class MissingExtraError(SeedstepError):
@@ -160,6 +166,8 @@ def _mismatch_remedy(differences: Sequence[tuple[str, object, object]], another:
     if own := " and ".join(argument for key, argument in _FROM_PYTHON.items() if key in keys):
         others = ", and leave the other settings out," if keys - _FROM_PYTHON.keys() else ""
         return f"pass the same {own} from Python{others} to go on, or name another {another}"
+    if keys == {"layout_fingerprint"}:
+        return f"have the layout write prompts as before to go on, or name another {another}"
     if not keys <= {
         "base_url",
         "judge_base_url",

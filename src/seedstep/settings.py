@@ -249,10 +249,13 @@ def _setting_of(each: Any, kind: Any, about: _About, place: Place | None) -> Set
     )
 
 
-def make_settings(kind: type[T], values: Mapping[str, Any], source: str) -> T:
+def make_settings(
+    kind: type[T], values: Mapping[str, Any], source: str, *, check: bool = True
+) -> T:
     """Return a settings record with these values, and defaults.
 
-    `source` is the origin of the values, for error messages.
+    `source` is the origin of the values, for error messages. Without `check`, values are not
+    checked for whether they go together, as those of a run that is only read were before.
 
     Raises:
         InputError: a name is not known or a value does not fit.
@@ -278,7 +281,7 @@ def make_settings(kind: type[T], values: Mapping[str, Any], source: str) -> T:
         if found.each:
             _check_each(found.each, inner[last], where)
     settings = _built(kind, nested)
-    if isinstance(settings, SettingsRecord):
+    if check and isinstance(settings, SettingsRecord):
         settings.check(source)
     return settings
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, cast
 from unittest.mock import patch
 
@@ -111,8 +112,18 @@ class TestALayout:
         assert least.prompt.endswith("\nSort the words.\nA: ")
 
     def test_a_prediction_stops_as_it_says(self) -> None:
-        asked = {"model": "hf:somewhere", "encoding": {"layout": "qa", "positive": 0}}
-        assert make_settings(PredictSettings, asked, "settings").stop_texts == ("\nQ:",)
+        """After examples too, unless the layout has other texts for them."""
+        add_layout(replace(LAYOUTS["qa"], name="qb", stop_after_examples=("\n\n",)))
+        for encoding, stops in (
+            ({"layout": "qa", "positive": 0}, ("\nQ:",)),
+            ("qa", ("\nQ:",)),
+            ({"layout": "qb", "positive": 0}, ("\nQ:",)),
+            ({"layout": "qb", "positive": 0, "negative": 1}, ("\n\n",)),
+            ("qb", ("\n\n",)),
+        ):
+            for model in ({"model": "hf:somewhere"}, {"model": "local"}):
+                asked = {**model, "encoding": encoding}
+                assert make_settings(PredictSettings, asked, "settings").stop_texts == stops
 
     def test_one_that_raises_ends_a_prediction(self) -> None:
         """An instance that can't be encoded is a failed prediction; a faulty layout is not."""

@@ -339,7 +339,7 @@ def test_half_a_character_is_encoded() -> None:
 
 
 BAD: dict[str, tuple[str, dict[str, Any], str]] = {
-    "name": ("step", {}, "there is no encoding 'step'. Write 'steps'."),
+    "name": ("step", {}, "there is no encoding 'step'. Write 'steps'; SEEDSTEP_PLUGINS"),
     "option": ("steps", {"positiv": 1}, "no option of an encoding 'positiv'. Write 'positive"),
     "negative": ("steps", {"positive": -1}, "encoding steps, positive: expected `int` >= 0"),
     "zero": ("steps", {"max_source": 0}, "encoding steps, max_source: expected `int` >= 2"),

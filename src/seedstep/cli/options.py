@@ -20,6 +20,7 @@ import typer
 from seedstep.data import parse_yaml, read_yaml
 from seedstep.errors import InputError
 from seedstep.runs import Failed, Removed
+from seedstep.runs.places import encoding_as_begun
 from seedstep.settings import Setting, make_settings, table
 
 __all__ = [
@@ -74,6 +75,7 @@ FailedTasks = Annotated[
 ]
 
 _CONFIG = "config"
+_OUT = "out"
 _Config = Annotated[Path | None, typer.Option(help="Settings in a YAML file.")]
 
 Make = Callable[[Mapping[str, Any], str], object]
@@ -124,10 +126,11 @@ def with_settings(
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)
         def run(**given: Any) -> None:
-            named = _collected(flags, given)
             file = given.pop(_CONFIG) if config else None
             others = {key: given[key] for key in given if key not in parameters}
-            command(asked=_asked(check, file, named), **others)
+            with encoding_as_begun(given.get(_OUT)):
+                named = _collected(flags, given)
+                command(asked=_asked(check, file, named), **others)
 
         parameters = {flag.parameter for flag in flags}
         signature = _signature(command, flags, config=config)

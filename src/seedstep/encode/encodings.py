@@ -18,24 +18,34 @@ Example::
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Annotated, Literal, TypedDict, Unpack
 
 import msgspec
 from msgspec import Meta
 
-from seedstep.encode.layouts import FIDELITY, LAYOUTS, Layout, guarded_layout, named_layout
+from seedstep.encode.layouts import (
+    FIDELITY,
+    LAYOUTS,
+    Layout,
+    guarded_layout,
+    named_layout,
+    tried,
+    unknown_encoding,
+)
 from seedstep.entries import (
     FUNCTION,
     MAYBE_FUNCTION,
     TEXT,
     TEXTS,
     FieldKind,
+    choice_of,
     require_entry,
     require_fields,
     require_name,
 )
-from seedstep.errors import InputError, unknown_name
+from seedstep.errors import EntryError, InputError, unknown_name
 from seedstep.settings import NotNegative, setting
 
 __all__ = [
@@ -47,6 +57,7 @@ __all__ = [
     "add_encoding",
     "add_layout",
     "check_encoding",
+    "layout_fingerprint",
     "make_encoding",
 ]
 
@@ -157,9 +168,22 @@ OWN_NAMES = frozenset((*LAYOUTS, *ENCODINGS))
 
 _FITS = ("safe", FIDELITY)
 
+LAYOUT_STAMP = "layout_fingerprint"
+"""The entry of a run with the fingerprint of how a layout that was added writes."""
+
+MOST_STOPS = 4
+"""How many texts before which an answer ends the OpenAI API takes."""
+
+_LINE = FieldKind("a text of one line", lambda found: TEXT.fits(found) and "\n" not in found)
+_FLAG = choice_of(True, False)
+_STOPS = FieldKind(
+    f"a tuple of {MOST_STOPS} texts at the most, none of them empty",
+    lambda found: TEXTS.fits(found) and all(found) and len(found) <= MOST_STOPS,
+)
+
 _LAYOUT_FIELDS: Mapping[str, FieldKind] = MappingProxyType(
     {
-        "meaning": TEXT,
+        "meaning": _LINE,
         "head": FUNCTION,
         "tail": FUNCTION,
         "prompt": MAYBE_FUNCTION,
@@ -168,8 +192,11 @@ _LAYOUT_FIELDS: Mapping[str, FieldKind] = MappingProxyType(
             "a tuple of 'safe'",
             lambda found: TEXTS.fits(found) and bool(found) and set(found) <= {*_FITS},
         ),
-        "stop_texts": TEXTS,
-        "stop_after_examples": TEXTS,
+        "stop_texts": _STOPS,
+        "stop_after_examples": _STOPS,
+        "in_template": _FLAG,
+        "leaves_out_copies": _FLAG,
+        "bare": _FLAG,
     }
 )
 """What the fields of a layout have to be."""
@@ -181,7 +208,8 @@ def add_layout(layout: Layout) -> None:
     A layout of that name that was added before is replaced, with its encoding.
 
     Raises:
-        EntryError: it is no layout, or its name or another field can't be used.
+        EntryError: it is no layout, its name or another field can't be used, or it has two ways to
+            write prompts.
         InputError: seedstep has a layout or an encoding of that name, or you have added such an
             encoding; or the layout shows no input, or has the fit "fidelity".
     """
@@ -191,15 +219,35 @@ def add_layout(layout: Layout) -> None:
     kind = "a layout" if layout.name in LAYOUTS else "an encoding"
     if layout.name in OWN_NAMES or layout.name in ENCODINGS.keys() - LAYOUTS.keys():
         raise InputError(f"there is {kind} '{layout.name}' already", "give yours another name")
+    if len(layout.ways) > 1:
+        what = f"the layout '{layout.name}' has {' as well as '.join(layout.ways)}"
+        raise EntryError(what, "give it one of them")
     if not layout.shows_input:
         what = f"the layout '{layout.name}' shows no input"
         raise InputError(what, "give it a tail, a prompt, or a whole")
     if FIDELITY in layout.fits:
         what = f"the layout '{layout.name}' can't have the fit fidelity, which is Tk-Instruct's own"
         raise InputError(what, "leave it out of `fits`")
-    LAYOUTS[layout.name] = guarded_layout(layout)
+    (way,) = layout.ways
+    layout = guarded_layout(layout)
+    if any(first is not None and first == second for first, second in tried(layout)):
+        what = f"the layout '{layout.name}' shows no input: it writes one prompt for two inputs"
+        raise InputError(what, f"write the input in {way}")
+    LAYOUTS[layout.name] = layout
     ENCODINGS.pop(layout.name, None)
     _add_encoding_of(layout)
+
+
+def layout_fingerprint(name: str) -> str:
+    """Return a fingerprint of how an added layout writes; "" for one of seedstep's own.
+
+    It is that of prompts with a few elements: what a layout writes of these only may change without
+    being noticed.
+    """
+    if name in OWN_NAMES:
+        return ""
+    layout = named_layout(name)
+    return sha256(repr((tried(layout), layout.in_template)).encode()).hexdigest()[:16]
 
 
 def add_encoding(name: str, encoding: Encoding) -> None:
@@ -207,14 +255,14 @@ def add_encoding(name: str, encoding: Encoding) -> None:
 
     Raises:
         EntryError: it is no encoding, or the name can't be used.
-        InputError: seedstep has an encoding of that name, or it is that of a layout; the options
-            do not go together, or there is no such layout.
+        InputError: seedstep has an encoding of that name, or it is that of a layout; an option has
+            a value that does not fit, the options do not go together, or there is no such layout.
     """
     require_entry("add_encoding", encoding, Encoding)
     require_name("add_encoding", name)
     if name in OWN_NAMES or name in LAYOUTS:
         raise InputError(f"there is an encoding '{name}' already", "give yours another name")
-    check_encoding(encoding)
+    check_encoding(encoding, name)
     ENCODINGS[name] = encoding
 
 
@@ -231,7 +279,7 @@ def make_encoding(
         InputError: there is no such encoding or option, or a value does not fit.
     """
     if name not in ENCODINGS:
-        raise unknown_name("encoding", name, ENCODINGS)
+        raise unknown_encoding("encoding", name, ENCODINGS)
     asked = {
         option: value
         for option, value in {**(overrides or {}), **options}.items()
@@ -241,22 +289,33 @@ def make_encoding(
     for option in asked:
         if option not in known:
             raise unknown_name("option of an encoding", option, known)
-    try:
-        encoding = msgspec.convert({**asdict(ENCODINGS[name]), **asked}, Encoding)
-    except msgspec.ValidationError as error:
-        text, _, option = str(error).rstrip("`").partition(" - at `$.")
-        what = f"encoding {name}, {option}: {text[:1].lower()}{text[1:]}"
-        raise InputError(what, "correct the value") from None
+    encoding = _converted({**asdict(ENCODINGS[name]), **asked}, name)
     check_encoding(encoding)
     return encoding
 
 
-def check_encoding(encoding: Encoding) -> None:
-    """Check that the options of an encoding go together.
+def _converted(options: Mapping[str, object], name: str) -> Encoding:
+    """Return the encoding with these options; `name` is its name, for error messages.
 
     Raises:
-        InputError: the options do not go together, or there is no such layout.
+        InputError: a value does not fit.
     """
+    try:
+        return msgspec.convert(options, Encoding)
+    except msgspec.ValidationError as error:
+        text, _, option = str(error).rstrip("`").partition(" - at `$.")
+        what = f"encoding {name}, {option}: {text[:1].lower()}{text[1:]}"
+        raise InputError(what, "correct the value") from None
+
+
+def check_encoding(encoding: Encoding, name: str = "") -> None:
+    """Check the options of an encoding, and that they go together; `name` is for error messages.
+
+    Raises:
+        InputError: a value does not fit, the options do not go together, or there is no such
+            layout.
+    """
+    _converted(asdict(encoding), name or repr(encoding.layout))
     layout = named_layout(encoding.layout)
     if encoding.fit not in layout.fits:
         what = f"the layout {layout.name} has no fit {encoding.fit}"

@@ -18,13 +18,16 @@ Example::
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
+from seedstep.data import Example
 from seedstep.data.choice import generator
 from seedstep.encode.elements import Elements, tk_instruct_head, tk_instruct_tail
 from seedstep.entries import guarded, is_text
-from seedstep.errors import unknown_name
+from seedstep.errors import EntryError, UnknownEncodingError, unknown_name
+from seedstep.plugins import PLUGINS
 
 __all__ = [
     "FIDELITY",
@@ -62,10 +65,12 @@ class Layout:
     these, called with all elements and the input. A layout that has no place for examples and steps
     has a `whole`: called with the definition, an input, an answer and a key for random choices, it
     returns the prompt and the answer. With `in_template` a prompt is a message in the model's chat
-    template. `fits` are the values of `Encoding.fit` that the layout supports.
+    template. `fits` are the values of `Encoding.fit` that the layout supports. The functions return
+    the same text for the same elements, always.
 
-    A model may go on writing after its answer: the answer ends before the first of the `stop_texts`
-    or, if the prompt shows examples, of `stop_after_examples`. With `leaves_out_copies` a tuning
+    A model may go on writing after its answer: the answer ends before the first of the
+    `stop_texts`. If the prompt shows examples, `stop_after_examples` take their place, if there are
+    any. Both are at most four, as many as the OpenAI API takes. With `leaves_out_copies` a tuning
     uses an instance once, even if it is in the data several times. A `bare` one shows definition
     and input alone, as they stand.
     """
@@ -93,6 +98,17 @@ class Layout:
         """Whether there is a place for the input."""
         return bool(self.prompt or self.whole) or self.tail is not _no_text
 
+    @property
+    def ways(self) -> list[str]:
+        """The ways in which it writes prompts, of which it should have one."""
+        has_parts = self.head is not _no_text or self.tail is not _no_text
+        given = {"head and tail": has_parts, "prompt": self.prompt, "whole": self.whole}
+        return [name for name, is_given in given.items() if is_given]
+
+    def stops(self, *, examples: bool) -> tuple[str, ...]:
+        """Return the texts before which an answer ends, to a prompt with examples or without."""
+        return (examples and self.stop_after_examples) or self.stop_texts
+
     def written(self, elements: Elements, text: str) -> str:
         """Return the prompt for an input, of a layout that takes elements."""
         if self.prompt:
@@ -102,29 +118,66 @@ class Layout:
 
 def guarded_layout(layout: Layout) -> Layout:
     """Return a layout whose name is in the errors of its functions."""
-    entry = f"the layout '{layout.name}'"
-    prompt, whole = layout.prompt, layout.whole
+
+    def named(field: str, wanted: str = "a text", fits: Callable[[Any], bool] = is_text) -> Any:
+        entry = f"`{field}` of the layout '{layout.name}'"
+        function = getattr(layout, field)
+        is_given = function not in (None, _no_text)
+        return guarded(entry, function, wanted, fits) if is_given else function
+
+    whole = named("whole", "a Pair of two texts, the prompt and the target", _is_pair)
     return replace(
-        layout,
-        head=guarded(entry, layout.head, "a text", is_text),
-        tail=guarded(entry, layout.tail, "a text", is_text),
-        prompt=prompt and guarded(entry, prompt, "a text", is_text),
-        whole=whole and guarded(entry, whole, "a Pair of prompt and target", _is_pair),
+        layout, head=named("head"), tail=named("tail"), prompt=named("prompt"), whole=whole
     )
 
 
 def _is_pair(found: object) -> bool:
-    return isinstance(found, Pair)
+    return isinstance(found, Pair) and is_text(found.prompt) and is_text(found.completion)
+
+
+_SHOWN = Example("d c", "c d", "c is before d")
+_SHOWN_BAD = Example("f e", "f e", "e is before f")
+_TRIED = (
+    Elements("sort", "Sort them.", ("Read.", "Sort."), True, (_SHOWN,), (_SHOWN_BAD,), True),
+    Elements(None, "Sort them.", (), False, (), (), False),
+)
+_TRIED_INPUTS = ("b a", "2, 1\n3")
+"""Elements and inputs with which layouts are tried."""
+
+
+def tried(layout: Layout) -> list[list[str | None]]:
+    """Return what a layout writes with a few elements, for each with two inputs.
+
+    It is None where a function of the layout fails, as it may do with these only.
+    """
+    return [[_tried(layout, parts, text) for text in _TRIED_INPUTS] for parts in _TRIED]
+
+
+def _tried(layout: Layout, parts: Elements, text: str) -> str | None:
+    try:
+        if layout.whole:
+            return str(layout.whole(parts.definition or "", text, "a b", "42 0"))
+        return layout.written(parts, text)
+    except EntryError:
+        return None
+
+
+def unknown_encoding(
+    kind: str, name: object, known: Iterable[str], where: str = ""
+) -> UnknownEncodingError:
+    """Return the error for an encoding or a layout that is not there; a module may add it."""
+    error = unknown_name(kind, name, known, where)
+    return UnknownEncodingError(error.what, f"{error.remedy}; {PLUGINS} names modules with others")
 
 
 def named_layout(name: str) -> Layout:
     """Return the layout of this name.
 
     Raises:
-        InputError: no layout has this name.
+        UnknownEncodingError: no layout has this name.
     """
     if name not in LAYOUTS:
-        raise unknown_name("layout", name, LAYOUTS)
+        raise unknown_encoding("layout", name, LAYOUTS)
     return LAYOUTS[name]
 
 

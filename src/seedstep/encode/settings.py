@@ -200,7 +200,7 @@ class EncodingChoice:
             wanted = asdict(make_encoding("tk-instruct", {**whole, **(options or {})}))
         except InputError as error:
             what = f"{source}, setting 'encoding': {error.what}"
-            raise InputError(what, error.remedy) from None
+            raise type(error)(what, error.remedy) from None
         differing = {
             name: {option: value for option, value in wanted.items() if value != known[option]}
             for name, known in ((name, asdict(ENCODINGS[name])) for name in ENCODINGS)

@@ -32,8 +32,9 @@ from seedstep.encode import (
     TokenPair,
     tokenize,
 )
+from seedstep.encode.layouts import unknown_encoding
 from seedstep.encode.packing import PackedGroup, group_pairs, make_row, pack
-from seedstep.errors import InputError, ModelError, unknown_name
+from seedstep.errors import InputError, ModelError
 from seedstep.llm import Answer, Endpoint, Failure, Likelihood, ModelRef, Reply, Request
 from seedstep.llm.checkpoints import (
     computing_type,
@@ -110,7 +111,7 @@ class MeasureStepsSettings(SettingsRecord):
         """Raise InputError if the encoding or the model can't be used."""
         if self.encoding not in ENCODINGS:
             where = f"{source}, setting 'encoding'"
-            raise unknown_name("encoding", self.encoding, ENCODINGS, where)
+            raise unknown_encoding("encoding", self.encoding, ENCODINGS, where)
         if not ModelRef.parse(self.model).provider.likelihoods:
             forms = forms_of(lambda provider: provider.likelihoods)
             what = f"{source}, setting 'model': {self.model} isn't asked for likelihoods of texts"

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from seedstep.encode import ENCODINGS, LAYOUTS, Encoding, make_encoding, named_layout
+from seedstep.encode.layouts import unknown_encoding
 from seedstep.encode.settings import ExamplesChoice, steps_setting
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm import Budget, ModelRef, Sampling
@@ -161,7 +162,7 @@ class PredictSettings(AskingSettings):
             raise InputError(f"{source}, setting 'model': {error.what}", error.remedy) from None
         if self.encoding.layout not in LAYOUTS:
             where = f"{source}, setting 'encoding'"
-            raise unknown_name("layout", self.encoding.layout, LAYOUTS, where)
+            raise unknown_encoding("layout", self.encoding.layout, LAYOUTS, where)
         if self.kind == "checkpoint" and self.sampling:
             what = f"{source}, setting 'sampling': a checkpoint decodes greedily"
             raise InputError(what, "leave it out, or serve the model and name it openai:NAME")
@@ -227,7 +228,5 @@ def _layout_stop(settings: PredictSettings) -> tuple[str, ...]:
     encoding = settings.encoding
     if settings.kind == "baseline" or settings.style == "chat":
         return ()
-    layout = named_layout(encoding.layout)
-    return (
-        layout.stop_after_examples if encoding.positive or encoding.negative else layout.stop_texts
-    )
+    has_examples = bool(encoding.positive or encoding.negative)
+    return named_layout(encoding.layout).stops(examples=has_examples)

@@ -31,7 +31,7 @@ from seedstep.recipes.tasks import StageProgress, Watcher, share_notes, ticking
 from seedstep.runs import TUNE_CONFIG, ChosenSystem, Failed, PredictionsRun, Run, stored_settings
 from seedstep.runs.batches import RunLedger, has_open_batches
 from seedstep.runs.lists import failed_predictions
-from seedstep.runs.places import CONFIG
+from seedstep.runs.places import CONFIG, encoding_as_begun
 from seedstep.runs.requests import read_spent_by_model
 from seedstep.settings import make_settings, table
 from seedstep.stages import PREDICT
@@ -289,7 +289,8 @@ def encodings_beside(model: str) -> tuple[Path, dict[str, Encoding]] | None:
     for tuning in tunings_around(place):
         path = tuning / TUNE_CONFIG
         if stored := stored_settings(tuning):
-            return path, encodings_of(make_settings(TuneSettings, stored, str(path)))
+            with encoding_as_begun(tuning):
+                return path, encodings_of(make_settings(TuneSettings, stored, str(path)))
     return (place / TRAINING_RECORD, {}) if read_training_record(place) else None
 
 

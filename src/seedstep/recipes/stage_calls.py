@@ -36,7 +36,7 @@ from seedstep.recipes.tasks import (
     work_on_tasks,
 )
 from seedstep.runs import TUNE_CONFIG, Failed, Removed, Run, Stage, StageWork
-from seedstep.runs.places import CONFIG, GIVEN, keep_given, place_of_given
+from seedstep.runs.places import CONFIG, GIVEN, encoding_as_begun, keep_given, place_of_given
 from seedstep.values import read_once
 
 __all__ = [
@@ -191,7 +191,8 @@ def kept_inputs(out: Path, settings: Mapping[str, Any]) -> Iterator[dict[str, An
         return str(kept[-1])
 
     try:
-        yield {name: _placed(name, value, keep) for name, value in settings.items()}
+        with encoding_as_begun(out):
+            yield {name: _placed(name, value, keep) for name, value in settings.items()}
     finally:
         if kept:
             _remove_unnamed(out, kept, new)

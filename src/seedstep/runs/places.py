@@ -12,7 +12,8 @@ Example::
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
@@ -20,13 +21,16 @@ from typing import Any
 
 from seedstep.data import make_folder, read_yaml, write_atomically, write_yaml
 from seedstep.data.run_tasks import RUN_CONFIG
+from seedstep.errors import InputError, UnknownEncodingError
 from seedstep.llm.providers import PROVIDERS
+from seedstep.plugins import PLUGINS
 from seedstep.runs.entries import TUNE_CONFIG
 
 __all__ = [
     "CONFIG",
     "GIVEN",
     "TUNE_CONFIG",
+    "encoding_as_begun",
     "keep_given",
     "paths_as_kept",
     "paths_from_here",
@@ -45,6 +49,23 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _HERE = f"{{run}}/{GIVEN}/"
 """Stands in a configuration for the directory with what was given: a run may be moved."""
+
+
+@contextmanager
+def encoding_as_begun(path: Path | None) -> Iterator[None]:
+    """Say of an encoding that is not known how to go on with a run that was begun with it.
+
+    Raises:
+        InputError: an encoding is not known, and there is a run.
+    """
+    try:
+        yield
+    except UnknownEncodingError as error:
+        if path is None or not any((path / name).exists() for name in (CONFIG, TUNE_CONFIG)):
+            raise
+        what = f"{error.what}; if {path} was begun with it, a module added it"
+        remedy = f"name that module in {PLUGINS}: another encoding would change the prompts"
+        raise InputError(what, remedy) from None
 
 
 def place_of_given(path: Path, content: bytes, suffix: str) -> Path:

@@ -149,7 +149,7 @@ class PredictionRecords:
         return tuple(row["name"] for row in rows)
 
     def settings_of(self, name: str) -> PredictSettings:
-        """Return the settings of a system.
+        """Return the settings of a system, which may name a layout that is not there any more.
 
         Raises:
             InputError: there is no such system.
@@ -157,7 +157,7 @@ class PredictionRecords:
         kept = self.kept(name)
         if not kept:
             raise unknown_name("system", name, self.names(), str(self._path))
-        return make_settings(PredictSettings, kept.settings, str(self._path))
+        return make_settings(PredictSettings, kept.settings, str(self._path), check=False)
 
     def kept(self, name: str) -> KeptSystem | None:
         """Return a system as the database stores it, or None if there is no such system."""

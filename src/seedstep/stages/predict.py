@@ -17,6 +17,7 @@ from typing import Any
 
 from seedstep.data import Task, TaskChoice, TaskList, instances_of
 from seedstep.encode import make_encoding
+from seedstep.encode.encodings import LAYOUT_STAMP, layout_fingerprint
 from seedstep.errors import InputError
 from seedstep.evaluate.tables import kept_remarks, kept_table
 from seedstep.infer.settings import PredictSettings
@@ -44,6 +45,7 @@ from seedstep.runs import (
     line,
 )
 from seedstep.runs.directory import about_addresses, refuse_differences, require_name
+from seedstep.runs.places import encoding_as_begun
 from seedstep.runs.prediction_lists import (
     NO_PLAN,
     STAMP,
@@ -190,12 +192,13 @@ def _chosen(listed: tuple[Task, ...], name: str, settings: PredictSettings) -> C
     if settings.steps:
         tasks = with_steps(tasks, Path(settings.steps))
     tasks = with_generated(tasks, settings.generated)
-    is_here = settings.kind == "checkpoint"
+    is_here, layout = settings.kind == "checkpoint", layout_fingerprint(settings.encoding.layout)
     stamps: dict[str, Any] = {
         "stop_texts": list(settings.stop_texts),
         "steps_fingerprint": digest([task.steps, task.unrefined_steps] for task in tasks),
         "model_fingerprint": fingerprint_of(settings.model.name) if is_here else "",
     }
+    stamps |= {LAYOUT_STAMP: layout} if layout else {}
     if settings.generated.run:
         stamps["examples_fingerprint"] = digest(task.positive_examples for task in tasks)
     return ChosenSystem(
@@ -226,9 +229,10 @@ def _asking(settings: PredictSettings, tasks: Sequence[Task], model: str) -> dic
 
 def _refuse_changes(where: str, kept: KeptSystem, begun: ChosenSystem, *, same_model: bool) -> None:
     """Raise RunMismatchError if a system has predictions that were made with other settings."""
-    settings = make_settings(PredictSettings, kept.settings, where)
-    before = dict(_flat({**flatten(settings), **kept.stamps}))
+    settings = make_settings(PredictSettings, kept.settings, where, check=False)
     now = dict(_flat({**begun.kept.settings, **begun.stamps}))
+    unknown = {LAYOUT_STAMP: now.get(LAYOUT_STAMP)}  # of a system that has none, it is not known
+    before = dict(_flat({**unknown, **flatten(settings), **kept.stamps}))
     changeable = (*CHANGEABLE, *TOUCHING, *["base_url"] * same_model)
     refuse_differences(where, before, now, changeable, another="--name")
 
@@ -250,12 +254,12 @@ def _records(run: PredictionsRun) -> PredictionRecords:
 
 
 def _header(run: PredictionsRun) -> RecordingHeader:
-    asked = [run.records.settings_of(name) for name in run.records.names()]
-    models = {
-        (settings.model.name, first_address(settings.model.base_url), settings.style)
-        for settings in asked
-        if settings.kind == "server"
-    }
+    with encoding_as_begun(run.path):
+        models = {
+            (settings.model.name, first_address(settings.model.base_url), settings.style)
+            for settings in map(run.records.settings_of, run.records.names())
+            if settings.kind == "server"
+        }
     if len(models) != 1:
         what = f"{run.path} has the requests of {len(models)} models"
         raise InputError(

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from seedstep.encode.encodings import LAYOUT_STAMP, layout_fingerprint
 from seedstep.errors import InputError, SeedstepError
 from seedstep.inputs.systems import base_fingerprint
 from seedstep.inputs.tasks import TuningInputs, gather
@@ -53,7 +54,9 @@ DATA = "data_fingerprint"
 BASE = "base_fingerprint"
 """The entry with the fingerprint of its base model, where that was tuned here."""
 
-CHANGED = MappingProxyType({DATA: "the data have", BASE: "the base model has"})
+CHANGED = MappingProxyType(
+    {DATA: "the data have", BASE: "the base model has", LAYOUT_STAMP: "a layout has"}
+)
 """How it is told that what has a fingerprint changed, by its entry."""
 
 TuneRun = Run[TuneSettings, TuningInputs, TuningFiles]
@@ -66,7 +69,10 @@ def _records(run: TuneRun) -> TuningFiles:
 
 def _stamps(settings: TuneSettings, inputs: TuningInputs) -> dict[str, str]:
     base = base_fingerprint(settings.model.name)
-    return {DATA: inputs.fingerprint, **({BASE: base} if base else {})}
+    used = {encoding.layout for encoding in inputs.encodings.values()}
+    written = [found for name in sorted(used) if (found := layout_fingerprint(name))]
+    later = {BASE: base, LAYOUT_STAMP: " ".join(written)}
+    return {DATA: inputs.fingerprint, **{name: stamp for name, stamp in later.items() if stamp}}
 
 
 def _made(path: Path) -> bool:
@@ -76,8 +82,8 @@ def _made(path: Path) -> bool:
 def about_new_data(path: Path, settings: TuneSettings, inputs: TuningInputs) -> str:
     """Return what is told before a tuning begins anew; empty if it does not.
 
-    It does if its data changed, or its base model, which was tuned here. A tuning without a
-    fingerprint of its base model, as those of 0.1.0, is not asked for it.
+    It does if its data changed, or its base model, which was tuned here, or a layout that was
+    added. A tuning without a fingerprint of these, as those of 0.1.0, is not asked for it.
 
     Raises:
         RunError: the directory is something else, or its configuration can't be read.
@@ -196,7 +202,7 @@ TUNE: Stage[TuneSettings, TuningInputs, TuningFiles] = Stage(
     stamps=_stamps,
     made=_made,
     model_checks=MappingProxyType({"model": tuned_model}),
-    changeable=(*sorted(FREE), "device_price", "gguf", "base_url", "skip_bad", DATA, BASE),
+    changeable=(*sorted(FREE), "device_price", "gguf", "base_url", "skip_bad", *CHANGED),
     reconcile=_reconcile,
     status=_status,
     listed=_listed,
