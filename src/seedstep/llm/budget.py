@@ -317,8 +317,9 @@ class Budget:
         "US dollars per million tokens by model: {my-model: {input: 0.15, output: 0.6}}.",
     )
 
-    def price_of(self, *names: str) -> Price | None:
-        """Return the price of a model by the first of its names in `prices`, or None."""
+    def price_of(self, model: str) -> Price | None:
+        """Return the price of a model, which `prices` may name without its provider, or None."""
+        names = (model.partition(":")[2], model)
         return next((self.prices[name] for name in names if name in self.prices), None)
 
     def check(self, spent: Spent, pricing: Pricing = UNPRICED) -> None:

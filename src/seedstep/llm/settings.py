@@ -22,7 +22,7 @@ import msgspec
 
 from seedstep.errors import InputError, unknown_name
 from seedstep.llm.addresses import require_address
-from seedstep.llm.budget import Budget, Price, Pricing
+from seedstep.llm.budget import Budget, Pricing
 from seedstep.llm.models import ModelRef, asked_model, either, forms_of, resolve_base_url
 from seedstep.llm.pacing import AHEAD, AHEAD_BY_BATCH
 from seedstep.llm.records import Reasoning, Sampling, SendMode, SendOptions
@@ -214,11 +214,9 @@ class AskingSettings(SettingsRecord):
     @property
     def pricing(self) -> Pricing:
         """The prices of the models; `prices` may name a model with or without its provider."""
-        others = {purpose: self._price_of(name) for purpose, name in self.other_models.items()}
-        return Pricing(self._price_of(self.model.name), others)
-
-    def _price_of(self, model: str) -> Price | None:
-        return self.budget.price_of(ModelRef.parse(model).name, model)
+        price_of, others = self.budget.price_of, self.other_models
+        named = {purpose: price_of(name) for purpose, name in others.items()}
+        return Pricing(price_of(self.model.name), named)
 
     @property
     def style(self) -> str:
@@ -298,7 +296,7 @@ def require_price(settings: AskingSettings) -> None:
         return
     for model in asked_models(settings):
         name = ModelRef.parse(model).name or model
-        if settings.budget.price_of(name, model) is None:
+        if settings.budget.price_of(model) is None:
             raise InputError(
                 f"max_usd: the price of '{name}' is not known",
                 f"add it in a --config file: prices: {{{name}: {{input: 0.15, output: 0.6}}}}",

@@ -359,10 +359,10 @@ def spent_by_model(run: PredictionsRun, settings: PredictSettings) -> tuple[Spen
 
 def _price_of(run: PredictionsRun, settings: PredictSettings, model: str) -> Price | None:
     """Return the price of a model by these settings, or else by those of a system that asked it."""
-    name = ModelRef.parse(model).name
+    name = model.partition(":")[2] or model
     asked = map(run.records.settings_of, run.records.names())
     budgets = [settings.budget, *(other.budget for other in asked if other.model.name == model)]
-    price = next(filter(None, (budget.price_of(name, model) for budget in budgets)), None)
+    price = next(filter(None, (budget.price_of(model) for budget in budgets)), None)
     if price is None and settings.budget.max_usd is not None:
         what = f"max_usd: the price of '{name}', which was asked in {run.path} too, is not known"
         remedy = f"add it in a --config file: prices: {{{name}: {{input: 0.15, output: 0.6}}}}"

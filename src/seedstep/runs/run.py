@@ -211,7 +211,8 @@ class Run(OpenDirectory, Tabulated, Generic[S, Inputs, R_co]):
         entries = config_as_begun(stage, path)
         names = table(stage.settings)
         values = {name: value for name, value in entries.items() if name in names}
-        settings = make_settings(stage.settings, values, str(path / stage.config))
+        source = str(path / stage.config)
+        settings = make_settings(stage.settings, values, source, check=False)
         file, has_file = path / DATABASE, stage.has_database
         database = begun_database(stage.name, path) if has_file else Database.in_memory(file)
         return cls(stage, path, settings, database, entries)

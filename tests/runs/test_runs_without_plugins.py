@@ -1,5 +1,6 @@
-"""Runs whose prompts are in a layout that was added: without it, and with one that has changed."""
+"""Runs that were made with what a module adds: read without it, and gone on with."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ from support.command_line import seedstep
 from support.predicting import write_word_tasks
 
 COPY = "baseline:copy-input"
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "v0.1.0"
 
 
 @contextmanager
@@ -73,6 +76,20 @@ def test_a_finished_run_is_read_without_them(
     done = seedstep(*command.format(answered.name).split())
     assert (done.code, done.err) == (0, "")
     assert told in done.words
+
+
+@pytest.mark.parametrize("name", ["bootstrap", "steps", "examples", "judge"])
+def test_one_of_a_provider_that_is_not_there_is_read(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(FIXTURES, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    config = Path(name, "run.yaml")
+    config.write_text(config.read_text().replace("model: openai:scripted", "model: mine:it"))
+    for command in (("status", name), ("show", name), ("report", name, "--out", "report")):
+        done = seedstep(*command)
+        assert (done.code, done.err) == (0, ""), command
+    assert "'mine:it' is not of a known kind" in seedstep(name, "--out", name).error
 
 
 @pytest.mark.parametrize("flags", [(), ("--encoding", "marked"), ("--dry-run",)])
