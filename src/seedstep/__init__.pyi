@@ -31,6 +31,7 @@ from seedstep.errors import (
     SeedstepError as SeedstepError,
     StoreError as StoreError,
     TuningError as TuningError,
+    UnknownEncodingError as UnknownEncodingError,
     UnreachableError as UnreachableError,
 )
 from seedstep.evaluate import (

@@ -20,7 +20,6 @@ import typer
 from seedstep.data import parse_yaml, read_yaml
 from seedstep.errors import InputError
 from seedstep.runs import Failed, Removed
-from seedstep.runs.places import encoding_as_begun
 from seedstep.settings import Setting, make_settings, table
 
 __all__ = [
@@ -126,6 +125,8 @@ def with_settings(
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)
         def run(**given: Any) -> None:
+            from seedstep.runs.places import encoding_as_begun
+
             file = given.pop(_CONFIG) if config else None
             others = {key: given[key] for key in given if key not in parameters}
             with encoding_as_begun(given.get(_OUT)):

@@ -18,34 +18,20 @@ Example::
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from hashlib import sha256
-from types import MappingProxyType
 from typing import Annotated, Literal, TypedDict, Unpack
 
 import msgspec
 from msgspec import Meta
 
+from seedstep.encode.added_layout import checked_layout, fingerprint_of_layout
 from seedstep.encode.layouts import (
-    FIDELITY,
     LAYOUTS,
     Layout,
-    guarded_layout,
     named_layout,
-    tried,
     unknown_encoding,
 )
-from seedstep.entries import (
-    FUNCTION,
-    MAYBE_FUNCTION,
-    TEXT,
-    TEXTS,
-    FieldKind,
-    choice_of,
-    require_entry,
-    require_fields,
-    require_name,
-)
-from seedstep.errors import EntryError, InputError, unknown_name
+from seedstep.entries import require_entry, require_name
+from seedstep.errors import InputError, unknown_name
 from seedstep.settings import NotNegative, setting
 
 __all__ = [
@@ -166,42 +152,6 @@ OWN_NAMES = frozenset((*LAYOUTS, *ENCODINGS))
 """The names of the layouts and encodings that are not added."""
 
 
-_FITS = ("safe", FIDELITY)
-
-LAYOUT_STAMP = "layout_fingerprint"
-"""The entry of a run with the fingerprint of how a layout that was added writes."""
-
-MOST_STOPS = 4
-"""How many texts before which an answer ends the OpenAI API takes."""
-
-_LINE = FieldKind("a text of one line", lambda found: TEXT.fits(found) and "\n" not in found)
-_FLAG = choice_of(True, False)
-_STOPS = FieldKind(
-    f"a tuple of {MOST_STOPS} texts at the most, none of them empty",
-    lambda found: TEXTS.fits(found) and all(found) and len(found) <= MOST_STOPS,
-)
-
-_LAYOUT_FIELDS: Mapping[str, FieldKind] = MappingProxyType(
-    {
-        "meaning": _LINE,
-        "head": FUNCTION,
-        "tail": FUNCTION,
-        "prompt": MAYBE_FUNCTION,
-        "whole": MAYBE_FUNCTION,
-        "fits": FieldKind(
-            "a tuple of 'safe'",
-            lambda found: TEXTS.fits(found) and bool(found) and set(found) <= {*_FITS},
-        ),
-        "stop_texts": _STOPS,
-        "stop_after_examples": _STOPS,
-        "in_template": _FLAG,
-        "leaves_out_copies": _FLAG,
-        "bare": _FLAG,
-    }
-)
-"""What the fields of a layout have to be."""
-
-
 def add_layout(layout: Layout) -> None:
     """Add a layout of your own to the table, and an encoding of its name.
 
@@ -215,39 +165,17 @@ def add_layout(layout: Layout) -> None:
     """
     require_entry("add_layout", layout, Layout)
     require_name("add_layout", layout.name)
-    require_fields(f"the layout '{layout.name}'", layout, _LAYOUT_FIELDS)
     kind = "a layout" if layout.name in LAYOUTS else "an encoding"
     if layout.name in OWN_NAMES or layout.name in ENCODINGS.keys() - LAYOUTS.keys():
         raise InputError(f"there is {kind} '{layout.name}' already", "give yours another name")
-    if len(layout.ways) > 1:
-        what = f"the layout '{layout.name}' has {' as well as '.join(layout.ways)}"
-        raise EntryError(what, "give it one of them")
-    if not layout.shows_input:
-        what = f"the layout '{layout.name}' shows no input"
-        raise InputError(what, "give it a tail, a prompt, or a whole")
-    if FIDELITY in layout.fits:
-        what = f"the layout '{layout.name}' can't have the fit fidelity, which is Tk-Instruct's own"
-        raise InputError(what, "leave it out of `fits`")
-    (way,) = layout.ways
-    layout = guarded_layout(layout)
-    if any(first is not None and first == second for first, second in tried(layout)):
-        what = f"the layout '{layout.name}' shows no input: it writes one prompt for two inputs"
-        raise InputError(what, f"write the input in {way}")
-    LAYOUTS[layout.name] = layout
+    LAYOUTS[layout.name] = checked_layout(layout)
     ENCODINGS.pop(layout.name, None)
     _add_encoding_of(layout)
 
 
 def layout_fingerprint(name: str) -> str:
-    """Return a fingerprint of how an added layout writes; "" for one of seedstep's own.
-
-    It is that of prompts with a few elements: what a layout writes of these only may change without
-    being noticed.
-    """
-    if name in OWN_NAMES:
-        return ""
-    layout = named_layout(name)
-    return sha256(repr((tried(layout), layout.in_template)).encode()).hexdigest()[:16]
+    """Return a fingerprint of how an added layout writes; "" for one of seedstep's own."""
+    return "" if name in OWN_NAMES else fingerprint_of_layout(named_layout(name))
 
 
 def add_encoding(name: str, encoding: Encoding) -> None:

@@ -19,14 +19,11 @@ Example::
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
-from seedstep.data import Example
 from seedstep.data.choice import generator
 from seedstep.encode.elements import Elements, tk_instruct_head, tk_instruct_tail
-from seedstep.entries import guarded, is_text
-from seedstep.errors import EntryError, UnknownEncodingError, unknown_name
+from seedstep.errors import UnknownEncodingError, unknown_name
 from seedstep.plugins import PLUGINS
 
 __all__ = [
@@ -99,11 +96,11 @@ class Layout:
         return bool(self.prompt or self.whole) or self.tail is not _no_text
 
     @property
-    def ways(self) -> list[str]:
-        """The ways in which it writes prompts, of which it should have one."""
+    def ways(self) -> list[tuple[str, ...]]:
+        """The functions with which it writes prompts: one way, or several by mistake."""
         has_parts = self.head is not _no_text or self.tail is not _no_text
-        given = {"head and tail": has_parts, "prompt": self.prompt, "whole": self.whole}
-        return [name for name, is_given in given.items() if is_given]
+        given = {("head", "tail"): has_parts, ("prompt",): self.prompt, ("whole",): self.whole}
+        return [way for way, is_given in given.items() if is_given]
 
     def stops(self, *, examples: bool) -> tuple[str, ...]:
         """Return the texts before which an answer ends, to a prompt with examples or without."""
@@ -114,52 +111,6 @@ class Layout:
         if self.prompt:
             return self.prompt(elements, text)
         return self.head(elements) + self.tail(text)
-
-
-def guarded_layout(layout: Layout) -> Layout:
-    """Return a layout whose name is in the errors of its functions."""
-
-    def named(field: str, wanted: str = "a text", fits: Callable[[Any], bool] = is_text) -> Any:
-        entry = f"`{field}` of the layout '{layout.name}'"
-        function = getattr(layout, field)
-        is_given = function not in (None, _no_text)
-        return guarded(entry, function, wanted, fits) if is_given else function
-
-    whole = named("whole", "a Pair of two texts, the prompt and the target", _is_pair)
-    return replace(
-        layout, head=named("head"), tail=named("tail"), prompt=named("prompt"), whole=whole
-    )
-
-
-def _is_pair(found: object) -> bool:
-    return isinstance(found, Pair) and is_text(found.prompt) and is_text(found.completion)
-
-
-_SHOWN = Example("d c", "c d", "c is before d")
-_SHOWN_BAD = Example("f e", "f e", "e is before f")
-_TRIED = (
-    Elements("sort", "Sort them.", ("Read.", "Sort."), True, (_SHOWN,), (_SHOWN_BAD,), True),
-    Elements(None, "Sort them.", (), False, (), (), False),
-)
-_TRIED_INPUTS = ("b a", "2, 1\n3")
-"""Elements and inputs with which layouts are tried."""
-
-
-def tried(layout: Layout) -> list[list[str | None]]:
-    """Return what a layout writes with a few elements, for each with two inputs.
-
-    It is None where a function of the layout fails, as it may do with these only.
-    """
-    return [[_tried(layout, parts, text) for text in _TRIED_INPUTS] for parts in _TRIED]
-
-
-def _tried(layout: Layout, parts: Elements, text: str) -> str | None:
-    try:
-        if layout.whole:
-            return str(layout.whole(parts.definition or "", text, "a b", "42 0"))
-        return layout.written(parts, text)
-    except EntryError:
-        return None
 
 
 def unknown_encoding(

@@ -17,7 +17,8 @@ from typing import Any
 
 from seedstep.data import Task, TaskChoice, TaskList, instances_of
 from seedstep.encode import make_encoding
-from seedstep.encode.encodings import LAYOUT_STAMP, layout_fingerprint
+from seedstep.encode.added_layout import LAYOUT_STAMP
+from seedstep.encode.encodings import layout_fingerprint
 from seedstep.errors import InputError
 from seedstep.evaluate.tables import kept_remarks, kept_table
 from seedstep.infer.settings import PredictSettings

@@ -14,7 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from seedstep.encode.encodings import LAYOUT_STAMP, layout_fingerprint
+from seedstep.encode.added_layout import LAYOUT_STAMP
+from seedstep.encode.encodings import layout_fingerprint
 from seedstep.errors import InputError, SeedstepError
 from seedstep.inputs.systems import base_fingerprint
 from seedstep.inputs.tasks import TuningInputs, gather
