@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -24,8 +25,10 @@ from seedstep.evaluate import Metric, Prediction, Reference, score
 from seedstep.evaluate.metrics import check_metrics
 from seedstep.exports import ExportFormat
 from seedstep.exports.formats import check_format
+from seedstep.llm import PROVIDERS, Provider, add_provider
 from seedstep.report import SECTIONS, Chart, Paragraph, ReportSection, Section, Table, write_report
 from seedstep.report.assembly import check_sections
+from seedstep.runs.added_stage import check_stage
 from seedstep.stages import BOOTSTRAP, STAGES
 from seedstep.stages.steps import instructions_work
 from seedstep.steps import CHECKS, Check, ParsedSteps
@@ -212,14 +215,17 @@ class TestFormats:
         ("gate", check_own_gates, Gate("mine", "bad", returns(True))),
         ("section", check_sections, MINE),
         ("check", lambda check: guarded_checks({"mine": check}), Check(returns(""), "fault")),
+        ("provider", add_provider, Provider(prefix="mine", meaning="m", checkpoint=str)),
+        ("stage", check_stage, replace(BOOTSTRAP, name="mine")),
         ("metric", check_metrics, Metric("mine", "mine", "what I want", returns(1))),
         ("format", partial(check_format, where="format"), ExportFormat("mine", "m", returns(1))),
     ],
 )
 def test_no_field_is_of_another_kind(kind: str, use: Any, usual: Any) -> None:
-    use(usual)
+    with patch.dict(PROVIDERS):
+        use(usual)
     for field in fields(usual):
-        with refused(f"`{field.name}` of (a|the) {kind}.* is .*Give it |is no name"):
+        with refused(f"`{field.name}` of (a|the) {kind}.* is .*Give it |is no (name|class)"):
             use(replace(usual, **{field.name: SilentError()}))
 
 

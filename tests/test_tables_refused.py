@@ -110,7 +110,7 @@ class TestLayouts:
             add_encoding(name, Encoding())
         with refused(told):
             add_stage(replace(COUNT, name=name))
-        with refused("can't be a prefix. Use letters and digits"):
+        with refused("`prefix` of a provider is .*Give it letters and digits"):
             add_provider(Provider(prefix=name, meaning="", copies={"a": returns("")}))
 
     @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def test_a_provider_from_outside_copies() -> None:
 
 
 def test_a_prefix_without_a_colon_is_wanted() -> None:
-    with pytest.raises(InputError, match="can't be a prefix"):
+    with pytest.raises(InputError, match="`prefix` of a provider is 'a:b'"):
         add_provider(Provider(prefix="a:b", argument="NAME", meaning=""))
 
 

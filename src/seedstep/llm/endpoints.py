@@ -27,6 +27,7 @@ from seedstep.entries import (
     FUNCTIONS_BY_NAME,
     MAYBE_FUNCTION,
     TEXT,
+    TRUTH,
     FieldKind,
     choice_of,
     guarded,
@@ -257,6 +258,8 @@ _NEEDED = (
 _FIELDS: Mapping[str, FieldKind] = MappingProxyType(
     {
         **dict.fromkeys(("argument", "meaning", "key_variable"), TEXT),
+        **dict.fromkeys(("named_by_path", "is_gguf"), TRUTH),
+        **dict.fromkeys(("likelihoods", "reasons", "takes_batches"), TRUTH),
         **dict.fromkeys(("opens", "known", "address", "checkpoint", "path"), MAYBE_FUNCTION),
         **dict.fromkeys(("style", "public_name"), FUNCTION),
         "copies": FUNCTIONS_BY_NAME,

@@ -23,8 +23,8 @@ from types import MappingProxyType
 
 from seedstep.data import Instance, Task
 from seedstep.data.choice import draw_from
-from seedstep.entries import require_entry
-from seedstep.errors import EntryError, InputError
+from seedstep.entries import FieldKind, require_entry, require_fields
+from seedstep.errors import InputError
 from seedstep.llm.addresses import server_address
 from seedstep.llm.endpoints import (
     OPENAI_KEY,
@@ -150,6 +150,8 @@ PROVIDERS: dict[str, Provider] = {
 """The providers by prefix."""
 
 
+_PREFIX = FieldKind("letters and digits, such as 'mine'", str.isidentifier)
+
 _OWN = frozenset(PROVIDERS)
 """The prefixes of the providers that are not added."""
 
@@ -163,9 +165,7 @@ def add_provider(provider: Provider) -> None:
             lacks a function for what they are said to do.
     """
     require_entry("add_provider", provider, Provider)
-    prefix: object = provider.prefix
-    if not (isinstance(prefix, str) and prefix.isidentifier()):
-        raise EntryError(f"add_provider: {prefix!r} can't be a prefix", "use letters and digits")
+    require_fields("a provider", provider, {"prefix": _PREFIX})
     if provider.prefix in _OWN:
         what = f"seedstep has a provider '{provider.prefix}' already"
         raise InputError(what, "give yours another prefix")

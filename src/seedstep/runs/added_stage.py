@@ -20,6 +20,7 @@ from seedstep.entries import (
     PAIRS,
     TEXT,
     TEXTS,
+    TRUTH,
     FieldKind,
     guarded,
     is_mapping,
@@ -46,6 +47,7 @@ _FIELDS: Mapping[str, FieldKind] = MappingProxyType(
         **dict.fromkeys(_ALWAYS, FUNCTION),
         **dict.fromkeys(_PERHAPS, MAYBE_FUNCTION),
         **dict.fromkeys(("noun", "makes", "config"), TEXT),
+        **dict.fromkeys(("asks_model", "has_database"), TRUTH),
         **dict.fromkeys(("questions", "places", "changeable", "sections", "beside"), TEXTS),
         "lists": PAIRS,
         "columns": FieldKind(
