@@ -202,7 +202,14 @@ class TestProviders:
 
     @pytest.mark.parametrize(
         ("field", "value"),
-        [("copies", broken), ("tuning", "hear"), ("encodes", "x"), ("style", None), ("path", "x")],
+        [
+            ("meaning", "two\nlines"),
+            ("copies", broken),
+            ("tuning", "hear"),
+            ("encodes", "x"),
+            ("style", None),
+            ("path", "x"),
+        ],
     )
     def test_a_field_of_another_kind_is_refused(self, field: str, value: Any) -> None:
         mine = Provider(prefix="mine", meaning="", checkpoint=str)

@@ -26,6 +26,7 @@ from seedstep.errors import EntryError, RunError, SeedstepError, first_line, sho
 __all__ = [
     "FUNCTION",
     "FUNCTIONS_BY_NAME",
+    "LINE",
     "MAYBE_FUNCTION",
     "PAIRS",
     "TEXT",
@@ -204,6 +205,9 @@ class FieldKind:
 
 
 TEXT: Final = FieldKind("a text", is_text)
+LINE: Final = FieldKind(
+    "a text of one line", lambda found: is_text(found) and len(found.splitlines()) < 2
+)
 WORDS: Final = FieldKind(
     "a text that is not empty", lambda found: is_text(found) and bool(found.strip())
 )

@@ -24,8 +24,8 @@ from seedstep.bootstrap.instances import CandidateReply
 from seedstep.bootstrap.rules import RuleResult
 from seedstep.entries import (
     FUNCTION,
+    LINE,
     MAYBE_FUNCTION,
-    TEXT,
     TRUTH,
     FieldKind,
     as_entries,
@@ -346,7 +346,7 @@ _FUNCTIONS = ("find", "in_other_languages", "as_released")
 
 _FIELDS: Mapping[str, FieldKind] = MappingProxyType(
     {
-        **dict.fromkeys(("meaning", "seed_remedy", "advice"), TEXT),
+        **dict.fromkeys(("meaning", "seed_remedy", "advice"), LINE),
         **dict.fromkeys(("english_only", "extra", "for_seeds", "by_words"), TRUTH),
         **dict.fromkeys(_FUNCTIONS, MAYBE_FUNCTION),
         "find": FUNCTION,

@@ -23,7 +23,7 @@ from seedstep.data import Instance
 from seedstep.data.schemas import SECONDS
 from seedstep.entries import (
     FUNCTION,
-    TEXT,
+    LINE,
     TRUTH,
     as_entries,
     named_in_errors,
@@ -285,7 +285,7 @@ def check_own_gates(given: Iterable[Gate] | Gate) -> tuple[Gate, ...]:
     """
     gates = as_entries("own_gates", given, Gate)
     for gate in gates:
-        require_record("gate", gate, {"meaning": TEXT, "find": FUNCTION, "replaces": TRUTH})
+        require_record("gate", gate, {"meaning": LINE, "find": FUNCTION, "replaces": TRUTH})
     return gates
 
 

@@ -19,11 +19,12 @@ from seedstep.encode.elements import Elements
 from seedstep.encode.layouts import FIDELITY, Layout, Pair
 from seedstep.entries import (
     FUNCTION,
+    LINE,
     MAYBE_FUNCTION,
     TEXT,
     TEXTS,
+    TRUTH,
     FieldKind,
-    choice_of,
     guarded,
     is_text,
     require_fields,
@@ -39,18 +40,14 @@ MOST_STOPS = 4
 """How many texts before which an answer ends the OpenAI API takes."""
 
 _FITS = ("safe", FIDELITY)
-_FLAG = choice_of(True, False)
 _STOPS = FieldKind(
     f"a tuple of {MOST_STOPS} texts at the most, none of them empty",
     lambda found: TEXTS.fits(found) and all(found) and len(found) <= MOST_STOPS,
 )
-_LINE = FieldKind(
-    "a text of one line", lambda found: TEXT.fits(found) and len(found.splitlines()) < 2
-)
 
 _FIELDS: Mapping[str, FieldKind] = MappingProxyType(
     {
-        "meaning": _LINE,
+        "meaning": LINE,
         "head": FUNCTION,
         "tail": FUNCTION,
         "prompt": MAYBE_FUNCTION,
@@ -61,9 +58,9 @@ _FIELDS: Mapping[str, FieldKind] = MappingProxyType(
         ),
         "stop_texts": _STOPS,
         "stop_after_examples": _STOPS,
-        "in_template": _FLAG,
-        "leaves_out_copies": _FLAG,
-        "bare": _FLAG,
+        "in_template": TRUTH,
+        "leaves_out_copies": TRUTH,
+        "bare": TRUTH,
     }
 )
 """What the fields of a layout have to be."""

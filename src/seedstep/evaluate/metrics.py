@@ -26,7 +26,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from seedstep.entries import (
     FUNCTION,
-    TEXT,
+    LINE,
     TEXTS,
     TRUTH,
     WORDS,
@@ -194,7 +194,7 @@ def compared_metrics(metrics: Sequence[Metric]) -> tuple[Metric, ...]:
 _FIELDS: Mapping[str, FieldKind] = MappingProxyType(
     {
         "title": WORDS,
-        "meaning": TEXT,
+        "meaning": LINE,
         "measure": FUNCTION,
         "categories": TEXTS,
         "compared": TRUTH,

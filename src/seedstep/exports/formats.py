@@ -26,7 +26,7 @@ from seedstep.data import Example, Task, instance_id, task_file
 from seedstep.encode import encode_pair
 from seedstep.entries import (
     FUNCTION,
-    TEXT,
+    LINE,
     TRUTH,
     WORDS,
     FieldKind,
@@ -279,7 +279,7 @@ EXPORT_FORMATS: dict[str, ExportFormat] = dict(OWN_FORMATS)
 
 
 _FIELDS: Mapping[str, FieldKind] = MappingProxyType(
-    {"meaning": TEXT, "write": FUNCTION, "unit": WORDS, "published": TRUTH}
+    {"meaning": LINE, "write": FUNCTION, "unit": WORDS, "published": TRUTH}
 )
 """What the fields of a format have to be."""
 

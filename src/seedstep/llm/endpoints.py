@@ -25,6 +25,7 @@ from seedstep.data import Instance, Task
 from seedstep.entries import (
     FUNCTION,
     FUNCTIONS_BY_NAME,
+    LINE,
     MAYBE_FUNCTION,
     TEXT,
     TRUTH,
@@ -257,7 +258,7 @@ _NEEDED = (
 
 _FIELDS: Mapping[str, FieldKind] = MappingProxyType(
     {
-        **dict.fromkeys(("argument", "meaning", "key_variable"), TEXT),
+        **dict.fromkeys(("argument", "meaning", "key_variable"), LINE),
         **dict.fromkeys(("named_by_path", "is_gguf"), TRUTH),
         **dict.fromkeys(("likelihoods", "reasons", "takes_batches"), TRUTH),
         **dict.fromkeys(("opens", "known", "address", "checkpoint", "path"), MAYBE_FUNCTION),

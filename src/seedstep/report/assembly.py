@@ -17,7 +17,7 @@ from typing import Any
 from seedstep.data import StrPath
 from seedstep.entries import (
     FUNCTION,
-    TEXT,
+    LINE,
     TEXTS,
     TRUTH,
     FieldKind,
@@ -85,7 +85,7 @@ def check_sections(given: Iterable[ReportSection] | ReportSection) -> tuple[Repo
 
 _FIELDS: Mapping[str, FieldKind] = MappingProxyType(
     {
-        "meaning": TEXT,
+        "meaning": LINE,
         "make": FUNCTION,
         "together": TRUTH,
         "order": FieldKind("a number", is_number),
