@@ -85,6 +85,38 @@ def test_its_formats_and_metrics_are_used(tmp_path: Path) -> None:
     assert "one half" in run(tmp_path, "evaluate", "predict", "--by", "overall").stdout
 
 
+@pytest.mark.parametrize(
+    ("does", "status", "told"),
+    [
+        ("sys.exit()", 1, b"error: the metric 'mine' raised SystemExit. Correct its function, or "),
+        ("print('scored', flush=True)", 0, b""),
+    ],
+)
+def test_only_a_command_ends_where_its_output_has_no_reader(
+    does: str, status: int, told: bytes, tmp_path: Path
+) -> None:
+    for name in ("predict", "words"):
+        shutil.copytree(FIXTURES / name, tmp_path / name)
+    (tmp_path / "my_metric.py").write_text(
+        "import sys\nfrom seedstep.evaluate import Metric, add_metric\n\n"
+        f"def measure(pair):\n    {does}\n    return 1\n\n"
+        "add_metric(Metric('mine', 'mine', '', measure))\n"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "seedstep", "evaluate", "predict"],
+        cwd=tmp_path,
+        env={**os.environ, PLUGINS: "my_metric", "PYTHONPATH": os.pathsep.join([".", *sys.path])},
+        stdout=writer,
+        stderr=subprocess.PIPE,
+    )
+    os.close(writer)
+    assert done.returncode == status
+    assert done.stderr.startswith(told)
+    assert told or not done.stderr
+
+
 def test_the_stages_of_an_experiment_know_them(tmp_path: Path) -> None:
     tasks = write_word_tasks(tmp_path / "tasks")
     flags = f"{{tasks: {tasks}, model: 'words:last', out: answers}}"

@@ -22,6 +22,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Any, Final, Generic, ParamSpec, TypeVar, cast
 
 from seedstep.errors import EntryError, RunError, SeedstepError, first_line, short_line
+from seedstep.interruption import OutputGone
 
 __all__ = [
     "FUNCTION",
@@ -112,7 +113,7 @@ def named_in_errors(entry: str) -> Iterator[None]:
     """
     try:
         yield
-    except SeedstepError:
+    except (SeedstepError, OutputGone):
         raise
     except (Exception, SystemExit) as error:
         if isinstance(error, OSError) and error.errno in _OF_THE_DISK:

@@ -8,7 +8,11 @@ import sys
 import threading
 from pathlib import Path
 
-__all__ = ["is_command", "let_commands_handle"]
+__all__ = ["OutputGone", "is_command", "let_commands_handle"]
+
+
+class OutputGone(SystemExit):
+    """Ends a command whose output can't be written any more."""
 
 
 def is_command() -> bool:

@@ -36,6 +36,7 @@ from rich.console import Console
 from rich.text import Text
 
 from seedstep.data.records import Accuracy
+from seedstep.interruption import OutputGone
 from seedstep.runs import Blocks, Line, Rows, Rule, Words
 from seedstep.runs.blocks import Look, duration
 from seedstep.text import visible
@@ -294,7 +295,7 @@ class _Output(io.FileIO):
                 _Output.is_broken = True
                 errors.print(plain(f"error: the output can't be written: {error.strerror}", "red"))
             if _Output.stop is None:
-                raise SystemExit(output_status()) from None
+                raise OutputGone(output_status()) from None
             _Output.stop()
             return super().write(data)  # type: ignore[arg-type]  # to nowhere
 
