@@ -68,7 +68,7 @@ class TestMetrics:
     def test_two_of_one_name_or_title_are_refused(self) -> None:
         with pytest.raises(InputError, match="two metrics have the title 'ROUGE-L'"):
             check_metrics([*METRICS, replace(MINE, title="ROUGE-L")])
-        with pytest.raises(InputError, match="two metrics are called 'rouge_l'"):
+        with pytest.raises(InputError, match="seedstep has a metric 'rouge_l' already"):
             add_metric(replace(MINE, name="rouge_l"))
 
     def test_none_is_called_as_what_stands_beside_its_scores(self) -> None:
@@ -128,6 +128,8 @@ class TestFormats:
     def test_a_name_of_ours_is_not_taken(self) -> None:
         with pytest.raises(InputError, match="seedstep has a format 'alpaca' already"):
             add_export_format(replace(TEXTS, name="alpaca"))
+        with pytest.raises(InputError, match="seedstep has a format 'alpaca' already"):
+            add_export_format(EXPORT_FORMATS["alpaca"])
         check_format(EXPORT_FORMATS["alpaca"], "format")
 
     def test_an_added_one_is_known_by_its_name(self, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seedstep import BootstrapSettings, Instance, Task
+from seedstep.bootstrap.filters import FILTERS
 from seedstep.bootstrap.instances import CandidateReply
 from seedstep.bootstrap.pool import Pool, is_novel
 from seedstep.bootstrap.records import Candidate, RejectedInstance
@@ -276,6 +277,13 @@ def test_of_a_whole_and_an_unfinished_copy_the_whole_one_is_kept(fidelity: str) 
     copies = (pair("a", "b"), pair("a", "b"))
     check_sifted(CandidateReply("", copies, unfinished=True), fidelity, ["", "unfinished"])
     check_sifted(CandidateReply("", copies), fidelity, ["", "duplicate_instance"])
+
+
+def test_without_the_filter_of_unfinished_ones_an_unfinished_copy_is_a_duplicate() -> None:
+    copies = (pair("a", "b"), pair("a", "b"))
+    filters = [each for each in FILTERS if each.name != "unfinished"]
+    done = sifted("", *copies, unfinished=True, filters=filters)
+    assert [each.reason for each in done.rejected_instances] == ["duplicate_instance"]
 
 
 PARTS = st.sampled_from(["", "a", "b", "c:", "d"])

@@ -96,10 +96,17 @@ def test_one_of_a_provider_that_is_not_there_is_read(
 def test_it_goes_on_with_the_layout_only(flags: tuple[str, ...], answered: Path) -> None:
     more = ("predict", "--out", answered, "--name", COPY, "--limit-instances", 3, *flags)
     error = seedstep(*more).error
-    assert f"'marked'; if {answered} was begun with it, a module added it" in error
-    assert f"Name that module in {PLUGINS}: another encoding would change the prompts." in error
+    assert "there is no layout 'marked'" in error or "there is no encoding 'marked'" in error
+    assert f"{PLUGINS} names modules with others; if {answered} was begun with it, name" in error
+    assert error.endswith("name its module there: another encoding would change the prompts.")
     with added():
         assert seedstep(*more).code == 0
+
+
+def test_a_slip_is_told_with_what_was_meant(answered: Path) -> None:
+    error = seedstep("predict", "--out", answered, "--name", "new", "--encoding", "chta").error
+    assert "there is no encoding 'chta'. Write 'chat'" in error
+    assert f"if {answered} was begun with it" in error
 
 
 def test_another_layout_is_refused(answered: Path) -> None:
@@ -135,7 +142,7 @@ class TestATuning:
 
     def test_it_is_read_and_goes_on_with_the_layout_only(self, started: Path) -> None:
         assert seedstep("status", started).code == 0
-        told = rf"{started} was begun with it, a module added it. Name that module in {PLUGINS}"
+        told = f"{PLUGINS} names modules with others; if {started} was begun with it, name its"
         for flags in (("--dry-run",), ("--encoding", "marked")):
             assert told in seedstep("tune", "--out", started, *flags).error
         with pytest.raises(InputError, match=told):

@@ -101,8 +101,8 @@ _END = late_pattern(r"[-*_#](?:[ \t]*+[-*_#]){2,}+|\[END\]|<END>|\#+[ ]?END[ ]?\
 class CandidateReply:
     """The instruction of a task, and the instances that a reply has for it.
 
-    One that is `unfinished` was cut at its length limit inside its last instance. Replies are
-    compared by identity, so that rules can cache what they compute for a reply.
+    One that is `unfinished` was cut at its length limit, inside its last instance if it has one.
+    Replies are compared by identity, so that rules can cache what they compute for a reply.
     """
 
     instruction: str

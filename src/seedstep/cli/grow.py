@@ -318,7 +318,8 @@ def _print_rejection(rejection: "DecidedRow") -> None:
         plain(f"\nrow {rejection.row}: {shortened(rejection.text, SHOWN_CHARACTERS)}"),
         soft_wrap=True,
     )
-    line = f"  {rejection.reason}, {near}: {shortened(text, SHOWN_CHARACTERS)}"
+    nearest = f", {near}: {shortened(text, SHOWN_CHARACTERS)}" if near else ""
+    line = f"  {rejection.reason}{nearest}"
     console.print(plain(line, style="dim"), soft_wrap=True)
 
 

@@ -250,7 +250,10 @@ def add_metric(metric: Metric) -> None:
         InputError: seedstep has a metric of that name, or another metric has its title.
     """
     require_entry("add_metric", metric, Metric)
-    others = [other for other in METRICS if other.name != metric.name or other in OWN_METRICS]
+    others = [other for other in METRICS if other.name != metric.name]
+    if any(own not in others for own in OWN_METRICS):
+        what = f"seedstep has a metric '{metric.name}' already"
+        raise InputError(what, "give yours another name")
     METRICS[:] = check_metrics([*others, metric], "add_metric")
 
 

@@ -295,8 +295,11 @@ def check_format(chosen: ExportFormat, where: str) -> None:
     require_name(where, chosen.name)
     require_fields(f"the format '{chosen.name}'", chosen, _FIELDS)
     if OWN_FORMATS.get(chosen.name, chosen) != chosen:
-        what = f"seedstep has a format '{chosen.name}' already"
-        raise InputError(what, "give yours another name")
+        raise _taken(chosen.name)
+
+
+def _taken(name: str) -> InputError:
+    return InputError(f"seedstep has a format '{name}' already", "give yours another name")
 
 
 def add_export_format(added: ExportFormat) -> None:
@@ -307,4 +310,6 @@ def add_export_format(added: ExportFormat) -> None:
         InputError: seedstep has a format of that name.
     """
     check_format(added, "add_export_format")
+    if added.name in OWN_FORMATS:
+        raise _taken(added.name)
     EXPORT_FORMATS[added.name] = added

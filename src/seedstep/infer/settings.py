@@ -221,9 +221,9 @@ def _with_protocol(values: Mapping[str, Any], source: str) -> Mapping[str, Any]:
 def _layout_stop(settings: PredictSettings) -> tuple[str, ...]:
     """Return the texts at which the answer of a base model ends.
 
-    A base model goes on after its answer with the next part of the prompt. If the prompt has
-    examples, a blank line ends each answer; without examples an answer may have blank lines.
-    Answers in conversations end by themselves. The OpenAI API accepts at most four texts.
+    A base model goes on after its answer with the next part of the prompt: the layout says where
+    that begins, which may differ for prompts with examples. Answers in conversations end by
+    themselves.
     """
     encoding = settings.encoding
     if settings.kind == "baseline" or settings.style == "chat":

@@ -124,6 +124,8 @@ def _said(transport: Any) -> bytes | None:
     if transport.get_extra_info("sslcontext"):
         return None  # TLS has messages of its own between answers
     number = transport.get_extra_info("socket").fileno()
+    if number < 0:
+        return b""
     if hasattr(select, "poll"):  # which takes a sixth of the time of a look
         poll = select.poll()
         poll.register(number, select.POLLIN)

@@ -19,7 +19,7 @@ NamedText = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Neighbor:
-    """The nearest known text and its ROUGE-L F1."""
+    """The id of the nearest known text, and its score: a ROUGE-L F1, or a cosine of embeddings."""
 
     id: str
     score: float
@@ -27,7 +27,7 @@ class Neighbor:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """The text that is nearest to another one, or too similar to it: its name, and the score.
+    """The text that is nearest to another one: its name, which people know it by, and the score.
 
     `score` is None if 13 tokens in a row are equal. `measure` is the name of the score.
     """

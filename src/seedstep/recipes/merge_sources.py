@@ -75,7 +75,7 @@ def merge_sources(
 ) -> Iterator[tuple[list[MergeSource], Merge]]:
     """Open runs, and the pool of the first round of them; yield them in their order.
 
-    The merge that is yielded with them keeps no task yet.
+    The merge that is yielded with them has the tasks that a merged source kept, and none of others.
 
     Raises:
         InputError: they can't be merged: of two configurations, one number twice, one missing.

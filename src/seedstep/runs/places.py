@@ -23,7 +23,6 @@ from seedstep.data import make_folder, read_yaml, write_atomically, write_yaml
 from seedstep.data.run_tasks import RUN_CONFIG
 from seedstep.errors import InputError, UnknownEncodingError
 from seedstep.llm.providers import PROVIDERS
-from seedstep.plugins import PLUGINS
 from seedstep.runs.entries import TUNE_CONFIG
 
 __all__ = [
@@ -53,7 +52,7 @@ _HERE = f"{{run}}/{GIVEN}/"
 
 @contextmanager
 def encoding_as_begun(path: Path | None) -> Iterator[None]:
-    """Say of an encoding that is not known how to go on with a run that was begun with it.
+    """Say of an encoding that is not known how to go on with a run, if it was begun with it.
 
     Raises:
         InputError: an encoding is not known, and there is a run.
@@ -63,9 +62,9 @@ def encoding_as_begun(path: Path | None) -> Iterator[None]:
     except UnknownEncodingError as error:
         if path is None or not any((path / name).exists() for name in (CONFIG, TUNE_CONFIG)):
             raise
-        what = f"{error.what}; if {path} was begun with it, a module added it"
-        remedy = f"name that module in {PLUGINS}: another encoding would change the prompts"
-        raise InputError(what, remedy) from None
+        begun = f"if {path} was begun with it, name its module there"
+        remedy = f"{error.remedy}; {begun}: another encoding would change the prompts"
+        raise InputError(error.what, remedy) from None
 
 
 def place_of_given(path: Path, content: bytes, suffix: str) -> Path:
