@@ -134,6 +134,10 @@ class TestFormats:
 
     def test_an_added_one_is_known_by_its_name(self, tmp_path: Path) -> None:
         grown = shutil.copytree(FIXTURES / "bootstrap", tmp_path / "run")
+        with pytest.raises(
+            InputError, match=r"no format 'texts'.*; SEEDSTEP_PLUGINS names modules"
+        ):
+            export(grown, "texts", tmp_path / "out")
         add_export_format(replace(TEXTS, write=broken))
         add_export_format(TEXTS)
         assert export(grown, "texts", tmp_path / "out") == 1

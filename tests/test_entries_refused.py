@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 
 from seedstep import export
 from seedstep.bootstrap import BootstrapSettings, Gate, InstanceFilter, InstructionFilter
-from seedstep.bootstrap.filters import check_filters
+from seedstep.bootstrap.added_filters import check_filters
 from seedstep.bootstrap.gates import check_own_gates
 from seedstep.bootstrap.pool import Pool
 from seedstep.data import Task, seed_tasks
@@ -84,6 +85,22 @@ class TestSections:
                 assert write_report(grown, tmp_path / "page", sections=[MINE]).figures == 0
 
 
+class Later:
+    """What an `async def` returns."""
+
+    def __await__(self) -> Iterator[None]:
+        yield
+
+
+class Unshown:
+    """What ends the program where it is looked at."""
+
+    def __repr__(self) -> str:
+        raise SystemExit(3)
+
+    __bool__ = __repr__  # type: ignore[assignment]
+
+
 class TestFilters:
     def test_a_function_alone_is_refused(self) -> None:
         with refused(r"filters: broken is no InstructionFilter or InstanceFilter\. Pass an "):
@@ -103,11 +120,17 @@ class TestFilters:
         assert pool.fault("Name a river of the country.") == ("mine", "")
         assert pool.fault("Name a mountain of the country.") is None
 
-    def test_what_is_neither_true_nor_false_is_refused(self) -> None:
-        mine = InstructionFilter("mine", "bad", returns(np.zeros(2)))
+    @pytest.mark.parametrize("found", [np.zeros(2), Later(), "\ud800", Unshown()], ids=type)
+    def test_what_is_neither_true_nor_false_nor_a_text_is_refused(self, found: Any) -> None:
+        mine = InstructionFilter("mine", "bad", returns(found))
         pool = Pool(seed_tasks(), BootstrapSettings(), filters=[mine])
-        with refused("the filter 'mine' returned .*Return True where it rejects"):
+        with refused("the filter 'mine' returned .*Return True where it rejects") as told:
             pool.fault("Name a river of the country.")
+        str(told.value).encode()
+
+    def test_a_name_that_can_t_be_stored_is_refused(self) -> None:
+        with refused("Give it a text of one line that is not empty"):
+            check_filters(InstructionFilter("\ud800", "bad", returns(True)))
 
     def test_what_it_raises_is_told_with_its_name(self) -> None:
         mine = InstructionFilter("mine", "bad", broken)

@@ -22,7 +22,7 @@ from seedstep.bootstrap import (
     InstanceFilter,
     InstructionFilter,
 )
-from seedstep.bootstrap.filters import check_filters
+from seedstep.bootstrap.added_filters import check_filters
 from seedstep.cli import app
 from seedstep.data import Instance, Task
 from seedstep.errors import InputError, RunMismatchError, StoreError

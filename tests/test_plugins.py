@@ -72,7 +72,8 @@ def test_its_commands_and_models_are_listed(tmp_path: Path) -> None:
     encode = " ".join(run(tmp_path, "encode", "--help").stdout.replace("│", "").split())
     assert "shouted (in capitals)" in encode
     assert "two-shouted" in encode
-    assert "requests (the request alone)" in run(tmp_path, "export", "--help").stdout
+    export_help = " ".join(run(tmp_path, "export", "--help").stdout.replace("│", "").split())
+    assert "requests (the request alone)" in export_help
     assert "one half" in run(tmp_path, "evaluate", "--help").stdout
 
 
@@ -158,6 +159,13 @@ def test_one_that_can_t_be_imported_is_told(plugins: str, told: str, tmp_path: P
     assert done.returncode == 1
     assert f"SEEDSTEP_PLUGINS: module '{name}' can't be imported ({told})" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_entry_that_can_t_be_added_is_told_with_the_module(tmp_path: Path) -> None:
+    own = "from seedstep.evaluate import METRICS, add_metric\nadd_metric(METRICS[0])\n"
+    (tmp_path / "my_metrics.py").write_text(own)
+    told = "module 'my_metrics': seedstep has a metric 'rouge_l' already. Give yours another name."
+    assert run(tmp_path, "--help", plugins="my_metrics").stderr.endswith(f"{PLUGINS}: {told}\n")
 
 
 ADDED = """

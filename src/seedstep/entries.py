@@ -160,7 +160,7 @@ def _fits(fits: Callable[[Any], bool], found: object) -> bool:
     """Return whether something fits; what can't even be looked at does not."""
     try:
         return fits(found)
-    except Exception:
+    except (Exception, SystemExit):
         return False
 
 
@@ -175,8 +175,8 @@ def guarded(
 
 
 def is_text(found: object) -> bool:
-    """Return whether a value is a text."""
-    return isinstance(found, str)
+    """Return whether a value is a text that can be stored: a lone surrogate can not."""
+    return isinstance(found, str) and (found.isascii() or _LONE_SURROGATE.search(found) is None)
 
 
 def is_number(found: object) -> bool:
@@ -187,6 +187,9 @@ def is_number(found: object) -> bool:
 def is_mapping(found: object) -> bool:
     """Return whether a value is a mapping, such as a dict."""
     return isinstance(found, Mapping)
+
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _is_list(found: object) -> bool:
@@ -210,7 +213,7 @@ LINE: Final = FieldKind(
     "a text of one line", lambda found: is_text(found) and len(found.splitlines()) < 2
 )
 WORDS: Final = FieldKind(
-    "a text that is not empty", lambda found: is_text(found) and bool(found.strip())
+    "a text of one line that is not empty", lambda found: LINE.fits(found) and bool(found.strip())
 )
 TEXTS: Final = FieldKind(
     "a tuple of texts, such as ('a',)", lambda found: _is_list(found) and all(map(is_text, found))
@@ -283,6 +286,6 @@ def _shown(value: object) -> str:
     """Return a value in a few words: a class or function by its name, others as `repr` has them."""
     try:
         text = str(getattr(value, "__name__", "") or repr(value))
-    except Exception:
+    except (Exception, SystemExit):
         text = object.__repr__(value)
     return short_line(f"the class {text}" if isinstance(value, type) else text)

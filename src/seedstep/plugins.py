@@ -12,7 +12,7 @@ Example::
 import os
 from importlib import import_module
 
-from seedstep.errors import InputError, first_line, short_line
+from seedstep.errors import InputError, SeedstepError, first_line, short_line
 
 __all__ = ["PLUGINS", "load_plugins"]
 
@@ -29,6 +29,8 @@ def load_plugins() -> None:
     for name in filter(None, map(str.strip, os.environ.get(PLUGINS, "").split(","))):
         try:
             import_module(name)
+        except SeedstepError as error:  # of an entry that it adds
+            raise InputError(f"{PLUGINS}: module '{name}': {error.what}", error.remedy) from error
         except (Exception, SystemExit) as error:
             why = first_line(error)
             if isinstance(error, SystemExit):

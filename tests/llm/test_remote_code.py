@@ -71,7 +71,7 @@ def test_all_checkpoints_are_loaded_in_one_place() -> None:
         if re.search(r"\.from_pretrained\b|trust_remote_code=", line)
     ]
     assert [place for place in places if "{place}" not in place[1]] == [  # in a card, as text
-        ("evaluate/metrics.py", "kind.from_pretrained(str(path))"),  # tokenizers, which run no code
+        ("evaluate/tokens.py", "kind.from_pretrained(str(path))"),  # tokenizers, which run no code
         (
             "llm/gguf.py",
             "kind.from_pretrained(checkpoint, trust_remote_code=False, **options)",

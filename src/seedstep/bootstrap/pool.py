@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from seedstep.bootstrap.filters import FILTERS, Filter, check_filters, guarded_filters
+from seedstep.bootstrap.added_filters import check_filters, guarded_filters
+from seedstep.bootstrap.filters import FILTERS, Filter
 from seedstep.bootstrap.instances import CandidateReply
 from seedstep.bootstrap.records import Candidate, Fault, RejectedInstance
 from seedstep.bootstrap.rules import same_wording, too_hard

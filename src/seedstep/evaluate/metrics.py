@@ -251,7 +251,7 @@ def add_metric(metric: Metric) -> None:
     """
     require_entry("add_metric", metric, Metric)
     others = [other for other in METRICS if other.name != metric.name]
-    if any(own not in others for own in OWN_METRICS):
+    if metric.name in [own.name for own in OWN_METRICS]:
         what = f"seedstep has a metric '{metric.name}' already"
         raise InputError(what, "give yours another name")
     METRICS[:] = check_metrics([*others, metric], "add_metric")

@@ -23,6 +23,7 @@ from seedstep.exports.formats import (
 )
 from seedstep.exports.hub import require_licence
 from seedstep.inputs.labels import without_rejected
+from seedstep.plugins import PLUGINS
 from seedstep.runs import GrownTasks, Run, stage_of
 from seedstep.runs.stage import STAGES
 
@@ -124,5 +125,6 @@ def _cells(run: Run[Any, Any, Any]) -> Mapping[str, Cell]:
 
 def _named(name: str) -> ExportFormat:
     if name not in EXPORT_FORMATS:
-        raise unknown_name("format", name, EXPORT_FORMATS)
+        error = unknown_name("format", name, EXPORT_FORMATS)
+        raise InputError(error.what, f"{error.remedy}; {PLUGINS} names modules with others")
     return EXPORT_FORMATS[name]

@@ -32,7 +32,7 @@ from seedstep.bootstrap import (
     Generation,
     bootstrap,
 )
-from seedstep.bootstrap.filters import changed_filters, check_filters
+from seedstep.bootstrap.added_filters import changed_filters, check_filters
 from seedstep.bootstrap.gates import check_own_gates
 from seedstep.data import StrPath
 from seedstep.errors import BudgetReached
