@@ -98,7 +98,7 @@ class Unshown:
     def __repr__(self) -> str:
         raise SystemExit(3)
 
-    __bool__ = __repr__  # type: ignore[assignment]
+    __bool__ = __repr__
 
 
 class TestFilters:
