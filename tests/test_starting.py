@@ -2,10 +2,12 @@
 
 import ast
 import copy
+import gc
 import pickle
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from shutil import copytree
@@ -14,7 +16,8 @@ import pytest
 
 import seedstep
 from seedstep.cli import COMMANDS
-from seedstep.lazy import late_pattern, late_regex
+from seedstep.lazy import SELDOM, collector_seldom, late_pattern, late_regex
+from seedstep.llm import Endpoint, Engine, MemoryLedger
 
 SOURCE = Path(seedstep.__path__[0])
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -151,3 +154,35 @@ def test_a_late_pattern_is_copied_and_pickled() -> None:
             assert again.findall("two words") == ["two", "words"]
         assert late.findall("two words") == ["two", "words"]
         assert pickle.loads(pickle.dumps(late)).findall("a b") == ["a", "b"]
+
+
+@pytest.fixture
+def usual_collector() -> Iterator[None]:
+    """The collector with Python's thresholds."""
+    before = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
+    yield
+    gc.set_threshold(*before)
+
+
+@pytest.mark.usefixtures("usual_collector")
+class TestCollectorSeldom:
+    def test_it_works_less_until_the_last_of_several_contexts_ends(self) -> None:
+        first, second = collector_seldom(), collector_seldom()
+        first.__enter__()
+        second.__enter__()
+        assert gc.get_threshold() == (SELDOM, 10, 10)
+        first.__exit__(None, None, None)
+        assert gc.get_threshold() == (SELDOM, 10, 10)
+        second.__exit__(None, None, None)
+        assert gc.get_threshold() == (700, 10, 10)
+
+    def test_one_that_never_works_stays_so(self) -> None:
+        gc.set_threshold(0)
+        with collector_seldom():
+            assert gc.get_threshold()[0] == 0
+
+    async def test_it_is_that_of_an_open_engine(self) -> None:
+        async with Engine(Endpoint("test", "m", "http://127.0.0.1:1/v1"), MemoryLedger(), 1):
+            assert gc.get_threshold() == (SELDOM, 10, 10)
+        assert gc.get_threshold() == (700, 10, 10)

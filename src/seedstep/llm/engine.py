@@ -13,7 +13,7 @@ Example::
 
 import asyncio
 from collections import Counter, defaultdict
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -28,6 +28,7 @@ from seedstep.errors import (
     StoreError,
     UnreachableError,
 )
+from seedstep.lazy import collector_seldom
 from seedstep.llm.batches import BatchSender, begin_batches
 from seedstep.llm.budget import NO_LIMITS, UNPRICED, Account, Budget, Pricing, Spent
 from seedstep.llm.endpoints import Endpoint
@@ -95,6 +96,7 @@ class Engine:
         self._has_several = False  # servers, each of which has slots of its own
         self._sending_by = LIVE if endpoint.in_process else sending
         self._batches: BatchSender | None = None
+        self._contexts = ExitStack()
 
     async def __aenter__(self) -> "Engine":
         by_batch = self._sending_by.mode != "live"  # which is at one server
@@ -115,6 +117,7 @@ class Engine:
         except BaseException:  # such as a damaged batch: nobody leaves what was not entered
             await self._wire.close()
             raise
+        self._contexts.enter_context(collector_seldom())
         return self
 
     async def __aexit__(
@@ -149,6 +152,7 @@ class Engine:
             with suppress(StoreError):  # what was noted ahead counts as sent then
                 await self._spent.settle()
         finally:
+            self._contexts.close()
             await self._wire.close()
 
     async def check(self) -> None:
